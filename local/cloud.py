@@ -1,0 +1,162 @@
+"""The laptop cloud: deploys `template.yaml` on moto and puts real HTTP servers around it.
+
+moto keeps its state in the process, so a process has one laptop cloud at a time.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from local import moto_seams, pages
+from local.emulator import Emulator
+from local.functions import FunctionRunner, owned_environment
+from local.http_api import HttpApi
+from local.loopback import LoopbackServer
+from local.snapshot import Snapshot
+from local.stack import Stack
+from local.template import ROOT, Template
+
+STATE_FOLDER = ROOT / ".upcall"
+
+SERVICE = "upcall"
+"""The logger's name, as `POWERTOOLS_SERVICE_NAME` in the template sets it."""
+
+AWS_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "laptop",
+    "AWS_SECRET_ACCESS_KEY": "laptop",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+"""All that code on the laptop cloud knows of AWS: nothing that leads to an account of the user's."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a laptop cloud is set up with.
+
+    `openai_base_url` names a server to drive runs on, with `openai_api_key`; without it the emulator
+    does. Ports of 0 are any free ones. `parameters` go over the template's defaults.
+    """
+
+    state_folder: Path = STATE_FOLDER
+    openai_base_url: str | None = None
+    openai_api_key: str = "none"
+    api_port: int = 0
+    aws_port: int = 0
+    pages_port: int = 0
+    thinking_seconds: float = 0.6
+    poll_after_ms: int | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a laptop cloud answers, and what its table and its workflow are called."""
+
+    api: str
+    aws: str
+    pages: str
+    openai: str
+    table: str
+    state_machine: str
+
+
+class LaptopCloud:
+    """The stack, running until it is stopped; a context manager that saves the table as it ends."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._ends = ExitStack()
+        try:
+            self._start(profile)
+        except BaseException:
+            self._ends.close()
+            raise
+
+    def _start(self, profile: Profile) -> None:
+        profile.state_folder.mkdir(parents=True, exist_ok=True)
+        self._ends.enter_context(owned_environment(AWS_ENVIRONMENT))
+
+        pages_server = self._serve(pages.app(), profile.pages_port)
+        self.emulator = Emulator(
+            thinking_seconds=profile.thinking_seconds, poll_after_ms=profile.poll_after_ms
+        )
+        self._ends.callback(self.emulator.stop)
+        openai_base_url = profile.openai_base_url or self.emulator.base_url
+
+        moto_seams.execute_workflows()
+        moto = self._serve(DomainDispatcherApplication(create_backend_app), profile.aws_port)
+        os.environ |= {"AWS_ENDPOINT_URL": moto.url, "MOTO_PORT": moto.url.rpartition(":")[2]}
+
+        template = Template()
+        self.stack = Stack(
+            template,
+            parameters={
+                "OpenAIBaseUrl": openai_base_url,
+                "FetchLocalHosts": pages_server.host,
+                **profile.parameters,
+            },
+            secret=profile.openai_api_key,
+            environment={**AWS_ENVIRONMENT, "AWS_ENDPOINT_URL": moto.url},
+        )
+        runner = FunctionRunner({each.name: each for each in self.stack.functions.values()})
+        moto_seams.invoke_with(runner)
+        _log_to(profile.state_folder / "functions.log")
+        names = {logical: each.name for logical, each in self.stack.functions.items()}
+        api = self._serve(HttpApi(template.routes(), names, runner), profile.api_port)
+
+        self.addresses = Addresses(
+            api=api.url,
+            aws=moto.url,
+            pages=pages_server.url,
+            openai=openai_base_url,
+            table=self.stack.table,
+            state_machine=self.stack.state_machine,
+        )
+        self._snapshot = Snapshot(profile.state_folder / "table.jsonl")
+        self._snapshot.load(self.stack.dynamodb, self.stack.table)
+        self._ends.callback(self.save)
+
+    def save(self) -> None:
+        """Write the table to its file now."""
+        self._snapshot.save(self.stack.dynamodb, self.stack.table)
+
+    def stop(self) -> None:
+        """Save the table and free the ports."""
+        self._ends.close()
+
+    def _serve(self, app: Any, port: int) -> LoopbackServer:
+        server = LoopbackServer(app, port)
+        self._ends.callback(server.stop)
+        return server
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def _log_to(path: Path) -> None:
+    """Send what functions, moto and the servers log to a file, so that the terminal stays readable."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    for name in ("moto", "werkzeug"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False
+    for powertools in logging.getLogger(SERVICE).handlers:
+        if isinstance(powertools, logging.StreamHandler):
+            powertools.setStream(handler.stream)

@@ -1,0 +1,6 @@
+"""OpenAI on a laptop: real HTTP on loopback over one scripted brain."""
+
+from local.emulator.brain import Call, CallTools, Fail, Fault, Hang, Say, Step, StopShort
+from local.emulator.server import Emulator
+
+__all__ = ["Call", "CallTools", "Emulator", "Fail", "Fault", "Hang", "Say", "Step", "StopShort"]

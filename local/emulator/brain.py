@@ -1,0 +1,153 @@
+"""The model behind the emulator: it does what a script says, and without one it reads and summarises.
+
+It knows no protocol. A conversation goes in, the next step comes out.
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.emulator.summary import summarise
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool call of a step. `arguments` is sent as it stands, so that it may be broken."""
+
+    name: str
+    arguments: str
+
+    @classmethod
+    def of(cls, name: str, **arguments: Any) -> "Call":
+        """A call with well-formed arguments."""
+        return cls(name, json.dumps(arguments))
+
+
+@dataclass(frozen=True)
+class CallTools:
+    """The model asks for tools, all at once."""
+
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True)
+class Say:
+    """The model gives its final message."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The run fails upstream."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class StopShort:
+    """The run ends incomplete."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Hang:
+    """The model thinks and never comes to an end."""
+
+
+Step = CallTools | Say | Fail | StopShort | Hang
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A request that goes wrong on its way: `operation` is create, poll or cancel.
+
+    With `acted`, the server does its work before it answers wrongly. Status 0 cuts the connection.
+    """
+
+    operation: str
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = '{"error": {"message": "a fault of the script", "type": "server_error"}}'
+    acted: bool = False
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A tool call that was answered, and the output that came back."""
+
+    call: Call
+    output: str
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What the model knows: the prompt, the tools it has, and the rounds so far."""
+
+    prompt: str
+    tools: tuple[str, ...]
+    rounds: tuple[tuple[Exchange, ...], ...] = ()
+
+
+@dataclass
+class Script:
+    """What a model is to do, round by round, and what shall go wrong on the wire."""
+
+    steps: Sequence[Step]
+    faults: list[Fault]
+
+
+class Brain:
+    """Scripts by the name of the model that follows them; any other model is the offline one."""
+
+    def __init__(self) -> None:
+        self._scripts: dict[str, Script] = {}
+        self._numbers = itertools.count(1)
+
+    def script(self, *steps: Step, faults: Sequence[Fault] = ()) -> str:
+        """Take a script; returns the name of the model that will follow it."""
+        name = f"script-{next(self._numbers)}"
+        self._scripts[name] = Script(steps, list(faults))
+        return name
+
+    def fault(self, model: str, operation: str) -> Fault | None:
+        """The next fault of that model's script for an operation, which is used up by asking."""
+        faults = self._scripts[model].faults if model in self._scripts else []
+        for fault in faults:
+            if fault.operation == operation:
+                faults.remove(fault)
+                return fault
+        return None
+
+    def think(self, model: str, conversation: Conversation) -> Step:
+        """What the model does next. A script that is at its end says its last step again."""
+        if script := self._scripts.get(model):
+            return script.steps[min(len(conversation.rounds), len(script.steps) - 1)]
+        return offline_model(conversation)
+
+
+def offline_model(conversation: Conversation) -> Step:
+    """Fetch every URL of the prompt, all at once, then summarise what came back."""
+    urls = [url.rstrip(".,;:!?)'\"") for url in re.findall(r"https?://[^\s<>\"]+", conversation.prompt)]
+    if not conversation.rounds and urls and "fetch" in conversation.tools:
+        return CallTools(tuple(Call.of("fetch", url=url) for url in dict.fromkeys(urls)))
+    exchanges = [exchange for round_ in conversation.rounds for exchange in round_]
+    if not exchanges:
+        return Say("I am the offline model: I read the pages that a prompt names. It names none.")
+    return Say("\n\n".join(_report(exchange) for exchange in exchanges))
+
+
+def _report(exchange: Exchange) -> str:
+    url = json.loads(exchange.call.arguments)["url"]
+    try:
+        page = json.loads(exchange.output)
+    except ValueError:
+        page = {"title": url, "text": exchange.output}
+    if "error" in page:
+        return f"I could not read {url}: {page['error']}"
+    return f"{page['title'] or url}: {summarise(page['text'])}"

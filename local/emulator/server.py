@@ -1,0 +1,46 @@
+"""The emulator as a server: one brain, and a module for each protocol that it speaks."""
+
+from flask import Flask, Response, request
+
+from local.emulator.brain import Brain
+from local.emulator.errors import ApiError
+from local.emulator.responses import Responses
+from local.loopback import LoopbackServer
+
+
+class Emulator:
+    """An OpenAI server on loopback.
+
+    `thinking_seconds` is how long the model takes for each step. `poll_after_ms`, if set, is sent as
+    the header `openai-poll-after-ms`, which makes clients look more often than they would.
+    """
+
+    def __init__(
+        self, *, thinking_seconds: float = 0.6, poll_after_ms: int | None = None, port: int = 0
+    ) -> None:
+        self.brain = Brain()
+        self.script = self.brain.script
+        flask = Flask(__name__, static_folder=None)
+        unauthorised = ApiError(401, "You didn't provide an API key.")
+        flask.register_blueprint(
+            Responses(self.brain, thinking_seconds).blueprint(), url_prefix="/v1"
+        )
+
+        @flask.before_request
+        def authorised() -> tuple[dict[str, object], int] | None:
+            if request.headers.get("authorization", "").startswith("Bearer "):
+                return None
+            return unauthorised.document, unauthorised.status
+
+        @flask.after_request
+        def hint(response: Response) -> Response:
+            if poll_after_ms is not None:
+                response.headers["openai-poll-after-ms"] = str(poll_after_ms)
+            return response
+
+        self._server = LoopbackServer(flask, port)
+        self.base_url = f"{self._server.url}/v1"
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._server.stop()

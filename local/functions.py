@@ -1,0 +1,160 @@
+"""Lambda on a laptop: each function's handler, in this process, as Lambda would run it.
+
+A function sees the environment that the template gives it and nothing of the user's AWS or OpenAI
+variables. Events and results pass through JSON, a function that takes too long is given up, and an
+exception becomes the error document that Lambda makes of it.
+"""
+
+import json
+import os
+import threading
+import traceback
+import uuid
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+HIDDEN = ("AWS_", "OPENAI_", "MOTO_")
+"""Prefixes of the user's variables that no function on the laptop may see."""
+
+_function_environment: ContextVar[Mapping[str, str] | None] = ContextVar("env", default=None)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of the stack: what Lambda knows of it."""
+
+    name: str
+    handler: str
+    timeout_seconds: float
+    memory_mb: int
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What an invocation gave back: a JSON payload, and whether it is an error document."""
+
+    payload: str
+    is_error: bool
+
+
+@dataclass(frozen=True)
+class Context:
+    """The context object of an invocation, as far as handlers and Powertools read it."""
+
+    function_name: str
+    memory_limit_in_mb: int
+    invoked_function_arn: str
+    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+class FunctionRunner:
+    """Runs the handlers of a set of functions."""
+
+    def __init__(self, functions: Mapping[str, Function]) -> None:
+        self.functions = functions
+        for function in functions.values():
+            with function_environment(function.environment):
+                _handler(function)
+
+    def invoke(self, name: str, event: str) -> Invocation:
+        """Invoke a function by its name with a JSON event. Raises KeyError for an unknown name."""
+        function = self.functions[name]
+        results: list[Invocation] = []
+        worker = threading.Thread(
+            target=lambda: results.append(_run(function, event)), daemon=True, name=name
+        )
+        worker.start()
+        worker.join(function.timeout_seconds)
+        if results:
+            return results[0]
+        words = f"Task timed out after {function.timeout_seconds:.2f} seconds"
+        return _error("Sandbox.Timedout", words, [])
+
+
+@contextmanager
+def owned_environment(aws: Mapping[str, str]) -> Iterator[None]:
+    """Hide the user's AWS variables from this process for a while, and put `aws` in their place."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(aws)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def function_environment(environment: Mapping[str, str]) -> Iterator[None]:
+    """Let the code of this thread see a function's environment in place of the process's own."""
+    if not isinstance(os.environ, _Environment):
+        os.environ = _Environment(os.environ)  # type: ignore[assignment]
+    token = _function_environment.set(environment)
+    try:
+        yield
+    finally:
+        _function_environment.reset(token)
+
+
+class _Environment(MutableMapping[str, str]):
+    """`os.environ` for a process in which many functions live: each thread may have its own.
+
+    Lambda gives each function an environment; a process has only one. So it is layered here, and the
+    handlers read `os.environ` as they do in Lambda.
+    """
+
+    def __init__(self, process: MutableMapping[str, str]) -> None:
+        self._process = process
+
+    def _now(self) -> Mapping[str, str]:
+        own = _function_environment.get()
+        if own is None:
+            return self._process
+        kept = {k: v for k, v in self._process.items() if not k.startswith(HIDDEN)}
+        return {**kept, **own}
+
+    def __getitem__(self, name: str) -> str:
+        return self._now()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._process[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._process[name]
+
+    def copy(self) -> dict[str, str]:
+        """A plain dict, as `os.environ.copy()` gives."""
+        return dict(self._now())
+
+
+def _handler(function: Function) -> Any:
+    module, _, name = function.handler.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def _run(function: Function, event: str) -> Invocation:
+    arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function.name}"
+    context = Context(function.name, function.memory_mb, arn)
+    with function_environment(function.environment):
+        try:
+            result = _handler(function)(json.loads(event), context)
+            return Invocation(json.dumps(result), is_error=False)
+        except Exception as error:  # whatever it is, Lambda reports it to the caller
+            return _error(type(error).__name__, str(error), traceback.format_exception(error))
+
+
+def _error(kind: str, message: str, trace: list[str]) -> Invocation:
+    document = {"errorType": kind, "errorMessage": message, "stackTrace": trace}
+    return Invocation(json.dumps(document), is_error=True)

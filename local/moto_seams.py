@@ -1,0 +1,57 @@
+"""The three places where the laptop cloud reaches into moto. Known to fit moto 5.2.5.
+
+Each has a test in `tests/local/test_moto_seams.py` that says what broke when a new moto moves it.
+"""
+
+import json
+from typing import Any
+
+import moto.stepfunctions.parser.asl.jsonata.jsonata as moto_jsonata
+from jsonata import Jsonata
+from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.core.config import default_user_config
+
+from local.functions import FunctionRunner
+
+
+def execute_workflows() -> None:
+    """Make moto run state machines for real, evaluate JSONata, and start no containers."""
+    default_user_config["stepfunctions"]["execute_state_machine"] = True
+    default_user_config["lambda"]["use_docker"] = False
+    moto_jsonata._eval_jsonata = _evaluate
+
+
+def invoke_with(runner: FunctionRunner) -> None:
+    """Make moto's Lambda invoke the project's handlers."""
+
+    def invoke(
+        _: LambdaSimpleBackend,
+        function_name: str,
+        qualifier: str | None,
+        body: Any,
+        headers: Any,
+        response_headers: dict[str, str],
+    ) -> bytes:
+        name = function_name.rpartition(":")[2]  # a name, or the end of an ARN
+        if name not in runner.functions:
+            raise UnknownFunctionException(function_name)
+        event = body.decode() if isinstance(body, bytes) else body
+        result = runner.invoke(name, event or "{}")
+        if result.is_error:
+            response_headers["x-amz-function-error"] = "Unhandled"
+        return result.payload.encode()
+
+    LambdaSimpleBackend.invoke = invoke  # type: ignore[method-assign]
+
+
+def _evaluate(expression: str) -> Any:
+    """The value of a JSONata expression.
+
+    Through JSON and back, because jsonata-python gives lists of its own and leaves characters beyond
+    the basic plane as two halves.
+    """
+    try:
+        return json.loads(json.dumps(Jsonata(expression).evaluate(None)))
+    except Exception as error:
+        raise moto_jsonata.JSONataException("Error", str(error)) from error

@@ -1,0 +1,28 @@
+"""A few sample pages, served on loopback, so that everything works with no network."""
+
+from pathlib import Path
+
+from flask import Flask, Response, send_from_directory
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """The pages that there are."""
+    return sorted(path.stem for path in FOLDER.glob("*.html"))
+
+
+def app() -> Flask:
+    """Serves /<name> for each page, and a list of them at /."""
+    flask = Flask(__name__, static_folder=None)
+
+    @flask.get("/")
+    def index() -> str:
+        links = "".join(f'<li><a href="/{name}">{name}</a></li>' for name in names())
+        return f"<!doctype html><title>Sample pages</title><ul>{links}</ul>"
+
+    @flask.get("/<name>")
+    def sample(name: str) -> Response:
+        return send_from_directory(FOLDER, f"{name}.html")
+
+    return flask

@@ -1,0 +1,68 @@
+"""The table, kept in a file from one command to the next, because moto forgets.
+
+The file holds one item a line, in DynamoDB's JSON. It is written whole or not at all. Two commands at
+once do not lose each other's runs: each writes its own items over what the file holds by then.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+
+
+class Snapshot:
+    """The items of one table in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def load(self, client: "DynamoDBClient", table: str) -> None:
+        """Put the file's items into the table, save those whose time is up."""
+        for item in self._read().values():
+            client.put_item(TableName=table, Item=item)
+
+    def save(self, client: "DynamoDBClient", table: str) -> None:
+        """Write the table's items to the file, beside those that other commands have put there."""
+        pages = client.get_paginator("scan").paginate(TableName=table)
+        items = {_key(item): item for page in pages for item in page["Items"]}
+        with self._locked():
+            self._write({**self._read(), **items})
+
+    def _read(self) -> dict[tuple[str, str], Item]:
+        try:
+            lines = self.path.read_text("utf-8").splitlines()
+        except FileNotFoundError:
+            return {}
+        items = [json.loads(line) for line in lines]
+        now = time.time()
+        return {_key(item): item for item in items if int(item["expires_at"]["N"]) > now}
+
+    def _write(self, items: dict[tuple[str, str], Item]) -> None:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=self.path.parent, delete=False
+        ) as file:
+            file.writelines(json.dumps(item) + "\n" for item in items.values())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(file.name, self.path)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with open(self.path.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _key(item: Item) -> tuple[str, str]:
+    return item["pk"]["S"], item["sk"]["S"]

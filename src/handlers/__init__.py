@@ -1,0 +1,1 @@
+"""One file per Lambda of the workflow and of the API."""

@@ -1,0 +1,21 @@
+"""State "Poll run": watches the run for one poll window and says how it stands."""
+
+from upcall import settings
+from upcall.models import Handle, Model, Snapshot
+from upcall.polling import watch
+from upcall.run_apis import run_api
+from upcall.step import step
+
+
+class PollRun(Model):
+    """The run to watch, and where it lives upstream."""
+
+    run_id: str
+    handle: Handle
+
+
+@step
+def lambda_handler(event: PollRun) -> Snapshot:
+    """Return as soon as something changes, or when the window closes."""
+    api = run_api(event.handle.run_api)
+    return watch(lambda: api.poll(event.handle), settings.poll_window_seconds())

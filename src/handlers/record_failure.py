@@ -1,0 +1,41 @@
+"""State "Record failure": ends a run that will have no message, in the table and upstream."""
+
+import json
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from upcall.models import Ending, Failure, Handle, Model, Usage
+from upcall.run_apis import run_api
+from upcall.step import step
+from upcall.store import run_store
+
+
+def _in_words(failure: Failure) -> Failure:
+    """A caught error's cause is the document that Lambda makes of an exception: keep its message."""
+    try:
+        message = str(json.loads(failure.message)["errorMessage"])
+    except (ValueError, TypeError, KeyError):
+        return failure
+    return failure.model_copy(update={"message": message})
+
+
+class RecordFailure(Model):
+    """Why the run ends, and whether it may still be at work upstream."""
+
+    run_id: str
+    failure: Annotated[Failure, AfterValidator(_in_words)]
+    handle: Handle | None = None
+    still_running: bool = False
+    usage: Usage = Usage()
+
+
+@step
+def lambda_handler(event: RecordFailure) -> Ending:
+    """Record the failure, then cancel upstream; a run that has ended already keeps its ending."""
+    run = run_store().get(event.run_id)
+    if not run.ended:
+        run = run_store().failed(run, event.failure, event.usage)
+    if event.still_running and run.handle is not None:
+        run_api(run.run_api).cancel(run.handle)
+    return Ending.of(run)

@@ -1,0 +1,23 @@
+"""State "Save message": stores the final message of a completed run, once."""
+
+from upcall.models import Ending, Handle, Model
+from upcall.run_apis import run_api
+from upcall.step import step
+from upcall.store import run_store
+
+
+class SaveMessage(Model):
+    """The completed run, and where it lives upstream."""
+
+    run_id: str
+    handle: Handle
+
+
+@step
+def lambda_handler(event: SaveMessage) -> Ending:
+    """Store the message; a run that has ended already stays as it is."""
+    run = run_store().get(event.run_id)
+    if not run.ended:
+        message = run_api(event.handle.run_api).message(event.handle)
+        run = run_store().completed(run, message)
+    return Ending.of(run)

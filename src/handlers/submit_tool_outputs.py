@@ -1,0 +1,39 @@
+"""State "Submit tool outputs": answers every call of a round at once and writes the ledger."""
+
+import tools
+from upcall.assistants import assistant
+from upcall.models import Handle, Model, ToolCall, ToolOutput, Usage
+from upcall.run_apis import run_api
+from upcall.step import step
+from upcall.store import run_store
+
+
+class SubmitToolOutputs(Model):
+    """A round: its number from 1 on, its calls, their outputs in the same order, the turn's tokens."""
+
+    run_id: str
+    handle: Handle
+    round: int
+    tool_calls: tuple[ToolCall, ...]
+    tool_outputs: tuple[ToolOutput, ...]
+    usage: Usage
+
+
+class RoundDone(Model):
+    """Where the run lives upstream from now on."""
+
+    handle: Handle
+
+
+@step
+def lambda_handler(event: SubmitToolOutputs) -> RoundDone:
+    """Submit the outputs; a round that an earlier try has submitted is not submitted again."""
+    run = run_store().get(event.run_id)
+    if run.handle is not None and run.round >= event.round:
+        return RoundDone(handle=run.handle)
+    chosen = assistant(run.assistant)
+    handle = run_api(event.handle.run_api).submit(
+        run, chosen, tools.definitions(chosen.tools), event.handle, event.tool_outputs
+    )
+    run_store().round_done(run, handle, event.tool_calls, event.tool_outputs, event.usage)
+    return RoundDone(handle=handle)

@@ -1,0 +1,1 @@
+"""The library that handlers and tools stand on: models, errors, store, run APIs, tool()."""

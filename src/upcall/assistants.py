@@ -1,0 +1,50 @@
+"""Assistants: one TOML file each, in `src/assistants/`."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from upcall.errors import NotFound
+from upcall.models import Model
+
+FOLDER = Path(__file__).parents[1] / "assistants"
+
+
+class Limits(Model):
+    """Where a run is stopped, whatever the model wants."""
+
+    rounds: Annotated[int, Field(ge=0, le=50)] = 10
+    seconds: Annotated[int, Field(ge=1, le=14_400)] = 900
+
+
+class Assistant(Model):
+    """What a run is driven with: instructions, tools, limits, and a model if it insists on one."""
+
+    name: str
+    description: str
+    instructions: str
+    tools: tuple[str, ...] = ()
+    model: str | None = None
+    limits: Limits = Limits()
+
+
+def assistant(name: str) -> Assistant:
+    """The assistant of that name. Raises NotFound, naming those that exist."""
+    try:
+        return assistants()[name]
+    except KeyError:
+        known = ", ".join(sorted(assistants()))
+        raise NotFound(f"there is no assistant {name!r}; there is {known}") from None
+
+
+@cache
+def assistants() -> dict[str, Assistant]:
+    """All assistants by name; the name is the file's."""
+    return {path.stem: _read(path) for path in sorted(FOLDER.glob("*.toml"))}
+
+
+def _read(path: Path) -> Assistant:
+    return Assistant.model_validate({"name": path.stem, **tomllib.loads(path.read_text("utf-8"))})

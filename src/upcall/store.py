@@ -1,0 +1,254 @@
+"""The one owner of the table: runs, their ledger, their messages.
+
+    pk            sk                        what
+    RUN#<run_id>  RUN                       the record: request, status, ids upstream, usage, times
+    RUN#<run_id>  CALL#<round>#<call_id>    the ledger: a tool call and its output
+    RUN#<run_id>  MESSAGE#<n>               the final message, in parts of at most 350 KB
+
+The index `runs_by_status` has a partition per status and day, so that no partition takes every
+write, and sorts by run id, which sorts by time. Only records have its key: it is sparse.
+A status only moves forward: every write to a record demands that it is still open.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from upcall import settings
+from upcall.errors import NotFound, RunEnded
+from upcall.models import (
+    END_STATUSES,
+    OPEN_STATUSES,
+    EndStatus,
+    Failure,
+    Handle,
+    LedgerEntry,
+    Message,
+    Model,
+    Run,
+    RunSummary,
+    Status,
+    ToolCall,
+    ToolOutput,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+M = TypeVar("M", bound=Model)
+
+PART_BYTES = 350_000
+"""A DynamoDB item holds 400 KB; a message part leaves room for its keys."""
+
+EXCERPT_CHARACTERS = 80
+
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+
+
+@cache
+def run_store() -> "RunStore":
+    """The store of this function's environment."""
+    return RunStore(boto3.client("dynamodb"), settings.table_name(), settings.retention_days())
+
+
+class RunStore:
+    """Runs, ledger and messages in one DynamoDB table."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, retention_days: int) -> None:
+        self._client = client
+        self._table = table
+        self._retention = timedelta(days=retention_days)
+
+    def add(self, run: Run) -> None:
+        """Write the record of a new run."""
+        item = {
+            **_written(run),
+            "status_day": _status_day(run.status, run.created_at.date()),
+            "excerpt": " ".join(run.prompt.split())[:EXCERPT_CHARACTERS],
+        }
+        self._client.put_item(
+            TableName=self._table,
+            Item=self._item(run, "RUN", item),
+            ConditionExpression="attribute_not_exists(pk)",
+        )
+
+    def get(self, run_id: str) -> Run:
+        """The record of a run. Raises NotFound."""
+        found = self._client.get_item(
+            TableName=self._table, Key=_key(run_id, "RUN"), ConsistentRead=True
+        )
+        if "Item" not in found:
+            raise NotFound(f"there is no run {run_id!r}")
+        return _model(Run, _read(found["Item"]))
+
+    def created(self, run: Run, handle: Handle) -> None:
+        """Note where the run lives upstream. Raises RunEnded."""
+        self._update(run, status="in_progress", handle=handle.model_dump())
+
+    def round_done(
+        self,
+        run: Run,
+        handle: Handle,
+        calls: Sequence[ToolCall],
+        outputs: Sequence[ToolOutput],
+        usage: Usage,
+    ) -> None:
+        """Write a round into the ledger and move the record on to it. Raises RunEnded."""
+        round_ = run.round + 1
+        for call, output in zip(calls, outputs, strict=True):
+            entry = LedgerEntry(round=round_, call=call, output=output)
+            sk = f"CALL#{round_:04}#{call.call_id}"
+            self._client.put_item(
+                TableName=self._table, Item=self._item(run, sk, _written(entry))
+            )
+        self._update(
+            run,
+            status="in_progress",
+            handle=handle.model_dump(),
+            round=round_,
+            tool_calls=run.tool_calls + len(calls),
+            usage=(run.usage + usage).model_dump(),
+        )
+
+    def completed(self, run: Run, message: Message) -> Run:
+        """Write the final message and end the run with it. Raises RunEnded.
+
+        The parts go first: until the record counts them, nobody reads them.
+        """
+        parts = list(_split(message.text))
+        for number, part in enumerate(parts, start=1):
+            self._client.put_item(
+                TableName=self._table,
+                Item=self._item(run, f"MESSAGE#{number:04}", {"text": part}),
+            )
+        return self._end(run, "completed", message.usage, message_parts=len(parts))
+
+    def failed(self, run: Run, failure: Failure, usage: Usage) -> Run:
+        """End the run without a message. Raises RunEnded."""
+        return self._end(run, failure.status, usage, failure=failure.model_dump())
+
+    def message(self, run: Run) -> str | None:
+        """The final message of a completed run, put together from its parts."""
+        if run.status != "completed":
+            return None
+        parts = islice(self._query(run.run_id, "MESSAGE#"), run.message_parts)
+        return "".join(str(part["text"]) for part in parts)
+
+    def ledger(self, run_id: str) -> list[LedgerEntry]:
+        """The tool calls of a run that were answered, round by round."""
+        entries = (_model(LedgerEntry, item) for item in self._query(run_id, "CALL#"))
+        return sorted(entries, key=lambda entry: (entry.round, str(entry.output.started_at)))
+
+    def recent(self, status: Status | None = None) -> Iterator[RunSummary]:
+        """Runs, newest first, as far back as the table keeps them."""
+        statuses = [status] if status else [*OPEN_STATUSES, *END_STATUSES]
+        today = datetime.now(UTC).date()
+        for age in range(self._retention.days + 1):
+            day = today - timedelta(days=age)
+            lists = [self._listed(each, day) for each in statuses]
+            yield from heapq.merge(*lists, key=lambda run: run.run_id, reverse=True)
+
+    def _end(self, run: Run, status: EndStatus, usage: Usage, **fields: Any) -> Run:
+        self._update(
+            run,
+            status=status,
+            usage=(run.usage + usage).model_dump(),
+            ended_at=datetime.now(UTC).isoformat(),
+            **fields,
+        )
+        return self.get(run.run_id)
+
+    def _update(self, run: Run, *, status: Status, **fields: Any) -> None:
+        """Set fields of a record that is still open, and still at the round that `run` shows."""
+        fields |= {"status": status, "status_day": _status_day(status, run.created_at.date())}
+        sets = ", ".join(f"#{name} = :{name}" for name in fields)
+        ended = ", ".join(f":ended_{end}" for end in END_STATUSES)
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(run.run_id, "RUN"),
+                UpdateExpression=f"SET {sets}",
+                ConditionExpression=f"NOT #status IN ({ended}) AND #round = :round_before",
+                ExpressionAttributeNames={f"#{name}": name for name in {*fields, "round"}},
+                ExpressionAttributeValues={
+                    ":round_before": _serialize(run.round),
+                    **{f":{name}": _serialize(value) for name, value in fields.items()},
+                    **{f":ended_{end}": {"S": end} for end in END_STATUSES},
+                },
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            raise RunEnded(f"run {run.run_id} has ended or moved on") from error
+
+    def _item(self, run: Run, sk: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        expires_at = int((run.created_at + self._retention).timestamp())
+        fields = {"expires_at": expires_at, **fields}
+        return {
+            **_key(run.run_id, sk),
+            **{name: _serialize(value) for name, value in fields.items()},
+        }
+
+    def _query(self, run_id: str, prefix: str) -> Iterator[dict[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues={":pk": {"S": f"RUN#{run_id}"}, ":prefix": {"S": prefix}},
+            ConsistentRead=True,
+        )
+        return _items(pages)
+
+    def _listed(self, status: Status, day: date) -> Iterator[RunSummary]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName="runs_by_status",
+            KeyConditionExpression="status_day = :status_day",
+            ExpressionAttributeValues={":status_day": {"S": _status_day(status, day)}},
+            ScanIndexForward=False,
+        )
+        return (_model(RunSummary, item) for item in _items(pages))
+
+
+def _key(run_id: str, sk: str) -> dict[str, Any]:
+    return {"pk": {"S": f"RUN#{run_id}"}, "sk": {"S": sk}}
+
+
+def _status_day(status: Status, day: date) -> str:
+    return f"{status}#{day.isoformat()}"
+
+
+def _written(model: Model) -> dict[str, Any]:
+    return model.model_dump(mode="json", exclude_none=True)
+
+
+def _items(pages: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    for page in pages:
+        for item in page["Items"]:
+            yield _read(item)
+
+
+def _read(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _deserialize(value) for name, value in item.items()}
+
+
+def _model(kind: type[M], item: Mapping[str, Any]) -> M:
+    """The model in an item, without the item's keys."""
+    return kind.model_validate({name: item[name] for name in kind.model_fields if name in item})
+
+
+def _split(text: str) -> Iterator[str]:
+    """The text in parts of at most PART_BYTES of UTF-8, cut between characters."""
+    data = text.encode()
+    start = 0
+    while start < len(data):
+        end = min(start + PART_BYTES, len(data))
+        while end < len(data) and data[end] & 0b1100_0000 == 0b1000_0000:
+            end -= 1  # a continuation byte: step back to where its character begins
+        yield data[start:end].decode()
+        start = end
