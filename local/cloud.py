@@ -5,9 +5,7 @@ moto keeps its state in the process, so a process has one laptop cloud at a time
 
 import logging
 import os
-from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,58 +14,16 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from local import moto_seams, pages
 from local.emulator import Emulator
-from local.functions import FunctionRunner, owned_environment
+from local.functions import FunctionRunner
 from local.http_api import HttpApi
-from local.loopback import LoopbackServer
+from local.loopback import LoopbackServer, PortTaken
+from local.profile import AWS_ENVIRONMENT, Addresses, Profile, aws_environment
 from local.snapshot import Snapshot
 from local.stack import Stack
-from local.template import ROOT, Template
-
-STATE_FOLDER = ROOT / ".upcall"
+from local.template import Template
 
 SERVICE = "upcall"
 """The logger's name, as `POWERTOOLS_SERVICE_NAME` in the template sets it."""
-
-AWS_ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "laptop",
-    "AWS_SECRET_ACCESS_KEY": "laptop",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_REGION": "us-east-1",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-}
-"""All that code on the laptop cloud knows of AWS: nothing that leads to an account of the user's."""
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What a laptop cloud is set up with.
-
-    `openai_base_url` names a server to drive runs on, with `openai_api_key`; without it the emulator
-    does. Ports of 0 are any free ones. `parameters` go over the template's defaults.
-    """
-
-    state_folder: Path = STATE_FOLDER
-    openai_base_url: str | None = None
-    openai_api_key: str = "none"
-    api_port: int = 0
-    aws_port: int = 0
-    pages_port: int = 0
-    thinking_seconds: float = 0.6
-    poll_after_ms: int | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Where a laptop cloud answers, and what its table and its workflow are called."""
-
-    api: str
-    aws: str
-    pages: str
-    openai: str
-    table: str
-    state_machine: str
 
 
 class LaptopCloud:
@@ -83,9 +39,12 @@ class LaptopCloud:
 
     def _start(self, profile: Profile) -> None:
         profile.state_folder.mkdir(parents=True, exist_ok=True)
-        self._ends.enter_context(owned_environment(AWS_ENVIRONMENT))
+        self._ends.enter_context(aws_environment(AWS_ENVIRONMENT))
 
-        pages_server = self._serve(pages.app(), profile.pages_port)
+        try:
+            pages_server = self._serve(pages.app(), profile.pages_port)
+        except PortTaken:  # nothing depends on where the samples are: any port will do
+            pages_server = self._serve(pages.app(), 0)
         self.emulator = Emulator(
             thinking_seconds=profile.thinking_seconds, poll_after_ms=profile.poll_after_ms
         )
@@ -118,6 +77,7 @@ class LaptopCloud:
             aws=moto.url,
             pages=pages_server.url,
             openai=openai_base_url,
+            emulated=profile.openai_base_url is None,
             table=self.stack.table,
             state_machine=self.stack.state_machine,
         )

@@ -77,20 +77,6 @@ class FunctionRunner:
 
 
 @contextmanager
-def owned_environment(aws: Mapping[str, str]) -> Iterator[None]:
-    """Hide the user's AWS variables from this process for a while, and put `aws` in their place."""
-    before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    os.environ.update(aws)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-@contextmanager
 def function_environment(environment: Mapping[str, str]) -> Iterator[None]:
     """Let the code of this thread see a function's environment in place of the process's own."""
     if not isinstance(os.environ, _Environment):

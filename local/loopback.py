@@ -1,5 +1,6 @@
 """A WSGI application on a port of loopback, in a thread."""
 
+import socket
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,14 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 
 
+class PortTaken(Exception):
+    """Another program listens on the port."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(f"port {port} is taken")
+        self.port = port
+
+
 class _Quiet(WSGIRequestHandler):
     """No line on the terminal for each request."""
 
@@ -19,9 +28,15 @@ class _Quiet(WSGIRequestHandler):
 
 
 class LoopbackServer:
-    """Serves `app` until it is stopped. Port 0 takes any free one; a taken port is an OSError."""
+    """Serves `app` until it is stopped. Port 0 takes any free one; a taken port raises PortTaken."""
 
     def __init__(self, app: "WSGIApplication", port: int = 0) -> None:
+        with socket.socket() as probe:  # werkzeug itself would print, and end the process
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                raise PortTaken(port) from error
         self._server = make_server(HOST, port, app, threaded=True, request_handler=_Quiet)
         self._server.daemon_threads = True
         self.host = f"{HOST}:{self._server.server_port}"

@@ -26,18 +26,23 @@ class Snapshot:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._saved: dict[tuple[str, str], Item] = {}
 
     def load(self, client: "DynamoDBClient", table: str) -> None:
         """Put the file's items into the table, save those whose time is up."""
-        for item in self._read().values():
+        self._saved = self._read()
+        for item in self._saved.values():
             client.put_item(TableName=table, Item=item)
 
     def save(self, client: "DynamoDBClient", table: str) -> None:
-        """Write the table's items to the file, beside those that other commands have put there."""
+        """Write the table's items, if they changed, beside what other commands have put there."""
         pages = client.get_paginator("scan").paginate(TableName=table)
         items = {_key(item): item for page in pages for item in page["Items"]}
+        if items == self._saved:
+            return
         with self._locked():
             self._write({**self._read(), **items})
+        self._saved = items
 
     def _read(self) -> dict[tuple[str, str], Item]:
         try:

@@ -13,7 +13,8 @@ from typing import Any
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-ROOT = Path(__file__).parents[1]
+from local.profile import ROOT
+
 CODE_BUCKET = "upcall-code"
 
 _NOT_ON_A_LAPTOP = ("AWS::ApiGatewayV2::", "AWS::Lambda::Permission", "AWS::Lambda::LayerVersion")

@@ -1,0 +1,66 @@
+PYTHON ?= python3
+PROMPT ?=
+BIN := .venv/bin
+SAM := .venv-sam/bin/sam
+COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
+  --no-annotate --no-emit-index-url --no-emit-find-links
+SAM_VERSION := 1.170.0
+
+.DEFAULT_GOAL := help
+.PHONY: help install run local test lint format build validate lock clean
+
+help:  ## Say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: .venv/installed  ## Make .venv, with the upcall command in it
+
+.venv/installed: requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Upcall needs Python 3.11 or newer: make PYTHON=/path/to/python3.13"; exit 1; }
+	@echo "Installing into .venv (once)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+run: install  ## Run PROMPT (default: summarise a sample page) on the laptop cloud
+	@$(BIN)/upcall run $(if $(PROMPT),"$$PROMPT")
+run: export PROMPT := $(PROMPT)
+
+local: install  ## Keep the laptop cloud up
+	@$(BIN)/upcall local
+
+test: install  ## Run all tests, offline
+	@$(BIN)/python -m pytest --cov
+
+lint: install  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install  ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+build: $(SAM)  ## Build what is deployed
+	$(SAM) build
+
+validate: $(SAM)  ## Check the template
+	$(SAM) validate --lint
+
+$(SAM):
+	@echo "Installing the SAM CLI into .venv-sam (once)"
+	@$(PYTHON) -m venv .venv-sam
+	@.venv-sam/bin/python -m pip install -qq --disable-pip-version-check aws-sam-cli==$(SAM_VERSION)
+
+lock:  ## Write the pinned requirements anew
+	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install -qq uv
+	@$(COMPILE) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
+	@for layer in runtime extraction; do \
+	  rm -f layers/$$layer/requirements.txt; \
+	  $(COMPILE) -c requirements-dev.txt layers/$$layer/requirements.in -o layers/$$layer/requirements.txt; done
+	@rm -r .venv-lock
+
+clean:  ## Remove what was made, save the runs in .upcall
+	rm -rf .venv .venv-sam .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage *.egg-info
+	find . -name __pycache__ -not -path './.venv*' -exec rm -rf {} +

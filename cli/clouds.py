@@ -1,0 +1,107 @@
+"""Which cloud a command talks to: the laptop cloud that `upcall local` keeps up, or one of its own."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+import boto3
+import httpx
+
+from local.profile import AWS_ENVIRONMENT, STATE_FOLDER, Addresses, Profile, aws_environment
+from upcall.store import RunStore
+
+if TYPE_CHECKING:
+    from local.cloud import LaptopCloud
+
+PAGES_PORT = 8780
+RUNNING = STATE_FOLDER / "running.json"
+OPENAI = "https://api.openai.com/v1"
+RETENTION_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A laptop cloud to talk to. Expects boto3's environment to point at it."""
+
+    addresses: Addresses
+
+    @property
+    def store(self) -> RunStore:
+        """The table of runs."""
+        return RunStore(boto3.client("dynamodb"), self.addresses.table, RETENTION_DAYS)
+
+    def execution_arn(self, run_id: str) -> str:
+        """The execution of a run, which bears the run's name."""
+        return f"{self.addresses.state_machine.replace(':stateMachine:', ':execution:')}:{run_id}"
+
+
+@contextmanager
+def cloud() -> Iterator[Cloud]:
+    """The running laptop cloud, if it drives runs on the OpenAI server that is wanted; else a new one."""
+    running = running_cloud()
+    wanted = openai_base_url()
+    if running and (running.emulated if wanted is None else running.openai == wanted):
+        with aws_environment({**AWS_ENVIRONMENT, "AWS_ENDPOINT_URL": running.aws}):
+            yield Cloud(running)
+    else:
+        with own_cloud(Profile(pages_port=PAGES_PORT)) as own:
+            yield Cloud(own.addresses)
+
+
+@contextmanager
+def store() -> Iterator[RunStore]:
+    """The runs: of the running laptop cloud, or as the last command left them."""
+    running = running_cloud()
+    if running:
+        with aws_environment({**AWS_ENVIRONMENT, "AWS_ENDPOINT_URL": running.aws}):
+            yield Cloud(running).store
+    else:
+        from local.table import table_alone
+
+        with aws_environment(AWS_ENVIRONMENT), table_alone(STATE_FOLDER) as alone:
+            yield alone
+
+
+@contextmanager
+def own_cloud(profile: Profile) -> Iterator["LaptopCloud"]:
+    """A laptop cloud in this process, driving runs where the user's OpenAI variables say."""
+    from local.cloud import LaptopCloud
+
+    with LaptopCloud(
+        replace(
+            profile,
+            openai_base_url=openai_base_url(),
+            openai_api_key=os.environ.get("OPENAI_API_KEY") or "none",
+        )
+    ) as own:
+        yield own
+
+
+@contextmanager
+def published(addresses: Addresses) -> Iterator[None]:
+    """Tell other commands where this laptop cloud is, as long as it is up."""
+    RUNNING.write_text(json.dumps(asdict(addresses)), "utf-8")
+    try:
+        yield
+    finally:
+        RUNNING.unlink(missing_ok=True)
+
+
+def running_cloud() -> Addresses | None:
+    """The addresses of the laptop cloud that `upcall local` keeps up, if one answers."""
+    try:
+        addresses = Addresses(**json.loads(RUNNING.read_text("utf-8")))
+        httpx.get(addresses.api, timeout=2)
+    except (OSError, ValueError, TypeError, httpx.HTTPError):
+        return None
+    return addresses
+
+
+def openai_base_url() -> str | None:
+    """The OpenAI server that the user's environment asks for, or None for the emulator."""
+    if url := os.environ.get("OPENAI_BASE_URL"):
+        return url
+    return OPENAI if os.environ.get("OPENAI_API_KEY") else None

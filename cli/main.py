@@ -1,0 +1,107 @@
+"""The commands. Each finds its cloud, does one thing, and prints it for people or for machines."""
+
+import sys
+from itertools import islice
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli.problems import Problem
+from upcall.errors import UpcallError
+
+app = typer.Typer(
+    help="Upcall runs OpenAI function calls on AWS without a server.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def main() -> None:
+    """Run the command; what the user can mend is one line on standard error, and exit code 2."""
+    try:
+        app()
+    except (Problem, UpcallError) as error:
+        err.print(f"upcall: {error}", style="red", soft_wrap=True, markup=False)
+        sys.exit(2)
+
+
+@app.command()
+def run(
+    prompt: Annotated[
+        str | None, typer.Argument(help="What to do.", show_default="summarise a sample page")
+    ] = None,
+    assistant: Annotated[str, typer.Option(help="The assistant that does it.")] = "summarizer",
+    model: Annotated[str | None, typer.Option(help="The model that thinks.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Start a run, watch it, and print its message.
+
+    Runs on the laptop cloud: the one that `upcall local` keeps up, or one of its own. With
+    OPENAI_API_KEY or OPENAI_BASE_URL set, the real API or that server is used in place of the
+    emulator. Exits with 1 if the run ends without a message.
+    """
+    from cli.running import run_and_show
+
+    completed = run_and_show(prompt, assistant, model, out=out, err=err, as_json=as_json)
+    raise typer.Exit(0 if completed else 1)
+
+
+@app.command("list")
+def list_runs(
+    status: Annotated[str | None, typer.Option(help="Only runs of this status.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List runs, newest first."""
+    from cli.clouds import store
+    from cli.render import print_json, run_list, status_of
+
+    with store() as runs:
+        found = list(islice(runs.recent(status_of(status)), limit))
+    if as_json:
+        print_json(out, [each.model_dump(mode="json", exclude_none=True) for each in found])
+    else:
+        run_list(out, found)
+
+
+@app.command()
+def show(
+    run_id: Annotated[str, typer.Argument(help="The run's id, as `upcall list` prints it.")],
+    as_json: Json = False,
+) -> None:
+    """Show a run: the record, the ledger of its tool calls, the message."""
+    from cli.clouds import store
+    from cli.render import print_json, whole_run
+
+    with store() as runs:
+        found = runs.get(run_id)
+        ledger, message = runs.ledger(run_id), runs.message(found)
+    if as_json:
+        record = found.model_dump(mode="json", exclude_none=True)
+        calls = [entry.model_dump(mode="json") for entry in ledger]
+        print_json(out, {**record, "ledger": calls, "message": message})
+    else:
+        whole_run(out, found, ledger, message)
+
+
+@app.command()
+def local(
+    api_port: Annotated[int, typer.Option(help="Where the HTTP API answers.")] = 8781,
+    aws_port: Annotated[int, typer.Option(help="Where AWS answers.")] = 8782,
+    as_json: Json = False,
+) -> None:
+    """Keep the laptop cloud up: the HTTP API, AWS, sample pages and the OpenAI emulator."""
+    from cli.keeping import keep_up
+
+    keep_up(api_port, aws_port, out=out, err=err, as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What a laptop cloud is set up with, and where it answers. Light to import."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+STATE_FOLDER = ROOT / ".upcall"
+"""Out of version control: the table's file, the functions' log, the addresses of a running cloud."""
+
+AWS_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "laptop",
+    "AWS_SECRET_ACCESS_KEY": "laptop",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+"""All that code on the laptop cloud knows of AWS: nothing that leads to an account of the user's."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a laptop cloud is set up with.
+
+    `openai_base_url` names a server to drive runs on, with `openai_api_key`; without it the emulator
+    does. Ports of 0 are any free ones. `parameters` go over the template's defaults.
+    """
+
+    state_folder: Path = STATE_FOLDER
+    openai_base_url: str | None = None
+    openai_api_key: str = "none"
+    api_port: int = 0
+    aws_port: int = 0
+    pages_port: int = 0
+    thinking_seconds: float = 0.6
+    poll_after_ms: int | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a laptop cloud answers, and what its table and its workflow are called.
+
+    `emulated` says that `openai` is the emulator.
+    """
+
+    api: str
+    aws: str
+    pages: str
+    openai: str
+    emulated: bool
+    table: str
+    state_machine: str
+
+
+@contextmanager
+def aws_environment(aws: Mapping[str, str]) -> Iterator[None]:
+    """Hide the user's AWS variables from this process for a while, and put `aws` in their place."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(aws)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
