@@ -35,9 +35,7 @@ def estimate(
     DynamoDB is counted from the sizes of what was written: the record once when it is made, created,
     ended and for each round; each tool call and each part of the message once.
     """
-    gb_seconds = sum(
-        each.seconds * memory_mb.get(each.function, 256) / 1024 for each in told.invocations
-    )
+    gb_seconds = sum(each.seconds * memory_mb.get(each.function, 256) / 1024 for each in told.invocations)
     record = _kilobytes(run.model_dump_json())
     writes = _INDEX * record * (3 + run.round)
     writes += sum(_kilobytes(entry.model_dump_json()) for entry in ledger)

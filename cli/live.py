@@ -85,7 +85,7 @@ def rows_of(progress: Progress) -> Iterator[Row]:
 def _state(visit: Visit) -> Text:
     text = Text(visit.state)
     if visit.times > 1:
-        text.append(f" ×{visit.times}", "dim")
+        text.append(f" x{visit.times}", "dim")
     if visit.trouble:
         text.append(f"  {visit.trouble}", "yellow")
     return text

@@ -36,29 +36,21 @@ def summary_line(run: Run, transitions: int, dollars: float) -> Text:
 
 
 def run_list(console: Console, runs: Iterable[RunSummary]) -> None:
-    """A table of runs, newest first."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "status", "started", "rounds", "model"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("prompt", no_wrap=True, overflow="ellipsis")
+    """Runs, a line each: cut to the width of a terminal, whole and tab-separated elsewhere."""
+    table = Table("run", "status", "started", box=None, pad_edge=False)
+    table.add_column("prompt", no_wrap=True, overflow="ellipsis", ratio=1)
     for run in runs:
-        table.add_row(
-            run.run_id,
-            Text(run.status, STYLES.get(run.status, "")),
-            f"{run.created_at.astimezone():%Y-%m-%d %H:%M:%S}",
-            str(run.round),
-            run.model,
-            run.excerpt,
-        )
+        status = Text(run.status, STYLES.get(run.status, ""))
+        started = f"{run.created_at.astimezone():%Y-%m-%d %H:%M}"
+        if console.is_terminal:
+            table.add_row(run.run_id, status, started, Text(run.excerpt))
+        else:
+            print(run.run_id, run.status, started, run.excerpt, sep="\t", file=console.file)
     if table.row_count:
-        console.print(table, soft_wrap=not console.is_terminal)
-    else:
-        console.print("No runs yet.")
+        console.print(table)
 
 
-def whole_run(
-    console: Console, run: Run, ledger: Iterable[LedgerEntry], message: str | None
-) -> None:
+def whole_run(console: Console, run: Run, ledger: Iterable[LedgerEntry], message: str | None) -> None:
     """The record, the ledger and the message of a run."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim")
@@ -96,7 +88,7 @@ def status_of(word: str | None) -> Status | None:
     """The status that a word names. Raises Problem, naming those that exist."""
     for status in get_args(Status):
         if word == status:
-            return cast(Status, status)
+            return cast("Status", status)
     if word is None:
         return None
     raise Problem(f"there is no status {word!r}; there is {', '.join(get_args(Status))}")

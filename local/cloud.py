@@ -66,11 +66,11 @@ class LaptopCloud:
             secret=profile.openai_api_key,
             environment={**AWS_ENVIRONMENT, "AWS_ENDPOINT_URL": moto.url},
         )
-        runner = FunctionRunner({each.name: each for each in self.stack.functions.values()})
-        moto_seams.invoke_with(runner)
+        self.runner = FunctionRunner({each.name: each for each in self.stack.functions.values()})
+        moto_seams.invoke_with(self.runner)
         _log_to(profile.state_folder / "functions.log")
         names = {logical: each.name for logical, each in self.stack.functions.items()}
-        api = self._serve(HttpApi(template.routes(), names, runner), profile.api_port)
+        api = self._serve(HttpApi(template.routes(), names, self.runner), profile.api_port)
 
         self.addresses = Addresses(
             api=api.url,

@@ -80,7 +80,7 @@ class FunctionRunner:
 def function_environment(environment: Mapping[str, str]) -> Iterator[None]:
     """Let the code of this thread see a function's environment in place of the process's own."""
     if not isinstance(os.environ, _Environment):
-        os.environ = _Environment(os.environ)  # type: ignore[assignment]
+        os.environ = _Environment(os.environ)  # type: ignore[assignment]  # noqa: B003
     token = _function_environment.set(environment)
     try:
         yield

@@ -22,9 +22,7 @@ _TEXT = ("text/", "application/json", "application/xml", "application/javascript
 class HttpApi:
     """A WSGI application with the routes of the template. `functions` maps logical ids to names."""
 
-    def __init__(
-        self, routes: Iterable[Route], functions: Mapping[str, str], runner: FunctionRunner
-    ) -> None:
+    def __init__(self, routes: Iterable[Route], functions: Mapping[str, str], runner: FunctionRunner) -> None:
         self._runner = runner
         self._functions = functions
         self._map = Map(
@@ -39,6 +37,7 @@ class HttpApi:
         )
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer a request (WSGI)."""
         return self._answer(Request(environ))(environ, start_response)
 
     def _answer(self, request: Request) -> Response:

@@ -38,7 +38,6 @@ class LoopbackServer:
             except OSError as error:
                 raise PortTaken(port) from error
         self._server = make_server(HOST, port, app, threaded=True, request_handler=_Quiet)
-        self._server.daemon_threads = True
         self.host = f"{HOST}:{self._server.server_port}"
         self.url = f"http://{self.host}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

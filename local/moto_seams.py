@@ -28,9 +28,9 @@ def invoke_with(runner: FunctionRunner) -> None:
     def invoke(
         _: LambdaSimpleBackend,
         function_name: str,
-        qualifier: str | None,
+        _qualifier: str | None,
         body: Any,
-        headers: Any,
+        _headers: Any,
         response_headers: dict[str, str],
     ) -> bytes:
         name = function_name.rpartition(":")[2]  # a name, or the end of an ARN
@@ -42,7 +42,7 @@ def invoke_with(runner: FunctionRunner) -> None:
             response_headers["x-amz-function-error"] = "Unhandled"
         return result.payload.encode()
 
-    LambdaSimpleBackend.invoke = invoke  # type: ignore[method-assign]
+    LambdaSimpleBackend.invoke = invoke  # type: ignore[method-assign, assignment]
 
 
 def _evaluate(expression: str) -> Any:

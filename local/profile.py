@@ -35,7 +35,7 @@ class Profile:
     api_port: int = 0
     aws_port: int = 0
     pages_port: int = 0
-    thinking_seconds: float = 0.6
+    thinking_seconds: float = 0.4
     poll_after_ms: int | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
 

@@ -54,17 +54,15 @@ class Snapshot:
         return {_key(item): item for item in items if int(item["expires_at"]["N"]) > now}
 
     def _write(self, items: dict[tuple[str, str], Item]) -> None:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=self.path.parent, delete=False
-        ) as file:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self.path.parent, delete=False) as file:
             file.writelines(json.dumps(item) + "\n" for item in items.values())
             file.flush()
             os.fsync(file.fileno())
-        os.replace(file.name, self.path)
+        Path(file.name).replace(self.path)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        with open(self.path.with_suffix(".lock"), "w") as lock:
+        with self.path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

@@ -38,18 +38,13 @@ class Stack:
         outputs = self._deploy(template, parameters)
         self.functions = dict(self._functions(environment))
         self.table = outputs["TableName"]
-        self.state_machine = self._create_workflow(
-            outputs["StateMachineArn"], template.workflow(outputs)
-        )
+        self.state_machine = self._create_workflow(outputs["StateMachineArn"], template.workflow(outputs))
 
     def _deploy(self, template: Template, parameters: Mapping[str, str]) -> dict[str, str]:
         self._cloudformation.create_stack(
             StackName=NAME,
             TemplateBody=json.dumps(template.stack()),
-            Parameters=[
-                {"ParameterKey": key, "ParameterValue": value}
-                for key, value in parameters.items()
-            ],
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM"],
         )
         (stack,) = self._cloudformation.describe_stacks(StackName=NAME)["Stacks"]

@@ -58,16 +58,16 @@ class Template:
             f"{_SUBSTITUTION}{name}": {"Value": value}
             for name, value in properties["DefinitionSubstitutions"].items()
         }
-        for name, output in self.transformed["Outputs"].items():
-            if "HttpApi" not in str(output):
-                outputs[name] = output
+        outputs |= {
+            name: output
+            for name, output in self.transformed["Outputs"].items()
+            if "HttpApi" not in str(output)
+        }
         return {**self.transformed, "Resources": resources, "Outputs": outputs}
 
     def workflow(self, outputs: Mapping[str, str]) -> dict[str, Any]:
         """The definition with its substitutions, as the stack's outputs give them."""
-        text = re.sub(
-            r"\$\{(\w+)\}", lambda match: outputs[_SUBSTITUTION + match[1]], self.definition
-        )
+        text = re.sub(r"\$\{(\w+)\}", lambda match: outputs[_SUBSTITUTION + match[1]], self.definition)
         workflow: dict[str, Any] = yaml_parse(text)
         return workflow
 

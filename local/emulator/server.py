@@ -16,15 +16,13 @@ class Emulator:
     """
 
     def __init__(
-        self, *, thinking_seconds: float = 0.6, poll_after_ms: int | None = None, port: int = 0
+        self, *, thinking_seconds: float = 0.4, poll_after_ms: int | None = None, port: int = 0
     ) -> None:
         self.brain = Brain()
         self.script = self.brain.script
         flask = Flask(__name__, static_folder=None)
         unauthorised = ApiError(401, "You didn't provide an API key.")
-        flask.register_blueprint(
-            Responses(self.brain, thinking_seconds).blueprint(), url_prefix="/v1"
-        )
+        flask.register_blueprint(Responses(self.brain, thinking_seconds).blueprint(), url_prefix="/v1")
 
         @flask.before_request
         def authorised() -> tuple[dict[str, object], int] | None:

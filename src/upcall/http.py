@@ -20,26 +20,10 @@ logger = Logger()
 def http_api() -> APIGatewayHttpResolver:
     """A resolver for one function of the API. What it raises becomes a problem with its status."""
     app = APIGatewayHttpResolver()
-
-    @app.exception_handler(InvalidInput)
-    def invalid(error: InvalidInput) -> Response[str]:
-        errors = [{"field": e.field, "reason": e.reason} for e in error.errors]
-        return problem(HTTPStatus.BAD_REQUEST, str(error), errors=errors)
-
-    @app.exception_handler(NotFound)
-    def not_found(error: NotFound) -> Response[str]:
-        return problem(HTTPStatus.NOT_FOUND, str(error))
-
-    @app.not_found
-    def no_route(_: Exception) -> Response[str]:
-        event = app.current_event
-        return problem(HTTPStatus.NOT_FOUND, f"there is no {event.http_method} {event.path} here")
-
-    @app.exception_handler(Exception)
-    def unexpected(_: Exception) -> Response[str]:
-        logger.exception("unexpected")
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the fault is ours; it has been logged")
-
+    app.exception_handler(InvalidInput)(_invalid)
+    app.exception_handler(NotFound)(_not_found)
+    app.exception_handler(Exception)(_unexpected)
+    app.not_found(_not_found)
     return app
 
 
@@ -72,6 +56,18 @@ def problem(status: HTTPStatus, detail: str, **more: Any) -> Response[str]:
         "detail": detail,
         **more,
     }
-    return Response(
-        status_code=status, content_type="application/problem+json", body=json.dumps(document)
-    )
+    return Response(status_code=status, content_type="application/problem+json", body=json.dumps(document))
+
+
+def _invalid(error: InvalidInput) -> Response[str]:
+    errors = [{"field": each.field, "reason": each.reason} for each in error.errors]
+    return problem(HTTPStatus.BAD_REQUEST, str(error), errors=errors)
+
+
+def _not_found(error: Exception) -> Response[str]:
+    return problem(HTTPStatus.NOT_FOUND, str(error))
+
+
+def _unexpected(_: Exception) -> Response[str]:
+    logger.exception("unexpected")
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the fault is ours; it has been logged")

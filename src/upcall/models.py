@@ -140,7 +140,7 @@ class Snapshot(Model):
         )
 
     @classmethod
-    def failed(cls, failure: Failure, usage: Usage = Usage()) -> Self:
+    def failed(cls, failure: Failure, usage: Usage) -> Self:
         """The run ended upstream without a message."""
         return cls(status=failure.status, failure=failure, usage=usage)
 
@@ -256,5 +256,5 @@ class Ending(Model):
 
 
 def new_run_id() -> str:
-    """`run_` and 32 hexadecimal digits: 12 of the millisecond, 20 at random."""
-    return f"run_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+    """`run_` and 28 hexadecimal digits: 12 of the millisecond, 16 at random."""
+    return f"run_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"

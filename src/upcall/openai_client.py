@@ -50,9 +50,7 @@ def post(path: str, body: Mapping[str, Any] | None = None) -> Answer:
 
 
 def _send(method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
-    key = str(
-        parameters.get_secret(settings.openai_secret_name(), max_age=SECRET_MAX_AGE_SECONDS)
-    )
+    key = str(parameters.get_secret(settings.openai_secret_name(), max_age=SECRET_MAX_AGE_SECONDS))
     client = _client(settings.openai_base_url(), key)
     try:
         if method == "get":
@@ -68,9 +66,7 @@ def _send(method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
 
 @cache
 def _client(base_url: str, api_key: str) -> openai.OpenAI:
-    return openai.OpenAI(
-        api_key=api_key, base_url=base_url, max_retries=0, timeout=TIMEOUT_SECONDS
-    )
+    return openai.OpenAI(api_key=api_key, base_url=base_url, max_retries=0, timeout=TIMEOUT_SECONDS)
 
 
 def _object(response: Response) -> Mapping[str, Any]:
@@ -80,7 +76,7 @@ def _object(response: Response) -> Mapping[str, Any]:
         body = None
     if not isinstance(body, dict):
         raise Refused(
-            f"{response.request.url} answered {response.status_code} with something that is not a JSON object",
+            f"{response.request.url} answered {response.status_code}, but not with a JSON object",
             code="not_json",
         )
     return body

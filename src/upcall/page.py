@@ -59,6 +59,9 @@ def _decoded(download: Download) -> str:
 
 def _main_text(html: str | bytes) -> tuple[str | None, str]:
     import trafilatura
+    from trafilatura.settings import Document
 
     found = trafilatura.bare_extraction(html, include_links=True, with_metadata=True)
-    return (found.title, found.text) if found else (None, "")
+    if not isinstance(found, Document):
+        return None, ""
+    return found.title, found.text or ""

@@ -22,7 +22,7 @@ def step(handle: Callable[[Event], Model]) -> Callable[[Mapping[str, Any], objec
     (kind, *_) = get_type_hints(handle).values()
 
     @functools.wraps(handle)
-    def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    def lambda_handler(event: Mapping[str, Any], _: object) -> dict[str, Any]:
         parsed = kind.model_validate(event)
         with logger.append_context_keys(run_id=event["run_id"], step=handle.__module__):
             logger.info("step")

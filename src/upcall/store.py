@@ -82,9 +82,7 @@ class RunStore:
 
     def get(self, run_id: str) -> Run:
         """The record of a run. Raises NotFound."""
-        found = self._client.get_item(
-            TableName=self._table, Key=_key(run_id, "RUN"), ConsistentRead=True
-        )
+        found = self._client.get_item(TableName=self._table, Key=_key(run_id, "RUN"), ConsistentRead=True)
         if "Item" not in found:
             raise NotFound(f"there is no run {run_id!r}")
         return _model(Run, _read(found["Item"]))
@@ -106,9 +104,7 @@ class RunStore:
         for call, output in zip(calls, outputs, strict=True):
             entry = LedgerEntry(round=round_, call=call, output=output)
             sk = f"CALL#{round_:04}#{call.call_id}"
-            self._client.put_item(
-                TableName=self._table, Item=self._item(run, sk, _written(entry))
-            )
+            self._client.put_item(TableName=self._table, Item=self._item(run, sk, _written(entry)))
         self._update(
             run,
             status="in_progress",

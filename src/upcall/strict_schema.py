@@ -14,7 +14,7 @@ _NULL = {"type": "null"}
 
 def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The strict schema of a model; its description stays out, for it is the tool's."""
-    schema = _strict(model.model_json_schema())
+    schema: dict[str, Any] = _strict(model.model_json_schema())
     schema.pop("description", None)
     return schema
 

@@ -53,7 +53,7 @@ class Tool:
             parameters=strict_schema(self._arguments),
         )
 
-    def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    def __call__(self, event: Mapping[str, Any], _: object) -> dict[str, Any]:
         """Handle one call; whatever goes wrong becomes an output that the model reads."""
         call = ToolEvent.model_validate(event)
         started_at, start = datetime.now(UTC), time.monotonic()
@@ -121,9 +121,7 @@ def _arguments_model(function: Callable[..., Any]) -> type[BaseModel]:
     """The function's parameters as a model; one that has a default may be null in its place."""
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {
-        name: (hints[name], ...)
-        if parameter.default is parameter.empty
-        else (hints[name] | None, None)
+        name: (hints[name], ...) if parameter.default is parameter.empty else (hints[name] | None, None)
         for name, parameter in inspect.signature(function).parameters.items()
     }
     return create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)

@@ -19,9 +19,7 @@ class RunApi(Protocol):
     All raise TryAgain when the world was not ready and Refused when the server said no for good.
     """
 
-    def create(
-        self, run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]
-    ) -> Handle:
+    def create(self, run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:
         """Start the run upstream and return where it lives."""
 
     def poll(self, handle: Handle) -> Snapshot:

@@ -6,6 +6,7 @@ they are sent again with every turn. Reference: https://platform.openai.com/docs
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from upcall import openai_client
@@ -71,10 +72,8 @@ def message(handle: Handle) -> Message:
 
 def cancel(handle: Handle) -> None:
     """Stop a response; one that has ended, or is gone, is left as it is."""
-    try:
+    with suppress(Refused):  # 400, 404 or 409, by server: there is nothing left to cancel
         openai_client.post(f"{_path(handle)}/cancel")
-    except Refused:
-        pass  # 400, 404 or 409, by server: there is nothing left to cancel
 
 
 def _respond(
