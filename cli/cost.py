@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from math import ceil
 
 from cli.history import Progress
-from upcall.models import LedgerEntry, Run
+from upcall.models import LedgerEntry
+from upcall.run import Run
 
 STATE_TRANSITION = 0.000025
 LAMBDA_GB_SECOND_ARM64 = 0.0000133334

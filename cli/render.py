@@ -10,7 +10,8 @@ from rich.text import Text
 
 from cli.live import argument, size
 from cli.problems import Problem
-from upcall.models import LedgerEntry, Run, RunSummary, Status
+from upcall.models import LedgerEntry, Status
+from upcall.run import Run, RunSummary
 
 STYLES: dict[Status, str] = {
     "completed": "green",

@@ -16,7 +16,8 @@ from cli.problems import Problem
 from cli.render import print_json, summary_line
 from upcall.errors import InvalidInput
 from upcall.field_errors import field_errors
-from upcall.models import LedgerEntry, RunRequest, RunView
+from upcall.models import LedgerEntry
+from upcall.run import RunRequest, RunView
 
 LOOK_EVERY_SECONDS = 0.15
 

@@ -65,7 +65,7 @@ Step = CallTools | Say | Fail | StopShort | Hang
 
 @dataclass(frozen=True)
 class Fault:
-    """A request that goes wrong on its way: `operation` is create, poll or cancel.
+    """A request that goes wrong on its way: `operation` is create, poll, submit or cancel.
 
     With `acted`, the server does its work before it answers wrongly. Status 0 cuts the connection.
     """
@@ -108,6 +108,8 @@ class Brain:
     def __init__(self) -> None:
         self._scripts: dict[str, Script] = {}
         self._numbers = itertools.count(1)
+        self.heard: dict[str, list[Conversation]] = {}
+        """Each conversation that a model was shown, in the order of time."""
 
     def script(self, *steps: Step, faults: Sequence[Fault] = ()) -> str:
         """Take a script; returns the name of the model that will follow it."""
@@ -124,8 +126,13 @@ class Brain:
                 return fault
         return None
 
+    def unspent(self, model: str) -> list[Fault]:
+        """The faults of a script that have not happened yet."""
+        return self._scripts[model].faults
+
     def think(self, model: str, conversation: Conversation) -> Step:
         """What the model does next. A script that is at its end says its last step again."""
+        self.heard.setdefault(model, []).append(conversation)
         if script := self._scripts.get(model):
             return script.steps[min(len(conversation.rounds), len(script.steps) - 1)]
         return offline_model(conversation)

@@ -72,7 +72,8 @@ class Responses:
         @routes.post("/responses")
         def create() -> Response:
             asked = request.get_json()
-            return self._weather("create", asked.get("model", ""), lambda: self._create(asked))
+            operation = "submit" if "previous_response_id" in asked else "create"
+            return self._weather(operation, asked.get("model", ""), lambda: self._create(asked))
 
         @routes.get("/responses/<id_>")
         def poll(id_: str) -> Response:

@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from upcall.http import answer, http_api
-from upcall.models import RunView
+from upcall.run import RunView
 from upcall.store import run_store
 
 app = http_api()

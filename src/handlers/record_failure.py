@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from upcall.models import Ending, Failure, Handle, Model, Usage
+from upcall.models import Failure, Handle, Model, Usage
+from upcall.run import Ending
 from upcall.run_apis import run_api
 from upcall.step import step
 from upcall.store import run_store

@@ -1,6 +1,7 @@
 """State "Save message": stores the final message of a completed run, once."""
 
-from upcall.models import Ending, Handle, Model
+from upcall.models import Handle, Model
+from upcall.run import Ending
 from upcall.run_apis import run_api
 from upcall.step import step
 from upcall.store import run_store

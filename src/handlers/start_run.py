@@ -7,7 +7,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from upcall.http import answer, body, http_api
-from upcall.models import Model, RunRequest, Status
+from upcall.models import Model, Status
+from upcall.run import RunRequest
 from upcall.start import start
 
 app = http_api()

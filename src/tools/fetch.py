@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from upcall.download import download
-from upcall.page import Page, page
 from upcall.tool import tool
+from upcall.web.download import download
+from upcall.web.page import Page, page
 
 
 def fetch(

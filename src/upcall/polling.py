@@ -12,6 +12,9 @@ from upcall.models import Snapshot
 
 FIRST_INTERVAL_SECONDS = 0.5
 LONGEST_INTERVAL_SECONDS = 2.0
+WINDOWLESS_PAUSE_SECONDS = 2.0
+"""Between two polls where there is no window (PollWindowSeconds 0)."""
+
 WORKING = ("queued", "in_progress", "cancelling")
 
 
@@ -24,7 +27,7 @@ def watch(poll: Callable[[], Snapshot], window_seconds: float) -> Snapshot:
     is cheaper. Errors that bring no such wish are the workflow's to retry.
     """
     end = time.monotonic() + window_seconds
-    interval = FIRST_INTERVAL_SECONDS
+    interval = FIRST_INTERVAL_SECONDS if window_seconds else WINDOWLESS_PAUSE_SECONDS
     while True:
         snapshot = _look(poll)
         if snapshot.status not in WORKING:

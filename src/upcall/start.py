@@ -9,7 +9,7 @@ import boto3
 from upcall import run_apis, settings
 from upcall.assistants import assistant
 from upcall.errors import FieldError, InvalidInput, NotFound
-from upcall.models import Run, RunRequest
+from upcall.run import Run, RunRequest
 from upcall.store import run_store
 
 if TYPE_CHECKING:

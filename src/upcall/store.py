@@ -31,13 +31,12 @@ from upcall.models import (
     LedgerEntry,
     Message,
     Model,
-    Run,
-    RunSummary,
     Status,
     ToolCall,
     ToolOutput,
     Usage,
 )
+from upcall.run import Run, RunSummary
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

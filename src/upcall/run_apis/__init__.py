@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from upcall.assistants import Assistant
-from upcall.models import Handle, Message, Run, Snapshot, ToolDefinition, ToolOutput
+from upcall.models import Handle, Message, Snapshot, ToolDefinition, ToolOutput
+from upcall.run import Run
 from upcall.run_apis import responses
 
 DEFAULT = "responses"

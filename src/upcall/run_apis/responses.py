@@ -16,7 +16,6 @@ from upcall.models import (
     Failure,
     Handle,
     Message,
-    Run,
     Snapshot,
     Status,
     ToolCall,
@@ -24,6 +23,7 @@ from upcall.models import (
     ToolOutput,
     Usage,
 )
+from upcall.run import Run
 
 STATUSES: Mapping[str | None, Status] = {
     "queued": "queued",

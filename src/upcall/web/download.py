@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from upcall.addresses import reachable_address
 from upcall.errors import ToolError
+from upcall.web.addresses import reachable_address
 
 if TYPE_CHECKING:
     import httpx

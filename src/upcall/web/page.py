@@ -2,10 +2,10 @@
 
 from typing import Self
 
-from upcall.download import Download
 from upcall.errors import ToolError
 from upcall.jsontext import json_bytes, longest_prefix
 from upcall.models import Model
+from upcall.web.download import Download
 
 HTML = {"text/html", "application/xhtml+xml", ""}
 

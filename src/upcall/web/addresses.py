@@ -16,6 +16,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 PORTS: Final = frozenset({80, 443})
 
+_GLOBAL_UNICAST_V6: Final = ipaddress.IPv6Network("2000::/3")
+
 _REFUSED_NETWORKS: Final = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -25,7 +27,6 @@ _REFUSED_NETWORKS: Final = tuple(
         "192.0.0.0/24",
         "192.88.99.0/24",  # 6to4 relays, RFC 7526
         "224.0.0.0/3",  # multicast and reserved
-        "::/3",  # all forms that embed IPv4, and NAT64: outside 2000::/3 nothing is global unicast
         "2001::/23",  # Teredo, ORCHID, benchmarking: IETF protocol assignments
         "2001:db8::/32",
         "2002::/16",  # 6to4
@@ -33,6 +34,9 @@ _REFUSED_NETWORKS: Final = tuple(
     )
 )
 """Beyond what `is_global` refuses; from the IANA special-purpose address registries."""
+
+_ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)
+"""Third quarter of an IPv6 address whose last quarter is an IPv4 address, RFC 5214."""
 
 
 def reachable_address(host: str, port: int) -> str:
@@ -49,14 +53,14 @@ def reachable_address(host: str, port: int) -> str:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is globally routable unicast, in itself and in any IPv4 that it embeds."""
+    """Whether an address is globally routable unicast and, as IPv6, embeds no IPv4 address."""
     if not address.is_global or address.is_multicast:
         return False
-    return not any(address in network for network in _REFUSED_NETWORKS if _same(network, address))
-
-
-def _same(network: ipaddress.IPv4Network | ipaddress.IPv6Network, address: Address) -> bool:
-    return network.version == address.version
+    if isinstance(address, ipaddress.IPv6Address) and (
+        address not in _GLOBAL_UNICAST_V6 or int(address) >> 32 & 0xFFFF_FFFF in _ISATAP
+    ):
+        return False
+    return not any(address in network for network in _REFUSED_NETWORKS)
 
 
 def _resolved(host: str, port: int) -> Iterator[Address]:

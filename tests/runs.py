@@ -1,0 +1,76 @@
+"""What tests of whole runs share: start one, wait for its end, see what each side saw."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import httpx
+
+from local.cloud import LaptopCloud
+from local.emulator import Fault, Step
+from local.emulator.brain import Conversation
+
+PATIENCE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that has ended: what GET shows, how its execution ended, what the model heard."""
+
+    run: dict[str, Any]
+    execution: dict[str, Any]
+    heard: Sequence[Conversation]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The outputs that the model read in the last round, parsed where they are JSON."""
+        return [_parsed(exchange.output) for exchange in self.heard[-1].rounds[-1]]
+
+
+class Runs:
+    """Runs on a laptop cloud, over HTTP."""
+
+    def __init__(self, laptop: LaptopCloud) -> None:
+        self._laptop = laptop
+        self._workflows = boto3.client("stepfunctions")
+        self.http = httpx.Client(base_url=laptop.addresses.api, timeout=10)
+
+    def post(self, body: str | dict[str, Any]) -> httpx.Response:
+        """POST /runs."""
+        return self.http.post("/runs", content=body if isinstance(body, str) else json.dumps(body))
+
+    def follow(self, *steps: Step, prompt: str = "Go.", faults: Sequence[Fault] = ()) -> Ended:
+        """Run a script of the model's to its end, and see that each of its faults happened."""
+        brain = self._laptop.emulator.brain
+        model = brain.script(*steps, faults=faults)
+        ended = self.run(prompt, model=model)
+        assert brain.unspent(model) == []
+        return ended
+
+    def run(self, prompt: str, **fields: Any) -> Ended:
+        """Run a prompt to its end."""
+        run_id = self.post({"prompt": prompt, **fields}).json()["run_id"]
+        execution = self._ended_execution(run_id)
+        run = self.http.get(f"/runs/{run_id}").json()
+        return Ended(run, execution, self._laptop.emulator.brain.heard.get(run["model"], []))
+
+    def _ended_execution(self, run_id: str) -> dict[str, Any]:
+        machine = self._laptop.addresses.state_machine
+        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{run_id}"
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            execution = dict(self._workflows.describe_execution(executionArn=arn))
+            if execution["status"] != "RUNNING":
+                return execution
+            time.sleep(0.02)
+        raise TimeoutError(f"{run_id} has not ended")
+
+
+def _parsed(output: str) -> Any:
+    try:
+        return json.loads(output)
+    except ValueError:
+        return output

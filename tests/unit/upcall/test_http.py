@@ -1,0 +1,95 @@
+"""The API's answers to what it cannot take: problem documents that name the field and the reason."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from conftest import Invoke, sample
+from handlers import start_run
+from local.cloud import LaptopCloud
+from local.functions import function_environment
+
+
+def answer(invoke: Invoke, **changes: Any) -> tuple[int, dict[str, Any], str]:
+    response = invoke("StartRunFunction", sample("start_run", **changes))
+    return response["statusCode"], json.loads(response["body"]), response["headers"]["Content-Type"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "reason"),
+    [
+        ("", "body", "Invalid JSON"),
+        ("{", "body", "Invalid JSON"),
+        ("prompt=hello", "body", "Invalid JSON"),
+        ("[]", "body", "should be an object"),
+        ("null", "body", "should be an object"),
+        ("{}", "prompt", "Field required"),
+        ('{"prompt": ""}', "prompt", "must not be empty"),
+        ('{"prompt": 7}', "prompt", "valid string"),
+        ('{"prompt": null}', "prompt", "valid string"),
+        ('{"prompt": "x", "colour": "red"}', "colour", "Extra inputs are not permitted"),
+        ('{"prompt": "x", "assistant": "nobody"}', "assistant", "there is no assistant 'nobody'"),
+        ('{"prompt": "x", "model": ""}', "model", "at least 1 character"),
+        (json.dumps({"prompt": "x" * 102_401}), "prompt", "at most 102,400 bytes"),
+        ('{"prompt": "\\ud800"}', "", ""),
+    ],
+)
+def test_a_bad_body_is_a_problem_that_names_the_field(
+    invoke: Invoke, body: str, field: str, reason: str
+) -> None:
+    status, problem, content_type = answer(invoke, body=body)
+
+    assert status == 400
+    assert content_type == "application/problem+json"
+    assert problem["title"] == "Bad Request"
+    assert problem["status"] == 400
+    (error,) = problem["errors"]
+    assert error["field"] == field or not field
+    assert reason in error["reason"]
+    assert error["reason"] in problem["detail"]
+
+
+def test_every_field_that_is_wrong_is_named(invoke: Invoke) -> None:
+    _, problem, _ = answer(invoke, body='{"prompt": "", "modle": "m"}')
+
+    assert {error["field"] for error in problem["errors"]} == {"prompt", "modle"}
+
+
+def test_a_body_that_is_not_utf_8_is_a_problem(invoke: Invoke) -> None:
+    body = base64.b64encode(b'{"prompt": "\xff"}').decode()
+    status, problem, _ = answer(invoke, body=body, isBase64Encoded=True)
+
+    assert (status, problem["errors"]) == (400, [{"field": "body", "reason": "is not UTF-8"}])
+
+
+def test_a_form_type_is_no_hindrance_for_json(invoke: Invoke) -> None:
+    """`curl -d` calls everything a form, and API Gateway encodes forms in base 64."""
+    body = base64.b64encode(b'{"prompt": "Hello."}').decode()
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    status, accepted, _ = answer(invoke, body=body, headers=headers, isBase64Encoded=True)
+
+    assert status == 202
+    assert accepted["status"] == "queued"
+
+
+def test_a_route_that_is_not_there_is_a_problem(invoke: Invoke) -> None:
+    event = sample("get_run", rawPath="/nowhere", routeKey="GET /nowhere")
+    event["requestContext"]["http"]["path"] = "/nowhere"
+    response = invoke("GetRunFunction", event)
+
+    assert response["statusCode"] == 404
+    assert json.loads(response["body"])["title"] == "Not Found"
+
+
+def test_a_fault_of_ours_is_a_problem_without_our_internals(laptop: LaptopCloud) -> None:
+    function = laptop.stack.functions["StartRunFunction"]
+    environment = {**function.environment}
+    del environment["MODEL"]
+    with function_environment(environment):
+        response = start_run.lambda_handler(sample("start_run"), LambdaContext())
+
+    assert response["statusCode"] == 500
+    assert json.loads(response["body"])["detail"] == "the fault is ours; it has been logged"

@@ -1,0 +1,16 @@
+"""Runs through the real workflow."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.cloud import LaptopCloud
+from runs import Runs
+
+
+@pytest.fixture
+def runs(laptop: LaptopCloud) -> Iterator[Runs]:
+    """Runs on the laptop cloud."""
+    made = Runs(laptop)
+    yield made
+    made.http.close()
