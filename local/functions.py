@@ -3,6 +3,9 @@
 A function sees the environment that the template gives it and nothing of the user's AWS or OpenAI
 variables. Events and results pass through JSON, a function that takes too long is given up, and an
 exception becomes the error document that Lambda makes of it.
+
+httpx is loaded here at once, because the OpenAI SDK looks for it among the loaded modules, and would
+find it half-loaded while another function of this process is importing it.
 """
 
 import json
@@ -16,6 +19,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
+
+import httpx  # noqa: F401
 
 HIDDEN = ("AWS_", "OPENAI_", "MOTO_")
 """Prefixes of the user's variables that no function on the laptop may see."""

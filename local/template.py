@@ -13,7 +13,7 @@ from typing import Any
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from local.profile import ROOT
+from local.profile import AWS_ENVIRONMENT, ROOT, aws_environment
 
 CODE_BUCKET = "upcall-code"
 
@@ -38,7 +38,9 @@ class Template:
         (self._machine,) = self._of_type(self.source, "AWS::Serverless::StateMachine")
         uri = self.source["Resources"][self._machine]["Properties"]["DefinitionUri"]
         self.definition = (root / uri).read_text("utf-8")
-        self.transformed: dict[str, Any] = transform(self._deployable(root), {}, _NoPolicies())
+        with aws_environment(AWS_ENVIRONMENT):  # the translator wants a region
+            transformed = transform(self._deployable(root), {}, _NoPolicies())
+        self.transformed: dict[str, Any] = transformed
 
     def stack(self) -> dict[str, Any]:
         """What moto's CloudFormation takes: no API gateway, no layers, no workflow of its own.

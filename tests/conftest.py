@@ -4,17 +4,14 @@ Tests share it and do not meet: each makes its own runs, and scripts the model f
 """
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.events import FunctionError, Invoke
 
 from local.cloud import LaptopCloud
-from local.functions import function_environment
-from local.profile import ROOT, Profile
-
-Invoke = Callable[[str, dict[str, Any]], Any]
+from local.profile import Profile
 
 
 @pytest.fixture(scope="session")
@@ -30,14 +27,6 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaptopCloud]:
         yield cloud
 
 
-class FunctionError(Exception):
-    """A function ended with an error; the workflow would see `kind`."""
-
-    def __init__(self, document: dict[str, Any]) -> None:
-        super().__init__(document["errorMessage"])
-        self.kind: str = document["errorType"]
-
-
 @pytest.fixture(scope="session")
 def invoke(laptop: LaptopCloud) -> Invoke:
     """Invoke a function by its logical id, as Lambda would. Raises FunctionError."""
@@ -51,22 +40,3 @@ def invoke(laptop: LaptopCloud) -> Invoke:
         return payload
 
     return call
-
-
-@pytest.fixture
-def environment(laptop: LaptopCloud, request: pytest.FixtureRequest) -> Iterator[None]:
-    """The environment of the function that the test's `function` marker names."""
-    (logical_id,) = request.node.get_closest_marker("function").args
-    with function_environment(laptop.stack.functions[logical_id].environment):
-        yield
-
-
-def sample(name: str, **changes: Any) -> dict[str, Any]:
-    """The sample event of that name, with some fields changed."""
-    event: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text("utf-8"))
-    return {**event, **changes}
-
-
-def samples() -> list[Path]:
-    """All sample events."""
-    return sorted((ROOT / "events").glob("*.json"))

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from support.runs import Runs
 
 from local.cloud import LaptopCloud
-from runs import Runs
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import time
 
 import pytest
+from support.runs import Runs
 
 from local.cloud import LaptopCloud
 from local.emulator import Call, CallTools, Say
-from runs import Runs
 
 
 def test_a_run_without_tools_ends_with_the_models_message(runs: Runs) -> None:

@@ -1,10 +1,10 @@
 """Whatever is wrong with a tool call, the run goes on and the model reads why."""
 
 import pytest
+from support.runs import Ended, Runs
 
 from local.cloud import LaptopCloud
 from local.emulator import Call, CallTools, Say
-from runs import Ended, Runs
 
 
 def after(runs: Runs, *calls: Call) -> Ended:

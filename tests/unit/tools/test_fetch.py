@@ -1,6 +1,7 @@
 import json
 
-from conftest import Invoke, sample
+from support.events import Invoke, sample
+
 from local.cloud import LaptopCloud
 from local.functions import function_environment
 from tools.fetch import fetch, lambda_handler

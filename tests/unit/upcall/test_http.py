@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from support.events import Invoke, sample
 
-from conftest import Invoke, sample
 from handlers import start_run
 from local.cloud import LaptopCloud
 from local.functions import function_environment

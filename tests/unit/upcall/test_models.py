@@ -6,9 +6,7 @@ from upcall.models import MAX_STATE_BYTES, Failure, Snapshot, ToolCall, Usage, s
 
 
 def calls(number: int, arguments: str = "{}") -> tuple[ToolCall, ...]:
-    return tuple(
-        ToolCall(call_id=f"call_{i}", name="fetch", arguments=arguments) for i in range(number)
-    )
+    return tuple(ToolCall(call_id=f"call_{i}", name="fetch", arguments=arguments) for i in range(number))
 
 
 @pytest.mark.parametrize("number", [1, 2, 10, 40])

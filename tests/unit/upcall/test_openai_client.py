@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from support.canned import Server, canned, json_answer
 from werkzeug.wrappers import Response
 
-from canned import Server, canned, json_answer
 from local.cloud import LaptopCloud
 from local.functions import function_environment
 from upcall import openai_client
@@ -17,9 +17,8 @@ from upcall.errors import Refused, TryAgain
 def server(laptop: LaptopCloud, *answers: Response) -> Iterator[Server]:
     """A canned server that the client of `Poll run` talks to."""
     environment = laptop.stack.functions["PollRunFunction"].environment
-    with canned(*answers) as up:
-        with function_environment({**environment, "OPENAI_BASE_URL": f"{up.url}/v1"}):
-            yield up
+    with canned(*answers) as up, function_environment({**environment, "OPENAI_BASE_URL": f"{up.url}/v1"}):
+        yield up
 
 
 def test_a_request_bears_the_key_of_the_secret_and_the_json(laptop: LaptopCloud) -> None:
@@ -57,9 +56,8 @@ def test_weather_is_worth_another_try_but_not_here(laptop: LaptopCloud, status: 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 422])
 def test_a_refusal_is_not_worth_another_try(laptop: LaptopCloud, status: int) -> None:
     body = {"error": {"message": "No.", "code": "because"}}
-    with server(laptop, json_answer(body, status)):
-        with pytest.raises(Refused) as caught:
-            openai_client.get("/x")
+    with server(laptop, json_answer(body, status)), pytest.raises(Refused) as caught:
+        openai_client.get("/x")
 
     assert (caught.value.code, caught.value.message) == ("because", f"{status}: No.")
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.canned import Server, canned, json_answer
 
-from canned import Server, canned, json_answer
 from local.cloud import LaptopCloud
 from local.functions import function_environment
 from upcall.assistants import assistant

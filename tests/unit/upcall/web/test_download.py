@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from support.canned import Server, canned
 from werkzeug.wrappers import Response
 
-from canned import Server, canned
 from local.functions import function_environment
 from upcall.errors import ToolError
 from upcall.web import download as module
@@ -41,7 +41,11 @@ def test_a_page_comes_with_its_type_and_charset() -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    [("gzip", gzip.compress(b"text")), ("x-gzip", gzip.compress(b"text")), ("deflate", zlib.compress(b"text"))],
+    [
+        ("gzip", gzip.compress(b"text")),
+        ("x-gzip", gzip.compress(b"text")),
+        ("deflate", zlib.compress(b"text")),
+    ],
 )
 def test_compressed_bodies_are_read(encoding: str, body: bytes) -> None:
     with server(html(body, Content_Encoding=encoding)) as up:
@@ -76,9 +80,8 @@ def test_a_redirect_to_an_address_that_is_not_public_is_not_followed() -> None:
 
 @pytest.mark.parametrize("status", [204, 304, 400, 401, 403, 404, 410, 429, 500, 503])
 def test_any_other_status_is_said(status: int) -> None:
-    with server(Response(status=status)) as up:
-        with pytest.raises(ToolError, match=f"answered {status}"):
-            download(up.url)
+    with server(Response(status=status)) as up, pytest.raises(ToolError, match=f"answered {status}"):
+        download(up.url)
 
 
 @pytest.mark.parametrize(

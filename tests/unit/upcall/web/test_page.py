@@ -76,4 +76,6 @@ def test_the_pieces_put_together_are_the_text(room: int) -> None:
 
 
 def test_a_page_that_fits_has_no_next_offset() -> None:
-    assert json.loads(page(downloaded(b"x", "text/plain"), 0).fit(1000).model_dump_json())["next_offset"] is None
+    assert (
+        json.loads(page(downloaded(b"x", "text/plain"), 0).fit(1000).model_dump_json())["next_offset"] is None
+    )

@@ -1,0 +1,1 @@
+"""What tests share: sample events, whole runs, canned servers."""

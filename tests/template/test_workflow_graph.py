@@ -1,0 +1,97 @@
+"""The graph of the workflow. Neither moto nor cfn-lint looks at it before a run gets there."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.profile import ROOT
+from local.template import Template
+
+TEMPLATE = Template(ROOT)
+WORKFLOW = TEMPLATE.workflow(
+    {f"Substitution{name}": name for name in re.findall(r"\$\{(\w+)\}", TEMPLATE.definition)}
+)
+ENDS = ("Succeed", "Fail")
+
+
+def machines(machine: dict[str, Any], name: str = "run") -> Iterator[tuple[str, dict[str, Any]]]:
+    """The workflow, and the one inside each Map."""
+    yield name, machine
+    for state_name, state in machine["States"].items():
+        if "ItemProcessor" in state:
+            yield from machines(state["ItemProcessor"], state_name)
+
+
+MACHINES = dict(machines(WORKFLOW))
+STATES = [(name, state) for machine in MACHINES.values() for name, state in machine["States"].items()]
+TASKS = [(name, state) for name, state in STATES if state["Type"] == "Task"]
+LAMBDAS = [(name, state) for name, state in TASKS if state["Resource"].endswith("lambda:invoke")]
+
+
+def targets(state: dict[str, Any]) -> set[str]:
+    rules = [*state.get("Choices", []), *state.get("Catch", [])]
+    named = [state.get("Next"), state.get("Default"), *(rule["Next"] for rule in rules)]
+    return {name for name in named if name}
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_target_exists_and_every_state_is_reached(name: str) -> None:
+    machine = MACHINES[name]
+    reached, left = set(), {machine["StartAt"]}
+    while left:
+        state = left.pop()
+        assert state in machine["States"], f"{state} is a target and no state"
+        reached.add(state)
+        left |= targets(machine["States"][state]) - reached
+
+    assert reached == set(machine["States"])
+
+
+@pytest.mark.parametrize("state", [state for _, state in STATES], ids=[name for name, _ in STATES])
+def test_every_state_leads_on_or_ends(state: dict[str, Any]) -> None:
+    leads_on = bool(targets(state))
+    ends = state["Type"] in ENDS or state.get("End", False)
+
+    assert leads_on or ends
+    if state["Type"] == "Choice":
+        assert "Default" in state, "a choice must never run out of rules"
+
+
+@pytest.mark.parametrize("state", [state for _, state in TASKS], ids=[name for name, _ in TASKS])
+def test_every_task_has_a_time_out_a_retry_and_a_catch(state: dict[str, Any]) -> None:
+    assert state["TimeoutSeconds"] > 0
+    assert [rule["ErrorEquals"] for rule in state["Catch"]] == [["States.ALL"]]
+    assert all(rule["JitterStrategy"] == "FULL" and rule["MaxDelaySeconds"] for rule in state["Retry"])
+
+
+def test_all_lambdas_are_retried_alike() -> None:
+    assert len(LAMBDAS) == 6
+    first = LAMBDAS[0][1]["Retry"]
+    assert all(state["Retry"] == first for _, state in LAMBDAS)
+    assert first[0]["ErrorEquals"] == [
+        "TryAgain",
+        "Lambda.ClientExecutionTimeoutException",
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.TooManyRequestsException",
+    ]
+
+
+def test_a_task_outlasts_the_function_that_it_calls() -> None:
+    timeouts = [
+        resource["Properties"].get("Timeout", 3)
+        for resource in TEMPLATE.transformed["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::Function"
+    ]
+    assert all(state["TimeoutSeconds"] > max(timeouts) for _, state in LAMBDAS)
+
+
+def test_expressions_are_jsonata_and_substitutions_stand_in_quotes() -> None:
+    """`${x}` outside quotes would make the YAML depend on what CloudFormation puts in."""
+    for line in TEMPLATE.definition.splitlines():
+        if "${" in line:
+            assert re.search(r"\"[^\"]*\$\{\w+\}[^\"]*\"", line), line
+    assert WORKFLOW["QueryLanguage"] == "JSONata"

@@ -1,0 +1,29 @@
+from support.events import Invoke, Recorded, sample
+
+from local.cloud import LaptopCloud
+from upcall.store import RunStore
+
+
+def test_a_run_is_created_upstream_and_its_ids_are_recorded(
+    invoke: Invoke, recorded: Recorded, store: RunStore
+) -> None:
+    run = recorded()
+    made = invoke("CreateRunFunction", sample("create_run", run_id=run.run_id))
+
+    assert made["handle"]["ids"]["response_id"].startswith("resp_")
+    assert made["tools"] == ["fetch"]
+    assert made["limits"] == {"rounds": 10, "seconds": 900}
+    found = store.get(run.run_id)
+    assert found.status == "in_progress"
+    assert found.handle is not None
+    assert found.handle.model_dump() == made["handle"]
+
+
+def test_a_second_try_takes_the_run_that_the_first_one_created(
+    invoke: Invoke, recorded: Recorded, laptop: LaptopCloud
+) -> None:
+    run = recorded()
+    event = sample("create_run", run_id=run.run_id)
+
+    assert invoke("CreateRunFunction", event) == invoke("CreateRunFunction", event)
+    assert len(laptop.emulator.brain.heard[run.model]) == 1

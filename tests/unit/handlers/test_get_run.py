@@ -1,0 +1,41 @@
+import json
+from typing import Any
+
+from support.events import Invoke, Recorded, sample
+
+from upcall.models import Message
+from upcall.store import RunStore
+
+
+def shown(invoke: Invoke, run_id: str) -> tuple[int, dict[str, Any]]:
+    event = sample("get_run", rawPath=f"/runs/{run_id}", pathParameters={"run_id": run_id})
+    event["requestContext"]["http"]["path"] = event["rawPath"]
+    response = invoke("GetRunFunction", event)
+    return response["statusCode"], json.loads(response["body"])
+
+
+def test_an_open_run_is_shown_without_a_message(invoke: Invoke, recorded: Recorded) -> None:
+    run = recorded()
+    status, body = shown(invoke, run.run_id)
+
+    assert status == 200
+    assert (body["run_id"], body["status"], body["prompt"]) == (run.run_id, "queued", "Go.")
+    assert "message" not in body
+    assert "handle" not in body
+
+
+def test_a_completed_run_is_shown_with_its_message(
+    invoke: Invoke, recorded: Recorded, store: RunStore
+) -> None:
+    run = recorded()
+    store.completed(run, Message(text="Done."))
+    _, body = shown(invoke, run.run_id)
+
+    assert (body["status"], body["message"]) == ("completed", "Done.")
+
+
+def test_a_run_that_does_not_exist_is_a_problem(invoke: Invoke) -> None:
+    status, problem = shown(invoke, sample("create_run")["run_id"])
+
+    assert status == 404
+    assert "there is no run" in problem["detail"]

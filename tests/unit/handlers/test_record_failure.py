@@ -1,0 +1,61 @@
+import json
+
+from support.events import Invoke, Recorded, sample
+
+from local.emulator import Hang, Say
+from upcall.models import Message
+from upcall.run_apis import run_api
+from upcall.store import RunStore
+
+
+def test_the_failure_is_recorded_and_the_run_cancelled_upstream(
+    invoke: Invoke, recorded: Recorded, store: RunStore
+) -> None:
+    run = recorded(Hang())
+    made = invoke("CreateRunFunction", sample("create_run", run_id=run.run_id))
+    event = sample("record_failure", run_id=run.run_id, handle=made["handle"])
+    ending = invoke("RecordFailureFunction", event)
+
+    assert (ending["status"], ending["failure"]["code"]) == ("failed", "limit_seconds")
+    assert ending["usage"]["total_tokens"] == 144
+    assert store.get(run.run_id).failure is not None
+    polled = invoke("PollRunFunction", sample("poll_run", run_id=run.run_id, handle=made["handle"]))
+    assert polled["status"] == "cancelled"
+
+
+def test_a_run_that_was_never_created_has_nothing_to_cancel(invoke: Invoke, recorded: Recorded) -> None:
+    event = sample("record_failure", run_id=recorded().run_id)
+    del event["handle"]
+
+    assert invoke("RecordFailureFunction", event)["status"] == "failed"
+
+
+def test_the_document_of_an_exception_becomes_its_message(invoke: Invoke, recorded: Recorded) -> None:
+    cause = json.dumps({"errorType": "Refused", "errorMessage": "401: No key.", "stackTrace": ["x"]})
+    event = sample("record_failure", run_id=recorded().run_id)
+    event["failure"] = {"code": "Refused", "message": cause}
+
+    assert invoke("RecordFailureFunction", event)["failure"]["message"] == "401: No key."
+
+
+def test_a_cause_that_is_plain_text_stays_as_it_is(invoke: Invoke, recorded: Recorded) -> None:
+    event = sample("record_failure", run_id=recorded().run_id)
+    event["failure"] = {"code": "States.Timeout", "message": ""}
+
+    assert invoke("RecordFailureFunction", event)["failure"] == {
+        "status": "failed",
+        "code": "States.Timeout",
+        "message": "",
+    }
+
+
+def test_a_completed_run_stays_completed(invoke: Invoke, created: Recorded, store: RunStore) -> None:
+    run = created(Say("Done."))
+    store.completed(run, Message(text="Done."))
+    ending = invoke("RecordFailureFunction", sample("record_failure", run_id=run.run_id))
+
+    assert (ending["status"], ending["failure"]) == ("completed", None)
+
+
+def test_every_run_api_in_the_samples_exists() -> None:
+    assert run_api(sample("record_failure")["handle"]["run_api"])

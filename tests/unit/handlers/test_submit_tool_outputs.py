@@ -1,0 +1,44 @@
+from typing import Any
+
+from support.events import Invoke, Recorded, sample
+
+from local.cloud import LaptopCloud
+from local.emulator import Call, CallTools, Say
+from upcall.run import Run
+from upcall.store import RunStore
+
+
+def outputs_of(run: Run, invoke: Invoke) -> dict[str, Any]:
+    """The event of the round that a run is in, with an output for its call."""
+    assert run.handle is not None
+    handle = run.handle.model_dump()
+    polled = invoke("PollRunFunction", sample("poll_run", run_id=run.run_id, handle=handle))
+    (call,) = polled["tool_calls"]
+    event = sample("submit_tool_outputs", run_id=run.run_id, handle=handle)
+    event["tool_calls"] = [call]
+    event["tool_outputs"][0]["call_id"] = call["call_id"]
+    return event
+
+
+def test_outputs_go_upstream_and_into_the_ledger(invoke: Invoke, created: Recorded, store: RunStore) -> None:
+    run = created(CallTools((Call("fetch", "{}"),)), Say("Done."))
+    event = outputs_of(run, invoke)
+    done = invoke("SubmitToolOutputsFunction", event)
+
+    found = store.get(run.run_id)
+    assert found.handle is not None
+    assert found.handle.model_dump() == done["handle"] != event["handle"]
+    assert (found.round, found.tool_calls, found.usage.total_tokens) == (1, 1, 144)
+    (entry,) = store.ledger(run.run_id)
+    assert entry.output.output == event["tool_outputs"][0]["output"]
+
+
+def test_a_second_try_submits_nothing(
+    invoke: Invoke, created: Recorded, store: RunStore, laptop: LaptopCloud
+) -> None:
+    run = created(CallTools((Call("fetch", "{}"),)), Say("Done."))
+    event = outputs_of(run, invoke)
+
+    assert invoke("SubmitToolOutputsFunction", event) == invoke("SubmitToolOutputsFunction", event)
+    assert len(laptop.emulator.brain.heard[run.model]) == 2
+    assert store.get(run.run_id).usage.total_tokens == 144
