@@ -53,7 +53,8 @@ class LaptopCloud:
 
         moto_seams.execute_workflows()
         moto = self._serve(DomainDispatcherApplication(create_backend_app), profile.aws_port)
-        os.environ |= {"AWS_ENDPOINT_URL": moto.url, "MOTO_PORT": moto.url.rpartition(":")[2]}
+        os.environ["AWS_ENDPOINT_URL"] = moto.url
+        os.environ["MOTO_PORT"] = moto.url.rpartition(":")[2]  # where moto's tasks call back
 
         template = Template()
         self.stack = Stack(

@@ -11,6 +11,7 @@ find it half-loaded while another function of this process is importing it.
 import json
 import os
 import threading
+import time
 import traceback
 import uuid
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -54,7 +55,12 @@ class Context:
     function_name: str
     memory_limit_in_mb: int
     invoked_function_arn: str
+    deadline: float
     aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How long the function may still take."""
+        return max(0, round((self.deadline - time.monotonic()) * 1000))
 
 
 class FunctionRunner:
@@ -137,7 +143,8 @@ def _handler(function: Function) -> Any:
 
 def _run(function: Function, event: str) -> Invocation:
     arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function.name}"
-    context = Context(function.name, function.memory_mb, arn)
+    deadline = time.monotonic() + function.timeout_seconds
+    context = Context(function.name, function.memory_mb, arn, deadline)
     with function_environment(function.environment):
         try:
             result = _handler(function)(json.loads(event), context)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-STATE_FOLDER = ROOT / ".upcall"
-"""Out of version control: the table's file, the functions' log, the addresses of a running cloud."""
+STATE_FOLDER = Path(os.environ.get("UPCALL_STATE_FOLDER") or ROOT / ".upcall")
+"""The table's file, the functions' log, the addresses of a running cloud. Not under version control."""
 
 AWS_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "laptop",

@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,11 +53,16 @@ class Snapshot:
         return {_key(item): item for item in items if int(item["expires_at"]["N"]) > now}
 
     def _write(self, items: dict[tuple[str, str], Item]) -> None:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self.path.parent, delete=False) as file:
-            file.writelines(json.dumps(item) + "\n" for item in items.values())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(self.path)
+        """Write beside the file and put the new one in its place, so that no reader sees half of it."""
+        beside = self.path.with_suffix(f".{os.getpid()}.new")
+        try:
+            with beside.open("w", encoding="utf-8") as file:
+                file.writelines(json.dumps(item) + "\n" for item in items.values())
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self.path)
+        finally:
+            beside.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -1,0 +1,46 @@
+"""The command as a user has it: another process, with a state folder of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from local.profile import ROOT
+
+Finished = subprocess.CompletedProcess[str]
+Upcall = Callable[..., Finished]
+
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The variables of a newcomer: no key, a state folder, and an AWS profile that leads nowhere."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OPENAI_"))}
+    return {
+        **kept,
+        "UPCALL_STATE_FOLDER": str(tmp_path_factory.mktemp("state")),
+        "AWS_PROFILE": "nobody",
+        "COLUMNS": "120",
+    }
+
+
+@pytest.fixture(scope="module")
+def upcall(environment: dict[str, str]) -> Upcall:
+    """Run the command to its end."""
+
+    def run(*arguments: str, folder: Path = ROOT, **variables: str) -> Finished:
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", *arguments],
+            cwd=folder,
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+
+    return run

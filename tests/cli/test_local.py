@@ -1,0 +1,117 @@
+"""`upcall local`: a cloud that stays, for curl, for AWS tools and for the other commands."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+from local.profile import ROOT
+
+from .conftest import PATIENCE_SECONDS, Upcall
+
+
+@pytest.fixture(scope="module")
+def addresses(environment: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """A laptop cloud that is up, and is stopped as a user stops it."""
+    command = [sys.executable, "-m", "cli.main", "local", "--json", "--api-port", "0", "--aws-port", "0"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    printed = ""
+    while not printed.endswith("}\n"):
+        printed += process.stdout.readline()
+    yield {**json.loads(printed), "pid": process.pid}
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE_SECONDS) == 0
+    process.stdout.close()
+
+
+def completed(addresses: dict[str, Any], location: str) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        run: dict[str, Any] = httpx.get(addresses["api"] + location).json()
+        if run["status"] == "completed":
+            return run
+        assert run["status"] in ("queued", "in_progress")
+        time.sleep(0.1)
+    raise TimeoutError(location)
+
+
+def test_a_post_is_accepted_and_its_location_shows_the_run_to_the_end(
+    addresses: dict[str, Any],
+) -> None:
+    prompt = f"Summarise {addresses['pages']}/bread"
+    accepted = httpx.post(f"{addresses['api']}/runs", json={"prompt": prompt})
+
+    assert accepted.status_code == 202
+    assert "dough" in completed(addresses, accepted.headers["location"])["message"]
+
+
+def test_aws_tools_see_the_table_and_the_workflow(addresses: dict[str, Any]) -> None:
+    access: Any = {
+        "endpoint_url": addresses["aws"],
+        "region_name": "us-east-1",
+        "aws_access_key_id": "any",
+        "aws_secret_access_key": "any",
+    }
+    assert boto3.client("dynamodb", **access).list_tables()["TableNames"] == [addresses["table"]]
+    (machine,) = boto3.client("stepfunctions", **access).list_state_machines()["stateMachines"]
+    assert machine["stateMachineArn"] == addresses["state_machine"]
+
+
+def test_other_commands_use_the_cloud_that_is_up(addresses: dict[str, Any], upcall: Upcall) -> None:
+    run = upcall("run", "Hello.", "--json")
+
+    assert run.returncode == 0, run.stderr
+    run_id = json.loads(run.stdout)["run_id"]
+    assert httpx.get(f"{addresses['api']}/runs/{run_id}").json()["status"] == "completed"
+    assert run_id in upcall("list").stdout
+    assert upcall("show", run_id).returncode == 0
+
+
+def test_a_second_cloud_on_the_same_state_is_refused_in_one_line(
+    addresses: dict[str, Any], upcall: Upcall
+) -> None:
+    second = upcall("local")
+
+    assert second.returncode == 2
+    assert second.stderr.strip() == f"upcall: a laptop cloud is up already, at {addresses['api']}"
+
+
+def test_a_taken_port_is_refused_in_one_line(
+    addresses: dict[str, Any], upcall: Upcall, tmp_path: Any
+) -> None:
+    port = addresses["api"].rpartition(":")[2]
+    taken = upcall("local", "--api-port", port, UPCALL_STATE_FOLDER=str(tmp_path))
+
+    assert taken.returncode == 2
+    assert taken.stderr.strip().startswith(f"upcall: port {port} is taken")
+
+
+def test_what_was_run_is_still_there_when_the_cloud_is_gone(upcall: Upcall, tmp_path: Any) -> None:
+    """A cloud that is killed without a chance to save loses a second at most."""
+    environment = {**os.environ, "UPCALL_STATE_FOLDER": str(tmp_path)}
+    command = [sys.executable, "-m", "cli.main", "local", "--json", "--api-port", "0", "--aws-port", "0"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    printed = ""
+    while not printed.endswith("}\n"):
+        printed += process.stdout.readline()
+    api = json.loads(printed)
+    location = httpx.post(f"{api['api']}/runs", json={"prompt": "Hello."}).headers["location"]
+    completed(api, location)
+    time.sleep(2.5)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+    listed = upcall("list", UPCALL_STATE_FOLDER=str(tmp_path))
+    assert location.removeprefix("/runs/") in listed.stdout
+    assert "completed" in listed.stdout

@@ -1,0 +1,82 @@
+"""The three places where the laptop cloud reaches into moto. If one fails, a new moto has moved it."""
+
+import json
+
+import boto3
+import pytest
+
+from local.moto_seams import _evaluate
+
+pytestmark = pytest.mark.usefixtures("laptop")
+
+
+def started(definition: dict[str, object], given: dict[str, object]) -> dict[str, object]:
+    client = boto3.client("stepfunctions")
+    machine = client.create_state_machine(
+        name=f"seam-{abs(hash(json.dumps([definition, given])))}",
+        definition=json.dumps({"QueryLanguage": "JSONata", **definition}),
+        roleArn="arn:aws:iam::123456789012:role/seam",
+    )
+    arn = client.start_execution(stateMachineArn=machine["stateMachineArn"], input=json.dumps(given))[
+        "executionArn"
+    ]
+    while (execution := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        pass
+    return dict(execution)
+
+
+def test_seam_1_moto_runs_workflows_and_asks_our_jsonata() -> None:
+    """`default_user_config["stepfunctions"]["execute_state_machine"]`, and `_eval_jsonata`."""
+    state = {"Type": "Pass", "Output": {"sum": "{% $states.input.a + 1 %}"}, "End": True}
+    execution = started({"StartAt": "Add", "States": {"Add": state}}, {"a": 1})
+
+    assert execution["status"] == "SUCCEEDED"
+    assert json.loads(str(execution["output"])) == {"sum": 2}
+
+
+def test_seam_2_an_expression_that_fails_fails_the_state_by_the_name_that_aws_gives() -> None:
+    """`JSONataException` is what moto catches."""
+    state = {"Type": "Pass", "Output": "{% $nothing.at.all %}", "End": True}
+    execution = started({"StartAt": "Fail", "States": {"Fail": state}}, {})
+
+    assert (execution["status"], execution["error"]) == ("FAILED", "States.QueryEvaluationError")
+
+
+def test_seam_3_moto_invokes_our_handlers() -> None:
+    """`LambdaSimpleBackend.invoke`, by name and by ARN."""
+    client = boto3.client("lambda")
+    function = client.get_function(FunctionName="upcall-tool-fetch")["Configuration"]
+    event = {"run_id": "r", "call_id": "c", "arguments": "{", "max_output_bytes": 500}
+    for name in (function["FunctionName"], function["FunctionArn"]):
+        answer = client.invoke(FunctionName=name, Payload=json.dumps(event))
+        assert json.loads(answer["Payload"].read())["outcome"] == "error"
+        assert "FunctionError" not in answer
+
+
+def test_seam_3_an_exception_is_told_by_the_header_that_lambda_sends() -> None:
+    answer = boto3.client("lambda").invoke(FunctionName="upcall-tool-fetch", Payload="{}")
+
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.loads(answer["Payload"].read())["errorType"] == "ValidationError"
+
+
+def test_seam_3_an_unknown_function_is_unknown() -> None:
+    client = boto3.client("lambda")
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.invoke(FunctionName="upcall-tool-nothing", Payload="{}")
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("[1, 2]", [1, 2]),
+        ('"a" & "b"', "ab"),
+        ("null", None),
+        ("$merge([{'a': 1}, {'b': 2}])", {"a": 1, "b": 2}),
+        ('"\\ud83d\\ude00"', "😀"),
+        ("'fetch' in ['fetch']", True),
+        ("'fetch' in []", False),
+    ],
+)
+def test_jsonata_gives_plain_json(expression: str, value: object) -> None:
+    assert _evaluate(expression) == value
