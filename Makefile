@@ -62,5 +62,5 @@ lock:  ## Write the pinned requirements anew
 	@rm -r .venv-lock
 
 clean:  ## Remove what was made, save the runs in .upcall
-	rm -rf .venv .venv-sam .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage *.egg-info
+	rm -rf .venv .venv-sam .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -exec rm -rf {} +

@@ -40,7 +40,9 @@ class LoopbackServer:
         self._server = make_server(HOST, port, app, threaded=True, request_handler=_Quiet)
         self.host = f"{HOST}:{self._server.server_port}"
         self.url = f"http://{self.host}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
     def stop(self) -> None:
         """Stop serving and free the port."""
