@@ -56,17 +56,18 @@ class View:
         rows = list(rows_of(progress))
         while self._printed < len(rows) and rows[self._printed].done:
             row = rows[self._printed]
-            self._console.print(f"{row.mark} {row.text.plain}  {row.seconds:.1f} s", soft_wrap=True)
+            text = f"{row.mark} {row.seconds:5.1f} s  {row.text.plain}"
+            self._console.print(text, soft_wrap=True, markup=False)
             self._printed += 1
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = Table.grid(padding=(0, 1))
         table.add_column(width=1)
+        table.add_column(width=7, justify="right", style="dim")
         table.add_column(overflow="ellipsis", no_wrap=True)
-        table.add_column(justify="right", style="dim", no_wrap=True)
         for row in rows_of(self._progress):
             mark = Text(row.mark, "red" if row.failed else "green") if row.done else self._spinner
-            table.add_row(mark, row.text, f"{row.seconds:.1f} s")
+            table.add_row(mark, f"{row.seconds:.1f} s", row.text)
         yield table
 
 
@@ -92,7 +93,7 @@ def _state(visit: Visit) -> Text:
 
 
 def _call(call: ToolCallProgress) -> Text:
-    text = Text("   ").append(call.name, "bold cyan").append(f" {argument(call.arguments)}")
+    text = Text("  ").append(call.name, "bold cyan").append(f" {argument(call.arguments)}")
     if call.outcome == "error":
         text.append(f"  {_error(call.output)}", "red")
     elif call.until:

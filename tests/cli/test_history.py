@@ -91,8 +91,8 @@ def test_off_a_terminal_each_line_is_printed_once_and_without_colours(
     text = drawn(False, Progress(), progress_, progress_)
 
     assert "\x1b" not in text
-    assert text.count("✓ Create run") == 1
-    assert re.search(r"✓    fetch http://\S+/tides  1\.\d KB  \d\.\d s", text)
+    assert text.count("Create run") == 1
+    assert re.search(r"✓ +\d\.\d s    fetch http://\S+/tides  1\.\d KB", text)
 
 
 def test_on_a_terminal_it_is_redrawn_in_place_with_colours(runs: Runs) -> None:

@@ -1,6 +1,7 @@
 """`upcall run`, `list` and `show`, as a newcomer would try them."""
 
 import json
+import re
 
 from cli.render import status_of
 from local import pages
@@ -22,7 +23,7 @@ def test_a_newcomer_sees_a_page_summarised_and_finds_it_in_the_table(upcall: Upc
     assert len(sentences) == 3
     assert all(f"{sentence}." in text for sentence in sentences)
     for state in ("Create run", "Poll run", "Call tools", "Submit tool outputs", "Save message"):
-        assert f"✓ {state}" in run.stderr
+        assert re.search(rf"✓ +\d\.\d s  {state}", run.stderr)
     assert "fetch http://127.0.0.1:" in run.stderr
     assert "completed · 1 round · 1 call · " in run.stderr
     assert "state transitions · ≈ $0.000" in run.stderr
@@ -58,7 +59,7 @@ def test_a_server_of_the_users_own_drives_the_run(upcall: Upcall, laptop: Laptop
     assert run.returncode == 0, run.stderr
     assert run.stdout == "From [elsewhere] :smile:.\n"
     assert url in run.stderr
-    assert "✗    nothing y  There is no tool nothing. There is: fetch." in run.stderr
+    assert " s    nothing y  There is no tool nothing. There is: fetch." in run.stderr
 
 
 def test_a_run_that_fails_says_why_and_exits_with_1(upcall: Upcall, laptop: LaptopCloud) -> None:
