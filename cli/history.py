@@ -11,21 +11,11 @@ from typing import Any
 
 Event = Mapping[str, Any]
 
-HIDDEN_STATES = ("Run status?", "Completed?", "Allowed tool?", "Done", "Failed")
+HIDDEN = ("Run status?", "Completed?", "Allowed tool?", "Tool failed", "Done", "Failed")
 """States that decide or end: they take no time worth a line."""
 
-REFUSED = "Refuse call"
-
-
-@dataclass
-class Visit:
-    """A state that a run has been in, once or several times in a row."""
-
-    state: str
-    since: datetime
-    until: datetime | None = None
-    times: int = 1
-    trouble: str | None = None
+CALLS = ("Call tool", "Refuse call")
+"""The states of one tool call."""
 
 
 @dataclass
@@ -42,6 +32,18 @@ class ToolCallProgress:
 
 
 @dataclass
+class Visit:
+    """A state that a run has been in, once or several times in a row; with its calls, if it makes any."""
+
+    state: str
+    since: datetime
+    until: datetime | None = None
+    times: int = 1
+    trouble: str | None = None
+    calls: dict[str, ToolCallProgress] = field(default_factory=dict)
+
+
+@dataclass
 class Invocation:
     """One invocation of a Lambda function, with its duration in seconds."""
 
@@ -54,7 +56,6 @@ class Progress:
     """A run, as far as it has come."""
 
     visits: list[Visit] = field(default_factory=list)
-    calls: dict[str, ToolCallProgress] = field(default_factory=dict)
     invocations: list[Invocation] = field(default_factory=list)
     transitions: int = 0
     ended: bool = False
@@ -84,31 +85,33 @@ def progress(told_events: Iterable[Event]) -> Progress:
 def _entered(told: Progress, event: Event) -> None:
     details = event["stateEnteredEventDetails"]
     state, now = details["name"], event["timestamp"]
-    given = json.loads(details.get("input") or "{}")
-    if state in ("Call tool", REFUSED):
-        call = given["call"]
-        told.calls[call["call_id"]] = ToolCallProgress(
-            call["call_id"], call["name"], call["arguments"], since=now
-        )
-    elif state not in HIDDEN_STATES and state != "Tool failed":
+    if state in CALLS:
+        _calls(told)[json.loads(details["input"])["call"]["call_id"]].since = now
+    elif state not in HIDDEN:
         last = told.visits[-1] if told.visits else None
         if last and {last.state, state} <= {"Poll run", "Pause"}:
             last.until, last.times = None, last.times + (state == "Poll run")
         else:
             told.visits.append(Visit(state, now))
+    if state == "Call tools":  # all at once, in the order in which the model asked
+        for call in json.loads(details["input"])["tool_calls"]:
+            _calls(told)[call["call_id"]] = ToolCallProgress(since=now, **call)
 
 
 def _exited(told: Progress, event: Event) -> None:
     details = event["stateExitedEventDetails"]
     state, now = details["name"], event["timestamp"]
-    output = json.loads(details.get("output") or "{}")
-    if state in ("Call tool", REFUSED):
-        call = told.calls[output["call_id"]]
+    if state in CALLS:
+        output = json.loads(details["output"])
+        call = _calls(told)[output["call_id"]]
         call.until, call.outcome, call.output = now, output["outcome"], output["output"]
-    for visit in reversed(told.visits):
-        if visit.state == state:
-            visit.until, visit.trouble = now, None
-            break
+    elif told.visits and told.visits[-1].state == state:
+        told.visits[-1].until, told.visits[-1].trouble = now, None
+
+
+def _calls(told: Progress) -> dict[str, ToolCallProgress]:
+    """The calls of the round that the run is in."""
+    return told.visits[-1].calls
 
 
 def _scheduled(told: Progress, event: Event, known: Mapping[int, Event]) -> None:

@@ -73,14 +73,10 @@ class View:
 
 def rows_of(progress: Progress) -> Iterator[Row]:
     """The lines of a progress: each state passed, and below `Call tools` its calls."""
-    calls = list(progress.calls.values())
     for visit in progress.visits:
         yield Row(_state(visit), _seconds(visit), visit.until is not None)
-        if visit.state == "Call tools":
-            for call in calls:
-                if call.since >= visit.since and (not visit.until or call.since <= visit.until):
-                    failed = call.outcome == "error"
-                    yield Row(_call(call), _seconds(call), call.until is not None, failed)
+        for call in visit.calls.values():
+            yield Row(_call(call), _seconds(call), call.until is not None, call.outcome == "error")
 
 
 def _state(visit: Visit) -> Text:

@@ -87,9 +87,10 @@ class ToolOutput(Model):
 
 
 class LedgerEntry(Model):
-    """A tool call and its output, as the ledger keeps them."""
+    """A tool call and its output, as the ledger keeps them. Rounds and positions in them count from 1."""
 
     round: int
+    position: int
     call: ToolCall
     output: ToolOutput
 

@@ -100,8 +100,8 @@ class RunStore:
     ) -> None:
         """Write a round into the ledger and move the record on to it. Raises RunEnded."""
         round_ = run.round + 1
-        for call, output in zip(calls, outputs, strict=True):
-            entry = LedgerEntry(round=round_, call=call, output=output)
+        for position, (call, output) in enumerate(zip(calls, outputs, strict=True), start=1):
+            entry = LedgerEntry(round=round_, position=position, call=call, output=output)
             sk = f"CALL#{round_:04}#{call.call_id}"
             self._client.put_item(TableName=self._table, Item=self._item(run, sk, _written(entry)))
         self._update(
@@ -140,7 +140,7 @@ class RunStore:
     def ledger(self, run_id: str) -> list[LedgerEntry]:
         """The tool calls of a run that were answered, round by round."""
         entries = (_model(LedgerEntry, item) for item in self._query(run_id, "CALL#"))
-        return sorted(entries, key=lambda entry: (entry.round, str(entry.output.started_at)))
+        return sorted(entries, key=lambda entry: (entry.round, entry.position))
 
     def recent(self, status: Status | None = None) -> Iterator[RunSummary]:
         """Runs, newest first, as far back as the table keeps them."""

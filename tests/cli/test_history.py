@@ -45,7 +45,7 @@ def test_the_states_that_a_run_passes_are_told_in_order(runs: Runs, laptop: Lapt
     ]
     assert all(visit.until and visit.until >= visit.since for visit in progress_.visits)
     assert progress_.ended
-    fetch, unknown = progress_.calls.values()
+    fetch, unknown = progress_.visits[2].calls.values()
     assert (fetch.name, fetch.outcome, unknown.name, unknown.outcome) == ("fetch", "ok", "no", "error")
 
 

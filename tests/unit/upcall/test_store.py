@@ -81,7 +81,7 @@ def test_a_round_is_in_the_ledger_and_moves_the_record_on(store: RunStore) -> No
     found = store.get(run.run_id)
     assert (found.round, found.tool_calls, found.handle, found.usage) == (1, 1, later, USED)
     (entry,) = store.ledger(run.run_id)
-    assert (entry.round, entry.call, entry.output) == (1, CALL, OUTPUT)
+    assert (entry.round, entry.position, entry.call, entry.output) == (1, 1, CALL, OUTPUT)
 
 
 def test_the_same_round_is_not_counted_twice(store: RunStore) -> None:
