@@ -13,13 +13,18 @@ def names() -> list[str]:
 
 
 def app() -> Flask:
-    """Serves /<name> for each page, and a list of them at /."""
+    """Serves /<name> for each page, a list of them at /, and /long, which comes in pieces."""
     flask = Flask(__name__, static_folder=None)
 
     @flask.get("/")
     def index() -> str:
         links = "".join(f'<li><a href="/{name}">{name}</a></li>' for name in names())
         return f"<!doctype html><title>Sample pages</title><ul>{links}</ul>"
+
+    @flask.get("/long")
+    def long() -> str:
+        lines = (f"<p>Line {n} of a page that is too long to be read at once.</p>" for n in range(5000))
+        return f"<!doctype html><title>A long page</title><main>{''.join(lines)}</main>"
 
     @flask.get("/<name>")
     def sample(name: str) -> Response:

@@ -68,6 +68,17 @@ def test_a_message_larger_than_an_item_is_stored_whole(runs: Runs) -> None:
     assert ended.run["message"] == said
 
 
+def test_ten_long_pages_at_once_fit_into_the_state_and_say_how_to_read_on(
+    runs: Runs, laptop: LaptopCloud
+) -> None:
+    call = Call.of("fetch", url=f"{laptop.addresses.pages}/long")
+    ended = runs.follow(CallTools((call,) * 10), Say("Long."))
+
+    assert ended.run["status"] == "completed"
+    assert len(ended.outputs) == 10
+    assert all(page["next_offset"] == len(page["text"]) > 10_000 for page in ended.outputs)
+
+
 def test_an_ended_run_has_its_times(runs: Runs) -> None:
     before = time.time()
     run = runs.follow(Say("Hello.")).run

@@ -123,13 +123,12 @@ def _snapshot(body: Mapping[str, Any], poll_after_seconds: float | None) -> Snap
 
 def _failure(status: Any, body: Mapping[str, Any]) -> Failure:
     error = body.get("error") or {}
+    if not isinstance(error, dict):  # some servers give the words alone
+        error = {"message": error}
     details = body.get("incomplete_details") or {}
-    code = error.get("code") or details.get("reason") or status
-    return Failure(
-        status=status,
-        code=str(code),
-        message=str(error.get("message") or f"the response ended as {status}: {code}"),
-    )
+    code = str(error.get("code") or details.get("reason") or status)
+    words = error.get("message") or f"the response ended as {status}: {code}"
+    return Failure(status=status, code=code, message=str(words))
 
 
 def _call(item: Mapping[str, Any]) -> ToolCall:

@@ -143,6 +143,13 @@ def test_an_error_of_any_code_is_told(environment: dict[str, str]) -> None:
     assert (snapshot.failure.code, snapshot.failure.message) == ("odd", "Odd.")
 
 
+def test_an_error_that_is_only_words_is_told(environment: dict[str, str]) -> None:
+    snapshot = polled(environment, {"status": "failed", "error": "out of memory"})
+
+    assert snapshot.failure is not None
+    assert (snapshot.failure.code, snapshot.failure.message) == ("failed", "out of memory")
+
+
 def test_the_reason_of_an_incomplete_answer_is_told(environment: dict[str, str]) -> None:
     snapshot = polled(environment, {"status": "incomplete", "incomplete_details": {"reason": "length"}})
 
