@@ -94,7 +94,7 @@ def running_cloud() -> Addresses | None:
     """The addresses of the laptop cloud that `upcall local` keeps up, if one answers."""
     try:
         addresses = Addresses(**json.loads(RUNNING.read_text("utf-8")))
-        httpx.get(addresses.api, timeout=2)
+        httpx.get(addresses.api, timeout=2, trust_env=False)
     except (OSError, ValueError, TypeError, httpx.HTTPError):
         return None
     return addresses

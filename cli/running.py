@@ -72,6 +72,7 @@ def _start(chosen: Cloud, request: RunRequest) -> str:
         f"{chosen.addresses.api}/runs",
         content=request.model_dump_json(exclude_none=True),
         timeout=30,
+        trust_env=False,
     )
     content = answer.json()
     if answer.status_code != httpx.codes.ACCEPTED:
@@ -90,7 +91,7 @@ def _follow(chosen: Cloud, run_id: str, view: View) -> Outcome:
 
 
 def _outcome(chosen: Cloud, run_id: str, told: Progress) -> Outcome:
-    shown = httpx.get(f"{chosen.addresses.api}/runs/{run_id}", timeout=30)
+    shown = httpx.get(f"{chosen.addresses.api}/runs/{run_id}", timeout=30, trust_env=False)
     run = RunView.model_validate_json(shown.content)
     ledger = chosen.store.ledger(run_id)
     functions = boto3.client("lambda")

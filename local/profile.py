@@ -58,11 +58,16 @@ class Addresses:
 
 @contextmanager
 def aws_environment(aws: Mapping[str, str]) -> Iterator[None]:
-    """Hide the user's AWS variables from this process for a while, and put `aws` in their place."""
+    """Hide the user's AWS variables from this process for a while, and put `aws` in their place.
+
+    Loopback is not asked for through a proxy meanwhile, whatever proxies the user has.
+    """
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(aws)
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, [before.get(name), "127.0.0.1", "localhost"]))
     try:
         yield
     finally:

@@ -18,12 +18,13 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The variables of a newcomer: no key, a state folder, and an AWS profile that leads nowhere."""
+    """A newcomer's variables: no key, a state folder, an AWS profile and a proxy that lead nowhere."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OPENAI_"))}
     return {
         **kept,
         "UPCALL_STATE_FOLDER": str(tmp_path_factory.mktemp("state")),
         "AWS_PROFILE": "nobody",
+        "HTTP_PROXY": "http://127.0.0.1:1",
         "COLUMNS": "120",
     }
 

@@ -1,12 +1,12 @@
 """`upcall local`: a cloud that stays, for curl, for AWS tools and for the other commands."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -18,19 +18,28 @@ from local.profile import ROOT
 from .conftest import PATIENCE_SECONDS, Upcall
 
 
-@pytest.fixture(scope="module")
-def addresses(environment: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """A laptop cloud that is up, and is stopped as a user stops it."""
+@contextmanager
+def kept_up(environment: dict[str, str], stop: signal.Signals) -> Iterator[dict[str, Any]]:
+    """The addresses of a laptop cloud that is up until it gets a signal."""
     command = [sys.executable, "-m", "cli.main", "local", "--json", "--api-port", "0", "--aws-port", "0"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     printed = ""
     while not printed.endswith("}\n"):
         printed += process.stdout.readline()
-    yield {**json.loads(printed), "pid": process.pid}
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(PATIENCE_SECONDS) == 0
-    process.stdout.close()
+    try:
+        yield json.loads(printed)
+    finally:
+        process.send_signal(stop)
+        assert process.wait(PATIENCE_SECONDS) == (-stop if stop == signal.SIGKILL else 0)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def addresses(environment: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """A laptop cloud that is up, and is stopped as a user stops it."""
+    with kept_up(environment, signal.SIGTERM) as up:
+        yield up
 
 
 def completed(addresses: dict[str, Any], location: str) -> dict[str, Any]:
@@ -95,23 +104,16 @@ def test_a_taken_port_is_refused_in_one_line(
     assert taken.stderr.strip().startswith(f"upcall: port {port} is taken")
 
 
-def test_what_was_run_is_still_there_when_the_cloud_is_gone(upcall: Upcall, tmp_path: Any) -> None:
-    """A cloud that is killed without a chance to save loses a second at most."""
-    environment = {**os.environ, "UPCALL_STATE_FOLDER": str(tmp_path)}
-    command = [sys.executable, "-m", "cli.main", "local", "--json", "--api-port", "0", "--aws-port", "0"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    printed = ""
-    while not printed.endswith("}\n"):
-        printed += process.stdout.readline()
-    api = json.loads(printed)
-    location = httpx.post(f"{api['api']}/runs", json={"prompt": "Hello."}).headers["location"]
-    completed(api, location)
-    time.sleep(2.5)
-    process.kill()
-    process.wait()
-    process.stdout.close()
+def test_what_was_run_is_still_there_when_the_cloud_was_killed(
+    upcall: Upcall, environment: dict[str, str], tmp_path: Any
+) -> None:
+    """A cloud without a chance to save loses a second at most."""
+    state = {"UPCALL_STATE_FOLDER": str(tmp_path)}
+    with kept_up({**environment, **state}, signal.SIGKILL) as up:
+        location = httpx.post(f"{up['api']}/runs", json={"prompt": "Hello."}).headers["location"]
+        completed(up, location)
+        time.sleep(2.5)
 
-    listed = upcall("list", UPCALL_STATE_FOLDER=str(tmp_path))
+    listed = upcall("list", **state)
     assert location.removeprefix("/runs/") in listed.stdout
     assert "completed" in listed.stdout
