@@ -87,11 +87,12 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Conversation:
-    """What the model knows: the prompt, the tools it has, and the rounds so far."""
+    """What the model knows: the prompt, the tools it has, the rounds so far, and what went before."""
 
     prompt: str
     tools: tuple[str, ...]
     rounds: tuple[tuple[Exchange, ...], ...] = ()
+    follows: "Conversation | None" = None
 
 
 @dataclass

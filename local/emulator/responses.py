@@ -4,52 +4,31 @@ Answers carry every field that the SDK's strict validation asks for; refusals ar
 words them.
 """
 
-import itertools
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from local.emulator.brain import (
-    Brain,
-    Call,
-    CallTools,
-    Conversation,
-    Exchange,
-    Fail,
-    Hang,
-    Say,
-    Step,
-    StopShort,
-)
+from local.emulator.brain import Brain, Call, Conversation, Fail, Say, StopShort
 from local.emulator.errors import ApiError
-from local.emulator.faults import act
+from local.emulator.faults import weather
+from local.emulator.turn import Turn, begin
 
-WORKING = ("queued", "in_progress")
 
-
-@dataclass
+@dataclass(frozen=True)
 class _Stored:
-    """A response: what was asked, what the model does about it, and when that shows."""
+    """A response: what was asked, and the turn of the model behind it."""
 
     id: str
     request: Mapping[str, Any]
-    conversation: Conversation
-    step: Step
-    calls: dict[str, Call]
-    created_at: float
-    ready_at: float
-    cancelled: bool = False
+    turn: Turn
 
     @property
     def status(self) -> str:
-        if self.cancelled:
-            return "cancelled"
-        if isinstance(self.step, Hang) or time.time() < self.ready_at:
-            return "queued" if time.time() < (self.created_at + self.ready_at) / 2 else "in_progress"
-        return {Fail: "failed", StopShort: "incomplete"}.get(type(self.step), "completed")
+        if self.turn.phase != "done":
+            return self.turn.phase
+        return {Fail: "failed", StopShort: "incomplete"}.get(type(self.turn.step), "completed")
 
 
 class Responses:
@@ -58,7 +37,6 @@ class Responses:
     def __init__(self, brain: Brain, thinking_seconds: float) -> None:
         self._brain = brain
         self._thinking = thinking_seconds
-        self._numbers = itertools.count(1)
         self._stored: dict[str, _Stored] = {}
 
     def blueprint(self) -> Blueprint:
@@ -73,27 +51,22 @@ class Responses:
         def create() -> Response:
             asked = request.get_json()
             operation = "submit" if "previous_response_id" in asked else "create"
-            return self._weather(operation, asked.get("model", ""), lambda: self._create(asked))
+            return self._answer(operation, asked.get("model", ""), lambda: self._create(asked))
 
         @routes.get("/responses/<id_>")
         def poll(id_: str) -> Response:
             stored = self._find(id_)
-            return self._weather("poll", stored.request["model"], lambda: stored)
+            return self._answer("poll", stored.turn.model, lambda: stored)
 
         @routes.post("/responses/<id_>/cancel")
         def cancel(id_: str) -> Response:
             stored = self._find(id_)
-            return self._weather("cancel", stored.request["model"], lambda: self._cancel(stored))
+            return self._answer("cancel", stored.turn.model, lambda: self._cancel(stored))
 
         return routes
 
-    def _weather(self, operation: str, model: str, work: Callable[[], _Stored]) -> Response:
-        fault = self._brain.fault(model, operation)
-        if fault is None:
-            return jsonify(_document(work()))
-        if fault.acted:
-            work()
-        return act(fault)
+    def _answer(self, operation: str, model: str, work: Callable[[], _Stored]) -> Response:
+        return weather(self._brain, model, operation, lambda: jsonify(_document(work())))
 
     def _find(self, id_: str) -> _Stored:
         if id_ not in self._stored:
@@ -101,8 +74,7 @@ class Responses:
         return self._stored[id_]
 
     def _cancel(self, stored: _Stored) -> _Stored:
-        if stored.status in WORKING:
-            stored.cancelled = True
+        stored.turn.cancel()
         return stored
 
     def _create(self, asked: Mapping[str, Any]) -> _Stored:
@@ -110,20 +82,8 @@ class Responses:
             raise ApiError(400, "Missing required parameter: 'model'.", param="model")
         if asked.get("background") and not asked.get("store", True):
             raise ApiError(400, "Background mode requires 'store' to be true.", param="store")
-        conversation = self._conversation(asked)
-        number = next(self._numbers)
-        step = self._brain.think(asked["model"], conversation)
-        calls = step.calls if isinstance(step, CallTools) else ()
-        now = time.time()
-        stored = _Stored(
-            id=f"resp_{number:012x}",
-            request=asked,
-            conversation=conversation,
-            step=step,
-            calls={f"call_{number}_{i}": call for i, call in enumerate(calls, start=1)},
-            created_at=now,
-            ready_at=now + self._thinking,
-        )
+        turn = begin(self._brain, asked["model"], self._conversation(asked), self._thinking)
+        stored = _Stored(f"resp_{turn.number:012x}", asked, turn)
         self._stored[stored.id] = stored
         return stored
 
@@ -144,17 +104,15 @@ class Responses:
                 code="previous_response_not_found",
                 param="previous_response_id",
             )
-        previous = self._stored[before]
+        previous = self._stored[before].turn
         for call_id in previous.calls:
             if call_id not in outputs:
                 words = f"No tool output found for function call {call_id}."
                 raise ApiError(400, words, param="input")
         _no_strangers(outputs, previous.calls)
         if previous.calls:
-            round_ = tuple(Exchange(call, outputs[id_]) for id_, call in previous.calls.items())
-            rounds = (*previous.conversation.rounds, round_)
-            return Conversation(previous.conversation.prompt, tools, rounds)
-        return Conversation(prompt, tools)
+            return previous.answered(outputs)
+        return Conversation(prompt, tools, follows=previous.conversation)
 
 
 def _no_strangers(outputs: Mapping[str, str], calls: Mapping[str, Call]) -> None:
@@ -166,15 +124,15 @@ def _no_strangers(outputs: Mapping[str, str], calls: Mapping[str, Call]) -> None
 
 def _document(stored: _Stored) -> dict[str, Any]:
     """A response as the API shows it."""
-    status, step = stored.status, stored.step
-    done = status not in WORKING and status != "cancelled"
+    status, turn, step = stored.status, stored.turn, stored.turn.step
+    done = turn.phase == "done"
     output = _output(stored) if done else []
     asked = stored.request
     return {
         "id": stored.id,
         "object": "response",
-        "created_at": int(stored.created_at),
-        "completed_at": int(stored.ready_at) if status == "completed" else None,
+        "created_at": int(turn.created_at),
+        "completed_at": int(turn.ready_at) if status == "completed" else None,
         "status": status,
         "background": bool(asked.get("background")),
         "error": {"code": step.code, "message": step.message}
@@ -198,8 +156,9 @@ def _document(stored: _Stored) -> dict[str, Any]:
 
 
 def _output(stored: _Stored) -> list[dict[str, Any]]:
-    if isinstance(stored.step, Say):
-        text = {"type": "output_text", "text": stored.step.text, "annotations": []}
+    step = stored.turn.step
+    if isinstance(step, Say):
+        text = {"type": "output_text", "text": step.text, "annotations": []}
         return [
             {
                 "id": f"msg_{stored.id}",
@@ -218,16 +177,13 @@ def _output(stored: _Stored) -> list[dict[str, Any]]:
             "arguments": call.arguments,
             "status": "completed",
         }
-        for call_id, call in stored.calls.items()
+        for call_id, call in stored.turn.calls.items()
     ]
 
 
 def _usage(stored: _Stored, output: list[dict[str, Any]]) -> dict[str, Any]:
-    """Four characters a token, near enough for English."""
-    conversation = stored.conversation
-    read = len(conversation.prompt) + len(str(stored.request.get("instructions") or ""))
-    read += sum(len(exchange.output) for round_ in conversation.rounds for exchange in round_)
-    tokens_in, tokens_out = read // 4, len(str(output)) // 4
+    tokens_in = stored.turn.tokens_in(str(stored.request.get("instructions") or ""))
+    tokens_out = len(str(output)) // 4
     return {
         "input_tokens": tokens_in,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
