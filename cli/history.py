@@ -11,8 +11,8 @@ from typing import Any
 
 Event = Mapping[str, Any]
 
-HIDDEN = ("Run status?", "Completed?", "Allowed tool?", "Tool failed", "Done", "Failed")
-"""States that decide or end: they take no time worth a line."""
+HIDDEN = ("Tool failed", "Done", "Failed")
+"""Like states that decide, whose names are questions, these take no time worth a line."""
 
 CALLS = ("Call tool", "Refuse call")
 """The states of one tool call."""
@@ -87,7 +87,7 @@ def _entered(told: Progress, event: Event) -> None:
     state, now = details["name"], event["timestamp"]
     if state in CALLS:
         _calls(told)[json.loads(details["input"])["call"]["call_id"]].since = now
-    elif state not in HIDDEN:
+    elif not state.endswith("?") and state not in HIDDEN:
         last = told.visits[-1] if told.visits else None
         if last and {last.state, state} <= {"Poll run", "Pause"}:
             last.until, last.times = None, last.times + (state == "Poll run")

@@ -37,8 +37,14 @@ def run(
     prompt: Annotated[
         str | None, typer.Argument(help="What to do.", show_default="summarise a sample page")
     ] = None,
-    assistant: Annotated[str, typer.Option(help="The assistant that does it.")] = "summarizer",
+    assistant: Annotated[
+        str | None, typer.Option(help="The assistant that does it.", show_default="summarizer")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The model that thinks.")] = None,
+    api: Annotated[str | None, typer.Option(help="The run API: responses, assistants or agents.")] = None,
+    previous: Annotated[
+        str | None, typer.Option("--continue", metavar="RUN_ID", help="A completed run to go on from.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Start a run, watch it, and print its message.
@@ -49,7 +55,8 @@ def run(
     """
     from cli.running import run_and_show
 
-    completed = run_and_show(prompt, assistant, model, out=out, err=err, as_json=as_json)
+    fields = {"assistant": assistant, "model": model, "run_api": api, "previous_run_id": previous}
+    completed = run_and_show(prompt, fields, out=out, err=err, as_json=as_json)
     raise typer.Exit(0 if completed else 1)
 
 
@@ -89,6 +96,19 @@ def show(
         print_json(out, {**record, "ledger": calls, "message": message})
     else:
         whole_run(out, found, ledger, message)
+
+
+@app.command()
+def cancel(run_id: Annotated[str, typer.Argument(help="The run's id.")], as_json: Json = False) -> None:
+    """Cancel a run: upstream, in the workflow and in the table. One that has ended is refused."""
+    from cli.render import print_json
+    from cli.running import cancel as cancel_run
+
+    ended = cancel_run(run_id)
+    if as_json:
+        print_json(out, ended.model_dump(mode="json", exclude_none=True))
+    else:
+        out.print(f"{ended.run_id} is {ended.status}")
 
 
 @app.command()

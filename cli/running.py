@@ -1,7 +1,9 @@
 """`upcall run`: starts a run over HTTP, follows its execution, prints how it went."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import boto3
 import httpx
@@ -34,8 +36,7 @@ class Outcome:
 
 def run_and_show(
     prompt: str | None,
-    assistant: str,
-    model: str | None,
+    fields: Mapping[str, str | None],
     *,
     out: Console,
     err: Console,
@@ -43,12 +44,13 @@ def run_and_show(
 ) -> bool:
     """Run a prompt, by default the summary of a sample page. Whether it completed.
 
-    Progress goes to `err`, the message to `out`. Raises Problem or InvalidInput for bad input.
+    `fields` are the request's others, None where they are not given. Progress goes to `err`, the
+    message to `out`. Raises Problem or InvalidInput for bad input.
     """
     if prompt is not None:
-        _request(prompt, assistant, model)  # bad input need not wait for a cloud
+        _request(prompt, fields)  # bad input need not wait for a cloud
     with err.status("Starting the laptop cloud") as status, cloud() as chosen:
-        request = _request(prompt or f"Summarise {chosen.addresses.pages}/tides", assistant, model)
+        request = _request(prompt or f"Summarise {chosen.addresses.pages}/tides", fields)
         run_id = _start(chosen, request)
         status.stop()
         server = "emulator" if chosen.addresses.emulated else chosen.addresses.openai
@@ -60,24 +62,29 @@ def run_and_show(
     return outcome.run.status == "completed"
 
 
-def _request(prompt: str, assistant: str, model: str | None) -> RunRequest:
+def _request(prompt: str, fields: Mapping[str, str | None]) -> RunRequest:
     try:
-        return RunRequest(prompt=prompt, assistant=assistant, model=model)
+        return RunRequest.model_validate({"prompt": prompt, **fields})
     except ValidationError as error:
         raise InvalidInput(*field_errors(error)) from error
 
 
+def cancel(run_id: str) -> RunView:
+    """Cancel a run. Raises Problem in the API's own words."""
+    with cloud() as chosen:
+        return RunView.model_validate(_post(chosen, f"/runs/{run_id}/cancel", ""))
+
+
 def _start(chosen: Cloud, request: RunRequest) -> str:
-    answer = httpx.post(
-        f"{chosen.addresses.api}/runs",
-        content=request.model_dump_json(exclude_none=True),
-        timeout=30,
-        trust_env=False,
-    )
-    content = answer.json()
-    if answer.status_code != httpx.codes.ACCEPTED:
-        raise Problem(content.get("detail") or content.get("message"))
-    return str(content["run_id"])
+    return str(_post(chosen, "/runs", request.model_dump_json(exclude_none=True))["run_id"])
+
+
+def _post(chosen: Cloud, path: str, content: str) -> dict[str, Any]:
+    answer = httpx.post(f"{chosen.addresses.api}{path}", content=content, timeout=30, trust_env=False)
+    body: dict[str, Any] = answer.json()
+    if not answer.is_success:
+        raise Problem(body.get("detail") or body.get("message"))
+    return body
 
 
 def _follow(chosen: Cloud, run_id: str, view: View) -> Outcome:

@@ -13,7 +13,8 @@ from local.emulator.brain import Brain, Call, CallTools, Conversation, Exchange,
 
 Phase = Literal["queued", "in_progress", "cancelled", "done"]
 
-_numbers = itertools.count(1)
+_numbers = itertools.count(time.time_ns() // 1000)
+"""Unlike those of earlier processes, whose turns may be followed up."""
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Turn:
     def calls(self) -> dict[str, Call]:
         """The calls of the step by their ids."""
         calls = self.step.calls if isinstance(self.step, CallTools) else ()
-        return {f"call_{self.number}_{i}": call for i, call in enumerate(calls, start=1)}
+        return {f"call_{self.number:x}_{i}": call for i, call in enumerate(calls, start=1)}
 
     def cancel(self) -> None:
         """Stop the turn, if it is not done."""
@@ -65,6 +66,16 @@ class Turn:
         return (len(instructions) + len(self.conversation.prompt) + sum(map(len, outputs))) // 4
 
 
+_begun: dict[str, list[Turn]] = {}
+
+
 def begin(brain: Brain, model: str, conversation: Conversation, thinking_seconds: float) -> Turn:
     """Let the model think about a conversation."""
-    return Turn(model, conversation, brain.think(model, conversation), thinking_seconds)
+    turn = Turn(model, conversation, brain.think(model, conversation), thinking_seconds)
+    _begun.setdefault(model, []).append(turn)
+    return turn
+
+
+def begun(model: str) -> list[Turn]:
+    """The turns that a model has begun in this process, in the order of time."""
+    return _begun.get(model, [])

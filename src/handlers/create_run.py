@@ -1,9 +1,9 @@
 """State "Create run": starts the run upstream, once, and says what the workflow may do for it."""
 
 import tools
+from upcall import driving
 from upcall.assistants import Limits, assistant
 from upcall.models import Handle, Model
-from upcall.run_apis import run_api
 from upcall.step import step
 from upcall.store import run_store
 
@@ -15,9 +15,10 @@ class CreateRun(Model):
 
 
 class RunCreated(Model):
-    """Where the run lives upstream, the tools that it may call, and where it is stopped."""
+    """Where the run lives upstream, or how long the server asked to wait; its tools and limits."""
 
-    handle: Handle
+    handle: Handle | None
+    pause_seconds: float
     tools: tuple[str, ...]
     limits: Limits
 
@@ -27,8 +28,6 @@ def lambda_handler(event: CreateRun) -> RunCreated:
     """Create the run; one that an earlier try has created already is taken as it is."""
     run = run_store().get(event.run_id)
     chosen = assistant(run.assistant)
-    handle = run.handle
-    if handle is None:
-        handle = run_api(run.run_api).create(run, chosen, tools.definitions(chosen.tools))
-        run_store().created(run, handle)
-    return RunCreated(handle=handle, tools=chosen.tools, limits=chosen.limits)
+    definitions = tools.definitions(chosen.tools)
+    handle, pause = driving.unless_told_to_wait(lambda: driving.create(run, chosen, definitions))
+    return RunCreated(handle=handle, pause_seconds=pause, tools=chosen.tools, limits=chosen.limits)

@@ -1,9 +1,9 @@
 """State "Submit tool outputs": answers every call of a round at once and writes the ledger."""
 
 import tools
+from upcall import driving
 from upcall.assistants import assistant
 from upcall.models import Handle, Model, ToolCall, ToolOutput, Usage
-from upcall.run_apis import run_api
 from upcall.step import step
 from upcall.store import run_store
 
@@ -20,9 +20,10 @@ class SubmitToolOutputs(Model):
 
 
 class RoundDone(Model):
-    """Where the run lives upstream from now on."""
+    """Where the run lives upstream from now on, or how long the server asked to wait."""
 
     handle: Handle
+    pause_seconds: float = 0
 
 
 @step
@@ -32,8 +33,7 @@ def lambda_handler(event: SubmitToolOutputs) -> RoundDone:
     if run.handle is not None and run.round >= event.round:
         return RoundDone(handle=run.handle)
     chosen = assistant(run.assistant)
-    handle = run_api(event.handle.run_api).submit(
-        run, chosen, tools.definitions(chosen.tools), event.handle, event.tool_outputs
-    )
-    run_store().round_done(run, handle, event.tool_calls, event.tool_outputs, event.usage)
-    return RoundDone(handle=handle)
+    definitions = tools.definitions(chosen.tools)
+    round_ = (event.handle, event.tool_calls, event.tool_outputs, event.usage)
+    handle, pause = driving.unless_told_to_wait(lambda: driving.submit(run, chosen, definitions, *round_))
+    return RoundDone(handle=handle or event.handle, pause_seconds=pause)

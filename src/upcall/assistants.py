@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from upcall.errors import NotFound
-from upcall.models import Model
+from upcall.models import Model, RunApiName
 
 FOLDER = Path(__file__).parents[1] / "assistants"
 
@@ -21,13 +21,14 @@ class Limits(Model):
 
 
 class Assistant(Model):
-    """What a run is driven with: instructions, tools, limits, and a model if it insists on one."""
+    """What a run is driven with: instructions, tools, limits, and a model and a run API if it insists."""
 
     name: str
     description: str
     instructions: str
     tools: tuple[str, ...] = ()
     model: str | None = None
+    run_api: RunApiName | None = None
     limits: Limits = Limits()
 
 

@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from pydantic import ValidationError
 
-from upcall.errors import FieldError, InvalidInput, NotFound
+from upcall.errors import FieldError, InvalidInput, NotFound, RunEnded
 from upcall.field_errors import field_errors
 from upcall.models import Model
 
@@ -22,6 +22,7 @@ def http_api() -> APIGatewayHttpResolver:
     app = APIGatewayHttpResolver()
     app.exception_handler(InvalidInput)(_invalid)
     app.exception_handler(NotFound)(_not_found)
+    app.exception_handler(RunEnded)(_conflict)
     app.exception_handler(Exception)(_unexpected)
     app.not_found(_not_found)
     return app
@@ -66,6 +67,10 @@ def _invalid(error: InvalidInput) -> Response[str]:
 
 def _not_found(error: Exception) -> Response[str]:
     return problem(HTTPStatus.NOT_FOUND, str(error))
+
+
+def _conflict(error: RunEnded) -> Response[str]:
+    return problem(HTTPStatus.CONFLICT, str(error))
 
 
 def _unexpected(_: Exception) -> Response[str]:

@@ -32,6 +32,9 @@ MAX_STATE_BYTES = 262_144
 """Input, output and variables of a Step Functions state (AWS quota)."""
 
 
+RunApiName = Literal["responses", "assistants", "agents"]
+
+
 class Model(BaseModel):
     """Base of all models: frozen, and closed to unknown fields."""
 
@@ -56,7 +59,7 @@ class Usage(Model):
 class Handle(Model):
     """Where a run lives upstream: the run API's name and that API's own ids. Opaque to the workflow."""
 
-    run_api: str
+    run_api: RunApiName
     ids: Mapping[str, str]
 
 

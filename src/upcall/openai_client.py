@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import openai
@@ -24,6 +25,9 @@ TIMEOUT_SECONDS = 60.0
 SECRET_MAX_AGE_SECONDS = 300
 """A rotated API key is taken up after five minutes at most."""
 
+Headers = Mapping[str, str]
+NONE: Headers = MappingProxyType({})
+
 _WORTH_REPEATING = {408, 409, 425, 429}
 """Besides all 5xx. 409 is a conversation that is locked for a moment."""
 
@@ -38,25 +42,32 @@ class Answer:
     body: Mapping[str, Any]
     poll_after_seconds: float | None
 
+    @property
+    def id(self) -> str:
+        """The id of what the server made. Raises Refused if it has none."""
+        if isinstance(found := self.body.get("id"), str):
+            return found
+        raise Refused("the server made something that has no id", code="no_id")
 
-def get(path: str) -> Answer:
+
+def get(path: str, *, headers: Headers = NONE, **params: str | int) -> Answer:
     """GET a path below the base URL. Raises TryAgain or Refused."""
-    return _send("get", path, None)
+    return _send("get", path, {"headers": headers, "params": params})
 
 
-def post(path: str, body: Mapping[str, Any] | None = None) -> Answer:
+def post(path: str, body: Mapping[str, Any] | None = None, *, headers: Headers = NONE) -> Answer:
     """POST JSON to a path below the base URL. Raises TryAgain or Refused."""
-    return _send("post", path, body)
+    return _send("post", path, {"headers": headers}, body)
 
 
-def _send(method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
+def _send(method: str, path: str, options: Any, body: Mapping[str, Any] | None = None) -> Answer:
     key = str(parameters.get_secret(settings.openai_secret_name(), max_age=SECRET_MAX_AGE_SECONDS))
     client = _client(settings.openai_base_url(), key)
     try:
         if method == "get":
-            response = client.get(path, cast_to=Response)
+            response = client.get(path, cast_to=Response, options=options)
         else:
-            response = client.post(path, cast_to=Response, body=body)
+            response = client.post(path, cast_to=Response, body=body, options=options)
     except openai.APIConnectionError as error:
         raise TryAgain(f"{method.upper()} {path}: {error.__cause__ or error}") from error
     except openai.APIStatusError as error:
@@ -70,6 +81,8 @@ def _client(base_url: str, api_key: str) -> openai.OpenAI:
 
 
 def _object(response: Response) -> Mapping[str, Any]:
+    if response.status_code in (202, 204) and not response.content:
+        return {}
     try:
         body = response.json()
     except ValueError:

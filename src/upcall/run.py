@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field
 
-from upcall.models import END_STATUSES, EndStatus, Failure, Handle, Model, Status, Usage
+from upcall.models import END_STATUSES, EndStatus, Failure, Handle, Model, RunApiName, Status, Usage
 
 MAX_PROMPT_BYTES = 100 * 1024
 """A prompt is at most 100 KB of UTF-8: it stays in one DynamoDB item (400 KB) with room to spare."""
@@ -29,8 +29,10 @@ class RunRequest(Model):
     """What a caller sends to start a run."""
 
     prompt: Annotated[str, AfterValidator(_speaks)]
-    assistant: str = "summarizer"
+    assistant: str | None = None
     model: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    run_api: RunApiName | None = None
+    previous_run_id: str | None = None
 
 
 class Run(Model):
@@ -41,7 +43,10 @@ class Run(Model):
     prompt: str
     assistant: str
     model: str
-    run_api: str
+    run_api: RunApiName
+    previous_run_id: str | None = None
+    previous: Handle | None = None
+    intent: Handle | None = None
     handle: Handle | None = None
     round: int = 0
     tool_calls: int = 0
@@ -52,7 +57,15 @@ class Run(Model):
     message_parts: int = 0
 
     @classmethod
-    def new(cls, *, prompt: str, assistant: str, model: str, run_api: str) -> Self:
+    def new(
+        cls,
+        *,
+        prompt: str,
+        assistant: str,
+        model: str,
+        run_api: RunApiName,
+        previous: "Run | None" = None,
+    ) -> Self:
         """A run that has just been asked for. Its id sorts by time of creation."""
         return cls(
             run_id=new_run_id(),
@@ -61,6 +74,8 @@ class Run(Model):
             assistant=assistant,
             model=model,
             run_api=run_api,
+            previous_run_id=previous.run_id if previous else None,
+            previous=previous.handle if previous else None,
             created_at=datetime.now(UTC),
         )
 
@@ -88,12 +103,15 @@ class RunView(Run):
 
     message: str | None = None
     handle: Annotated[None, Field(exclude=True)] = None
+    previous: Annotated[None, Field(exclude=True)] = None
+    intent: Annotated[None, Field(exclude=True)] = None
     message_parts: Annotated[int, Field(exclude=True)] = 0
 
     @classmethod
     def of(cls, run: Run, message: str | None) -> Self:
         """The view of a run with its message, if it has one."""
-        return cls.model_validate({**run.model_dump(exclude={"handle"}), "message": message})
+        shown = run.model_dump(exclude={"handle", "previous", "intent"})
+        return cls.model_validate({**shown, "message": message})
 
 
 class Ending(Model):

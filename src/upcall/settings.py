@@ -5,8 +5,10 @@ and one that is missing says so by its name.
 """
 
 import os
+from typing import cast
 
 from upcall.errors import UpcallError
+from upcall.models import RunApiName
 
 
 class MissingSetting(UpcallError):
@@ -31,6 +33,11 @@ def state_machine_arn() -> str:
 def model() -> str:
     """The model of a run whose request and assistant name none."""
     return _read("MODEL")
+
+
+def run_api() -> RunApiName:
+    """The run API of a run whose request and assistant name none."""
+    return cast("RunApiName", _read("RUN_API"))  # the template's parameter allows no other
 
 
 def poll_window_seconds() -> float:

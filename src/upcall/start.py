@@ -1,46 +1,58 @@
 """How a run begins, whoever asks for it: a record in the table, then an execution of its own name."""
 
-import json
-from functools import cache
-from typing import TYPE_CHECKING
-
-import boto3
-
-from upcall import run_apis, settings
+from upcall import settings
 from upcall.assistants import assistant
 from upcall.errors import FieldError, InvalidInput, NotFound
 from upcall.run import Run, RunRequest
 from upcall.store import run_store
+from upcall.workflow import start_execution
 
-if TYPE_CHECKING:
-    from mypy_boto3_stepfunctions import SFNClient
+DEFAULT_ASSISTANT = "summarizer"
 
 
 def start(request: RunRequest) -> Run:
-    """Record a run and start the workflow on it. Raises InvalidInput for an unknown assistant.
+    """Record a run and start the workflow on it.
+
+    Assistant, model and run API are the request's; else those of the run that it continues; else, for
+    the last two, the assistant's; else the deployment's. Raises InvalidInput for an assistant that does
+    not exist, and for a run that cannot be continued.
 
     The record comes first: a run that could not be started is there to be seen, and a workflow never
     looks for a record that is not yet written.
     """
+    previous = _previous(request)
     try:
-        chosen = assistant(request.assistant)
+        chosen = assistant(request.assistant or (previous.assistant if previous else DEFAULT_ASSISTANT))
     except NotFound as error:
         raise InvalidInput(FieldError("assistant", str(error))) from error
     run = Run.new(
         prompt=request.prompt,
         assistant=chosen.name,
-        model=request.model or chosen.model or settings.model(),
-        run_api=run_apis.DEFAULT,
+        model=request.model or (previous.model if previous else None) or chosen.model or settings.model(),
+        run_api=request.run_api
+        or (previous.run_api if previous else None)
+        or chosen.run_api
+        or settings.run_api(),
+        previous=previous,
     )
     run_store().add(run)
-    _workflow().start_execution(
-        stateMachineArn=settings.state_machine_arn(),
-        name=run.run_id,
-        input=json.dumps({"run_id": run.run_id}),
-    )
+    start_execution(run.run_id)
     return run
 
 
-@cache
-def _workflow() -> "SFNClient":
-    return boto3.client("stepfunctions")
+def _previous(request: RunRequest) -> Run | None:
+    """The run that the request continues. Raises InvalidInput where that is not possible."""
+    if request.previous_run_id is None:
+        return None
+    field = "previous_run_id"
+    try:
+        previous = run_store().get(request.previous_run_id)
+    except NotFound as error:
+        raise InvalidInput(FieldError(field, str(error))) from error
+    if previous.status != "completed":
+        reason = f"only a completed run can be continued; this one is {previous.status}"
+        raise InvalidInput(FieldError(field, reason))
+    if request.run_api not in (None, previous.run_api):
+        reason = f"the run that it continues went through {previous.run_api}"
+        raise InvalidInput(FieldError("run_api", reason))
+    return previous

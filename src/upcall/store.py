@@ -86,6 +86,10 @@ class RunStore:
             raise NotFound(f"there is no run {run_id!r}")
         return _model(Run, _read(found["Item"]))
 
+    def intended(self, run: Run, intent: Handle) -> None:
+        """Note what a run is about to be created with. Raises RunEnded."""
+        self._update(run, status="queued", intent=intent.model_dump())
+
     def created(self, run: Run, handle: Handle) -> None:
         """Note where the run lives upstream. Raises RunEnded."""
         self._update(run, status="in_progress", handle=handle.model_dump())

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from upcall.assistants import Assistant
-from upcall.models import Handle, Message, Snapshot, ToolDefinition, ToolOutput
+from upcall.models import Handle, Message, RunApiName, Snapshot, ToolDefinition, ToolOutput
 from upcall.run import Run
-from upcall.run_apis import responses
-
-DEFAULT = "responses"
+from upcall.run_apis import agents, assistants, responses
 
 
 class RunApi(Protocol):
@@ -20,8 +18,16 @@ class RunApi(Protocol):
     All raise TryAgain when the world was not ready and Refused when the server said no for good.
     """
 
-    def create(self, run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:
-        """Start the run upstream and return where it lives."""
+    def prepare(self, run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:
+        """What must be known before the run is created: it is recorded first, as the intent.
+
+        A second try then finds what the first one has made. Starts nothing that would call tools.
+        """
+
+    def create(
+        self, run: Run, intent: Handle, assistant: Assistant, tools: Sequence[ToolDefinition]
+    ) -> Handle:
+        """Start the run upstream, in the conversation of `run.previous` if there is one."""
 
     def poll(self, handle: Handle) -> Snapshot:
         """How the run stands."""
@@ -43,9 +49,13 @@ class RunApi(Protocol):
         """Stop the run upstream; one that has ended already is left as it is."""
 
 
-_RUN_APIS: Mapping[str, RunApi] = {"responses": responses}
+_RUN_APIS: Mapping[RunApiName, RunApi] = {
+    "responses": responses,
+    "assistants": assistants,
+    "agents": agents,
+}
 
 
-def run_api(name: str) -> RunApi:
+def run_api(name: RunApiName) -> RunApi:
     """The run API of that name."""
     return _RUN_APIS[name]

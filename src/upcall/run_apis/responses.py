@@ -12,18 +12,16 @@ from typing import Any
 from upcall import openai_client
 from upcall.assistants import Assistant
 from upcall.errors import Refused
-from upcall.models import (
-    Failure,
-    Handle,
-    Message,
-    Snapshot,
-    Status,
-    ToolCall,
-    ToolDefinition,
-    ToolOutput,
-    Usage,
-)
+from upcall.models import Handle, Message, Snapshot, Status, ToolDefinition, ToolOutput
 from upcall.run import Run
+from upcall.run_apis.translate import (
+    failure,
+    text_of,
+    tool_call,
+    unknown_status,
+    unsupported_action,
+    usage,
+)
 
 STATUSES: Mapping[str | None, Status] = {
     "queued": "queued",
@@ -36,16 +34,48 @@ STATUSES: Mapping[str | None, Status] = {
 }
 """Theirs to ours. A status that is not here ends the run as failed, with its name."""
 
+WAITING_ITEMS = ("mcp_approval_request", "computer_call", "custom_tool_call", "local_shell_call")
+"""Items that wait for an answer and are not function calls."""
 
-def create(run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:
+
+def prepare(run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:  # noqa: ARG001
+    """Nothing to prepare: a response is made in one request."""
+    return Handle(run_api="responses", ids={})
+
+
+def create(
+    run: Run,
+    intent: Handle,  # noqa: ARG001
+    assistant: Assistant,
+    tools: Sequence[ToolDefinition],
+) -> Handle:
     """Start the first response of a run."""
-    return _respond(run, assistant, tools, {"input": run.prompt})
+    turn: dict[str, Any] = {"input": run.prompt}
+    if run.previous is not None:
+        turn["previous_response_id"] = run.previous.ids["response_id"]
+    return _respond(run, assistant, tools, turn)
 
 
 def poll(handle: Handle) -> Snapshot:
     """How the latest response stands."""
     answer = openai_client.get(_path(handle))
-    return _snapshot(answer.body, answer.poll_after_seconds)
+    body = answer.body
+    used = usage(body.get("usage"))
+    theirs = body.get("status")
+    if theirs not in STATUSES:
+        return unknown_status(theirs, used)
+    status = STATUSES[theirs]
+    if status in ("failed", "cancelled", "incomplete"):
+        return Snapshot.failed(failure(status, body.get("error"), body.get("incomplete_details")), used)
+    if status != "completed":
+        return Snapshot(status=status, pause_seconds=answer.poll_after_seconds or 0)
+    calls = tuple(
+        tool_call(item.get("call_id"), item.get("name"), item.get("arguments"))
+        for item in _items(body, "function_call")
+    )
+    for item in _items(body, *WAITING_ITEMS):
+        return unsupported_action(item["type"], used)
+    return Snapshot.requires_action(calls, used) if calls else Snapshot(status=status, usage=used)
 
 
 def submit(
@@ -67,7 +97,8 @@ def submit(
 def message(handle: Handle) -> Message:
     """The text of a completed response, with the tokens of that response alone."""
     body = openai_client.get(_path(handle)).body
-    return Message(text=_text(body), usage=_usage(body))
+    text = "".join(text_of(item.get("content")) for item in _items(body, "message"))
+    return Message(text=text, usage=usage(body.get("usage")))
 
 
 def cancel(handle: Handle) -> None:
@@ -88,66 +119,14 @@ def _respond(
         **turn,
     }
     if tools:
-        body["tools"] = [_function(tool) for tool in tools]
-    answer = openai_client.post("/responses", body).body
-    if not isinstance(answer.get("id"), str):
-        raise Refused("the server's answer to POST /responses has no id", code="no_id")
-    return Handle(run_api="responses", ids={"response_id": answer["id"]})
-
-
-def _function(tool: ToolDefinition) -> dict[str, Any]:
-    return {"type": "function", "strict": True, **tool.model_dump()}
+        body["tools"] = [{"type": "function", "strict": True, **tool.model_dump()} for tool in tools]
+    answer = openai_client.post("/responses", body)
+    return Handle(run_api="responses", ids={"response_id": answer.id})
 
 
 def _path(handle: Handle) -> str:
     return f"/responses/{handle.ids['response_id']}"
 
 
-def _snapshot(body: Mapping[str, Any], poll_after_seconds: float | None) -> Snapshot:
-    usage = _usage(body)
-    theirs = body.get("status")
-    if theirs not in STATUSES:
-        return Snapshot.failed(
-            Failure(code="unknown_status", message=f"the Responses API said {theirs!r}"), usage
-        )
-    status = STATUSES[theirs]
-    if status in ("failed", "cancelled", "incomplete"):
-        return Snapshot.failed(_failure(status, body), usage)
-    if status == "completed":
-        calls = tuple(_call(item) for item in _items(body, "function_call"))
-        if calls:
-            return Snapshot.requires_action(calls, usage)
-        return Snapshot(status=status, usage=usage)
-    return Snapshot(status=status, pause_seconds=poll_after_seconds or 0)
-
-
-def _failure(status: Any, body: Mapping[str, Any]) -> Failure:
-    error = body.get("error") or {}
-    if not isinstance(error, dict):  # some servers give the words alone
-        error = {"message": error}
-    details = body.get("incomplete_details") or {}
-    code = str(error.get("code") or details.get("reason") or status)
-    words = error.get("message") or f"the response ended as {status}: {code}"
-    return Failure(status=status, code=code, message=str(words))
-
-
-def _call(item: Mapping[str, Any]) -> ToolCall:
-    return ToolCall(call_id=item["call_id"], name=item["name"], arguments=item["arguments"])
-
-
-def _items(body: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
-    return [item for item in body.get("output") or () if item.get("type") == kind]
-
-
-def _text(body: Mapping[str, Any]) -> str:
-    """All text of all messages; a refusal is the model's answer too."""
-    return "".join(
-        part.get("text") or part.get("refusal") or ""
-        for item in _items(body, "message")
-        for part in item.get("content") or ()
-    )
-
-
-def _usage(body: Mapping[str, Any]) -> Usage:
-    counts = body.get("usage") or {}
-    return Usage(**{name: counts.get(name) or 0 for name in Usage.model_fields})
+def _items(body: Mapping[str, Any], *kinds: str) -> list[Mapping[str, Any]]:
+    return [item for item in body.get("output") or () if item.get("type") in kinds]

@@ -15,6 +15,7 @@ from upcall.run import Run
 from upcall.run_apis import responses
 
 HANDLE = Handle(run_api="responses", ids={"response_id": "resp_1"})
+INTENT = Handle(run_api="responses", ids={})
 TOOL = ToolDefinition(name="fetch", description="Fetch.", parameters={"type": "object"})
 RUN = Run.new(prompt="Go.", assistant="summarizer", model="m", run_api="responses")
 MESSAGE = {
@@ -45,7 +46,7 @@ def server(environment: dict[str, str]) -> Iterator[Server]:
 
 
 def test_creation_is_a_stored_background_response_that_bears_our_id(server: Server) -> None:
-    handle = responses.create(RUN, assistant("summarizer"), [TOOL])
+    handle = responses.create(RUN, INTENT, assistant("summarizer"), [TOOL])
 
     assert handle.ids == {"response_id": "resp_2"}
     assert server.asked[0].json == {
@@ -68,7 +69,7 @@ def test_creation_is_a_stored_background_response_that_bears_our_id(server: Serv
 
 
 def test_without_tools_the_field_is_not_sent(server: Server) -> None:
-    responses.create(RUN, assistant("summarizer"), [])
+    responses.create(RUN, INTENT, assistant("summarizer"), [])
 
     assert "tools" not in server.asked[0].json
 
@@ -104,7 +105,7 @@ def test_an_answer_without_an_id_is_refused(environment: dict[str, str]) -> None
     with canned(json_answer({"status": "queued"})) as up:
         with function_environment({**environment, "OPENAI_BASE_URL": up.url}):
             with pytest.raises(Refused, match="has no id"):
-                responses.create(RUN, assistant("summarizer"), [])
+                responses.create(RUN, INTENT, assistant("summarizer"), [])
 
 
 @pytest.mark.parametrize("status", ["queued", "in_progress"])

@@ -1,0 +1,46 @@
+"""How a run is called off: in the table, upstream, and in the workflow."""
+
+from aws_lambda_powertools import Logger
+
+from upcall.errors import RunEnded, TryAgain
+from upcall.models import Failure, Usage
+from upcall.run import Run
+from upcall.run_apis import run_api
+from upcall.store import run_store
+from upcall.workflow import stop_execution
+
+CANCELLED = Failure(status="cancelled", code="cancelled", message="Cancelled on request.")
+
+TRIES = 5
+"""A record that moves on to its next round meanwhile is read again, so often at most."""
+
+logger = Logger()
+
+
+def cancel(run_id: str) -> Run:
+    """Cancel a run. Raises NotFound, and RunEnded for a run that has ended.
+
+    The record goes first: from then on nothing late is stored, and whoever creates something upstream
+    for the run finds it ended and cancels that itself. If the server cannot be reached, what is
+    upstream ends by itself; none of its calls is ever answered.
+    """
+    run = _ended(run_id)
+    if run.handle is not None:
+        try:
+            run_api(run.run_api).cancel(run.handle)
+        except TryAgain:
+            logger.exception("not cancelled upstream", run_id=run_id)
+    stop_execution(run_id)
+    return run
+
+
+def _ended(run_id: str) -> Run:
+    for _ in range(TRIES):
+        run = run_store().get(run_id)
+        if run.ended:
+            raise RunEnded(f"run {run_id} has ended already: it is {run.status}")
+        try:
+            return run_store().failed(run, CANCELLED, Usage())
+        except RunEnded:
+            continue
+    raise RunEnded(f"run {run_id} could not be cancelled: it keeps moving")

@@ -1,0 +1,200 @@
+"""The Agents API (beta): sessions and turns, translated into our words.
+
+A session that is `idle` says nothing of success: the outcome is its newest turn's. Inputs are events;
+a 202 means accepted, not applied, so a session may show required actions for a while after they were
+answered. Events take an idempotency key, which makes them safe to repeat.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from upcall import openai_client
+from upcall.assistants import Assistant
+from upcall.errors import Refused
+from upcall.models import Handle, Message, Snapshot, Status, ToolDefinition, ToolOutput
+from upcall.openai_client import Answer
+from upcall.run import Run
+from upcall.run_apis.translate import (
+    failure,
+    text_of,
+    tool_call,
+    unknown_status,
+    unsupported_action,
+    usage,
+)
+
+HEADERS = {"OpenAI-Beta": "agents=v1"}
+
+TURN_STATUSES: Mapping[str, Status] = {
+    "queued": "queued",
+    "in_progress": "in_progress",
+    "waiting": "requires_action",
+    "completed": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+"""Theirs to ours. A status that is not here ends the run as failed, with its name."""
+
+SUBMIT_TRIES = 4
+SUBMIT_PAUSE_SECONDS = 0.25
+"""A result can be refused once because it came too early; it is repeated under the same key."""
+
+
+def prepare(run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:  # noqa: ARG001
+    """The session that the run continues, and its newest turn: the run's own is the one after it."""
+    if run.previous is None:
+        return _handle("")
+    session_id = run.previous.ids["session_id"]
+    return _handle(session_id, after=str((_turn(_handle(session_id)) or {}).get("id") or ""))
+
+
+def create(run: Run, intent: Handle, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:
+    """Start a session, or a new turn of the session of the run that it continues."""
+    if session_id := intent.ids["session_id"]:
+        message = {"role": "user", "content": [{"type": "input_text", "text": run.prompt}]}
+        event = {"type": "agent.session.input.message", "input": [message]}
+        _send(session_id, [event], key=run.run_id)
+        return intent
+    agent: dict[str, Any] = {"model": run.model, "instructions": assistant.instructions}
+    if tools:
+        agent["tools"] = [{"type": "function", **tool.model_dump()} for tool in tools]
+    request = {
+        "agent": agent,
+        "environment": {"type": "none"},
+        "input": run.prompt,
+        "metadata": {"run_id": run.run_id},
+    }
+    return _handle(openai_client.post("/agents/sessions", request, headers=HEADERS).id)
+
+
+def poll(handle: Handle) -> Snapshot:
+    """How the newest turn of the session stands."""
+    answer = _get(handle)
+    session = answer.body
+    if session.get("status") == "failed":
+        return Snapshot.failed(failure("failed", session.get("error")), usage(session.get("usage")))
+    turn = _turn(handle)
+    if turn is None:  # accepted, and not begun yet
+        return Snapshot(status="queued", pause_seconds=answer.poll_after_seconds or 0)
+    used = usage(turn.get("usage"))
+    theirs = str(turn.get("status"))
+    if theirs not in TURN_STATUSES:
+        return unknown_status(theirs, used)
+    status = TURN_STATUSES[theirs]
+    if status in ("failed", "cancelled"):
+        return Snapshot.failed(failure(status, turn.get("error")), used)
+    if status == "completed":
+        return Snapshot(status=status, usage=used)
+    return _waiting(handle, session) or Snapshot(
+        status="in_progress" if status == "requires_action" else status,
+        pause_seconds=answer.poll_after_seconds or 0,
+    )
+
+
+def submit(
+    run: Run,
+    assistant: Assistant,  # noqa: ARG001
+    tools: Sequence[ToolDefinition],  # noqa: ARG001
+    handle: Handle,
+    outputs: Sequence[ToolOutput],
+) -> Handle:
+    """Answer the calls of a turn, all in one request; the handle remembers which were answered."""
+    turn = _turn(handle) or {}
+    events = [_result(str(turn.get("id")), output) for output in outputs]
+    answered = [output.call_id for output in outputs]
+    for left in reversed(range(SUBMIT_TRIES)):
+        try:
+            _send(handle.ids["session_id"], events, key=f"{run.run_id}:{':'.join(answered)}"[:255])
+            break
+        except Refused:
+            if not set(answered) & {action.get("call_id") for action in _actions(_get(handle).body)}:
+                break  # an earlier try has submitted them
+            if not left:
+                raise
+            time.sleep(SUBMIT_PAUSE_SECONDS)
+    return _handle(handle.ids["session_id"], after=handle.ids["after"], answered=" ".join(answered))
+
+
+def message(handle: Handle) -> Message:
+    """The final text of the newest turn, commentary left out, with the tokens of the whole turn."""
+    turn = _turn(handle) or {}
+    texts = [
+        text_of(item.get("content"))
+        for item in _items(handle.ids["session_id"])
+        if item.get("type") == "message"
+        and item.get("role") == "assistant"
+        and item.get("turn_id") == turn.get("id")
+        and item.get("phase") != "commentary"
+    ]
+    return Message(text="".join(texts), usage=usage(turn.get("usage")))
+
+
+def cancel(handle: Handle) -> None:
+    """Stop the session's turn; one that has ended, or is gone, is left as it is."""
+    with suppress(Refused):
+        _send(handle.ids["session_id"], [{"type": "agent.session.input.cancel"}])
+
+
+def _waiting(handle: Handle, session: Mapping[str, Any]) -> Snapshot | None:
+    """What the session waits for, less what was answered already and still shows."""
+    actions = _actions(session)
+    for action in actions:
+        if action.get("type") != "function_call":
+            return unsupported_action(action.get("type"), usage(None))
+    answered = handle.ids["answered"].split()
+    calls = tuple(
+        tool_call(action.get("call_id"), action.get("name"), action.get("arguments"))
+        for action in actions
+        if action.get("call_id") not in answered
+    )
+    return Snapshot.requires_action(calls, usage(None)) if calls else None
+
+
+def _actions(session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return list(session.get("required_actions") or ())
+
+
+def _result(turn_id: str, output: ToolOutput) -> dict[str, Any]:
+    good = output.outcome == "ok"
+    return {
+        "type": "agent.session.input.tool_result",
+        "turn_id": turn_id,
+        "call_id": output.call_id,
+        "success": good,
+        "output" if good else "error": output.output,
+    }
+
+
+def _turn(handle: Handle) -> Mapping[str, Any] | None:
+    """The newest turn of the session, unless it is the one before the run's."""
+    path = f"/agents/sessions/{handle.ids['session_id']}/turns"
+    found = openai_client.get(path, headers=HEADERS, order="desc", limit=1).body.get("data") or [None]
+    turn: Mapping[str, Any] | None = found[0]
+    return None if turn is None or turn.get("id") == handle.ids["after"] else turn
+
+
+def _items(session_id: str) -> list[Mapping[str, Any]]:
+    """All items of a session, page by page."""
+    items: list[Mapping[str, Any]] = []
+    params: dict[str, str | int] = {"order": "asc", "limit": 100}
+    while True:
+        page = openai_client.get(f"/agents/sessions/{session_id}/items", headers=HEADERS, **params).body
+        items += page.get("data") or []
+        if not page.get("has_more") or not page.get("data"):
+            return items
+        params["after"] = str(items[-1]["id"])
+
+
+def _handle(session_id: str, after: str = "", answered: str = "") -> Handle:
+    return Handle(run_api="agents", ids={"session_id": session_id, "after": after, "answered": answered})
+
+
+def _get(handle: Handle) -> Answer:
+    return openai_client.get(f"/agents/sessions/{handle.ids['session_id']}", headers=HEADERS)
+
+
+def _send(session_id: str, events: Sequence[Mapping[str, Any]], key: str | None = None) -> None:
+    headers = {**HEADERS, **({"Idempotency-Key": key} if key else {})}
+    openai_client.post(f"/agents/sessions/{session_id}/events", {"events": list(events)}, headers=headers)
