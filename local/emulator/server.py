@@ -2,6 +2,8 @@
 
 from flask import Flask, Response, request
 
+from local.emulator.agents import Agents
+from local.emulator.assistants import Assistants
 from local.emulator.brain import Brain
 from local.emulator.errors import ApiError
 from local.emulator.responses import Responses
@@ -22,7 +24,8 @@ class Emulator:
         self.script = self.brain.script
         flask = Flask(__name__, static_folder=None)
         unauthorised = ApiError(401, "You didn't provide an API key.")
-        flask.register_blueprint(Responses(self.brain, thinking_seconds).blueprint(), url_prefix="/v1")
+        for protocol in (Responses, Assistants, Agents):
+            flask.register_blueprint(protocol(self.brain, thinking_seconds).blueprint(), url_prefix="/v1")
 
         @flask.before_request
         def authorised() -> tuple[dict[str, object], int] | None:

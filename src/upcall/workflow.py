@@ -1,16 +1,19 @@
 """The one owner of Step Functions: a run's execution bears the run's id as its name."""
 
-import contextlib
 import json
 from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
+from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
 
 from upcall import settings
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+
+logger = Logger()
 
 
 def start_execution(run_id: str) -> None:
@@ -23,11 +26,17 @@ def start_execution(run_id: str) -> None:
 
 
 def stop_execution(run_id: str) -> None:
-    """Stop the workflow on a run; an execution that is not there any more is none to stop."""
+    """Stop the workflow on a run whose record has ended.
+
+    Where that cannot be done, because there is no such execution or Step Functions is not ready, it is
+    logged: the workflow ends by itself when it finds the run ended, or cancelled upstream.
+    """
     machine = settings.state_machine_arn()
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:{run_id}"
-    with contextlib.suppress(_client().exceptions.ExecutionDoesNotExist):
+    try:
         _client().stop_execution(executionArn=arn, error="cancelled", cause="Cancelled on request.")
+    except ClientError:
+        logger.warning("execution not stopped", run_id=run_id, exc_info=True)
 
 
 @cache

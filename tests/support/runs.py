@@ -42,22 +42,25 @@ class Runs:
         """POST /runs."""
         return self.http.post("/runs", content=body if isinstance(body, str) else json.dumps(body))
 
-    def follow(self, *steps: Step, prompt: str = "Go.", faults: Sequence[Fault] = ()) -> Ended:
+    def follow(
+        self, *steps: Step, prompt: str = "Go.", api: str | None = None, faults: Sequence[Fault] = ()
+    ) -> Ended:
         """Run a script of the model's to its end, and see that each of its faults happened."""
         brain = self._laptop.emulator.brain
         model = brain.script(*steps, faults=faults)
-        ended = self.run(prompt, model=model)
+        ended = self.run(prompt, model=model, run_api=api)
         assert brain.unspent(model) == []
         return ended
 
     def run(self, prompt: str, **fields: Any) -> Ended:
         """Run a prompt to its end."""
         run_id = self.post({"prompt": prompt, **fields}).json()["run_id"]
-        execution = self._ended_execution(run_id)
+        execution = self.ended_execution(run_id)
         run = self.http.get(f"/runs/{run_id}").json()
         return Ended(run, execution, self._laptop.emulator.brain.heard.get(run["model"], []))
 
-    def _ended_execution(self, run_id: str) -> dict[str, Any]:
+    def ended_execution(self, run_id: str) -> dict[str, Any]:
+        """How a run's execution ended. Raises TimeoutError if it does not."""
         machine = self._laptop.addresses.state_machine
         arn = f"{machine.replace(':stateMachine:', ':execution:')}:{run_id}"
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -43,11 +43,19 @@ SUBMIT_PAUSE_SECONDS = 0.25
 
 
 def prepare(run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:  # noqa: ARG001
-    """The session that the run continues, and its newest turn: the run's own is the one after it."""
+    """The session that the run continues, and its newest turn: the run's own is the one after it.
+
+    A session keeps the agent that it was made with: a run that wants another one is refused.
+    """
+    agent = f"{assistant.name} on {run.model}"
     if run.previous is None:
-        return _handle("")
+        return _handle("", agent)
+    if run.previous.ids["agent"] != agent:
+        words = f"a session of the Agents API stays with {run.previous.ids['agent']}; {agent} cannot go on"
+        raise Refused(words, code="another_agent")
     session_id = run.previous.ids["session_id"]
-    return _handle(session_id, after=str((_turn(_handle(session_id)) or {}).get("id") or ""))
+    newest = _turn(_handle(session_id, agent)) or {}
+    return _handle(session_id, agent, after=str(newest.get("id") or ""))
 
 
 def create(run: Run, intent: Handle, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:
@@ -66,7 +74,8 @@ def create(run: Run, intent: Handle, assistant: Assistant, tools: Sequence[ToolD
         "input": run.prompt,
         "metadata": {"run_id": run.run_id},
     }
-    return _handle(openai_client.post("/agents/sessions", request, headers=HEADERS).id)
+    made = openai_client.post("/agents/sessions", request, headers=HEADERS)
+    return _handle(made.id, intent.ids["agent"])
 
 
 def poll(handle: Handle) -> Snapshot:
@@ -114,7 +123,7 @@ def submit(
             if not left:
                 raise
             time.sleep(SUBMIT_PAUSE_SECONDS)
-    return _handle(handle.ids["session_id"], after=handle.ids["after"], answered=" ".join(answered))
+    return Handle(run_api="agents", ids={**handle.ids, "answered": " ".join(answered)})
 
 
 def message(handle: Handle) -> Message:
@@ -187,8 +196,9 @@ def _items(session_id: str) -> list[Mapping[str, Any]]:
         params["after"] = str(items[-1]["id"])
 
 
-def _handle(session_id: str, after: str = "", answered: str = "") -> Handle:
-    return Handle(run_api="agents", ids={"session_id": session_id, "after": after, "answered": answered})
+def _handle(session_id: str, agent: str, after: str = "") -> Handle:
+    ids = {"session_id": session_id, "agent": agent, "after": after, "answered": ""}
+    return Handle(run_api="agents", ids=ids)
 
 
 def _get(handle: Handle) -> Answer:
