@@ -56,6 +56,8 @@ class LaptopCloud:
             thinking_seconds=profile.thinking_seconds, poll_after_ms=profile.poll_after_ms
         )
         self._ends.callback(self.emulator.stop)
+        self._memory = profile.state_folder / "emulator.pickle"
+        self.emulator.load(self._memory)
         openai_base_url = profile.openai_base_url or self.emulator.base_url
 
         moto_seams.execute_workflows()
@@ -94,8 +96,9 @@ class LaptopCloud:
         self._ends.callback(self.save)
 
     def save(self) -> None:
-        """Write the table to its file now."""
-        self._snapshot.save(self.stack.dynamodb, self.stack.table)
+        """Write the table, and what the emulator remembers, to their files now."""
+        if self._snapshot.save(self.stack.dynamodb, self.stack.table):
+            self.emulator.save(self._memory)
 
     def stop(self) -> None:
         """Save the table and free the ports."""

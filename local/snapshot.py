@@ -33,15 +33,17 @@ class Snapshot:
         for item in self._saved.values():
             client.put_item(TableName=table, Item=item)
 
-    def save(self, client: "DynamoDBClient", table: str) -> None:
-        """Write the table's items, if they changed, beside what other commands have put there."""
+    def save(self, client: "DynamoDBClient", table: str) -> bool:
+        """Write the table's items, beside what other commands have put there. Whether any changed."""
         pages = client.get_paginator("scan").paginate(TableName=table)
         items = {_key(item): item for page in pages for item in page["Items"]}
         if items == self._saved:
-            return
+            return False
         with self._locked():
-            self._write({**self._read(), **items})
+            kept = {**self._read(), **items}.values()
+            write_whole(self.path, "".join(json.dumps(item) + "\n" for item in kept).encode())
         self._saved = items
+        return True
 
     def _read(self) -> dict[tuple[str, str], Item]:
         try:
@@ -52,18 +54,6 @@ class Snapshot:
         now = time.time()
         return {_key(item): item for item in items if int(item["expires_at"]["N"]) > now}
 
-    def _write(self, items: dict[tuple[str, str], Item]) -> None:
-        """Write beside the file and put the new one in its place, so that no reader sees half of it."""
-        beside = self.path.with_suffix(f".{os.getpid()}.new")
-        try:
-            with beside.open("w", encoding="utf-8") as file:
-                file.writelines(json.dumps(item) + "\n" for item in items.values())
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self.path)
-        finally:
-            beside.unlink(missing_ok=True)
-
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         with self.path.with_suffix(".lock").open("w") as lock:
@@ -73,3 +63,16 @@ class Snapshot:
 
 def _key(item: Item) -> tuple[str, str]:
     return item["pk"]["S"], item["sk"]["S"]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write beside the file and put the new one in its place, so that no reader sees half of it."""
+    beside = path.with_suffix(f".{os.getpid()}.new")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

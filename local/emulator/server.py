@@ -1,5 +1,9 @@
 """The emulator as a server: one brain, and a module for each protocol that it speaks."""
 
+import pickle
+from pathlib import Path
+from typing import Any
+
 from flask import Flask, Response, request
 
 from local.emulator.agents import Agents
@@ -8,6 +12,7 @@ from local.emulator.brain import Brain
 from local.emulator.errors import ApiError
 from local.emulator.responses import Responses
 from local.loopback import LoopbackServer
+from local.snapshot import write_whole
 
 
 class Emulator:
@@ -24,8 +29,9 @@ class Emulator:
         self.script = self.brain.script
         flask = Flask(__name__, static_folder=None)
         unauthorised = ApiError(401, "You didn't provide an API key.")
-        for protocol in (Responses, Assistants, Agents):
-            flask.register_blueprint(protocol(self.brain, thinking_seconds).blueprint(), url_prefix="/v1")
+        self._protocols = [each(self.brain, thinking_seconds) for each in (Responses, Assistants, Agents)]
+        for protocol in self._protocols:
+            flask.register_blueprint(protocol.blueprint(), url_prefix="/v1")
 
         @flask.before_request
         def authorised() -> tuple[dict[str, object], int] | None:
@@ -45,3 +51,20 @@ class Emulator:
     def stop(self) -> None:
         """Stop serving."""
         self._server.stop()
+
+    def save(self, path: Path) -> None:
+        """Write all that the server holds to a file, whole or not at all."""
+        write_whole(path, pickle.dumps([_held(protocol) for protocol in self._protocols]))
+
+    def load(self, path: Path) -> None:
+        """Take up what `save` wrote, so that conversations can go on. Without the file, nothing."""
+        if path.exists():
+            # our own file, in a folder of the user's: nobody else writes it
+            for protocol, held in zip(self._protocols, pickle.loads(path.read_bytes()), strict=True):  # noqa: S301
+                for name, things in _held(protocol).items():
+                    things.update(held[name])
+
+
+def _held(protocol: object) -> dict[str, dict[str, Any]]:
+    """What a protocol holds: its dictionaries of things by their ids."""
+    return {name: value for name, value in vars(protocol).items() if isinstance(value, dict)}

@@ -50,14 +50,14 @@ def test_the_states_that_a_run_passes_are_told_in_order(runs: Runs, laptop: Lapt
 
 
 def test_transitions_are_the_states_entered(runs: Runs) -> None:
-    """Create, Poll, Run status?, Save, Announce, Completed?, Done."""
-    assert told(runs.follow(Say("Done."))).transitions == 7
+    """Create, Created?, Poll, Run status?, Save, Announce, Completed?, Done."""
+    assert told(runs.follow(Say("Done."))).transitions == 8
 
 
 def test_a_task_that_is_tried_again_is_a_transition_more_and_an_invocation_more(runs: Runs) -> None:
     progress_ = told(runs.follow(Say("Done."), faults=[Fault("create", 500)]))
 
-    assert progress_.transitions == 8
+    assert progress_.transitions == 9
     assert len([each for each in progress_.invocations if "CreateRun" in each.function]) == 2
 
 
@@ -68,7 +68,7 @@ def test_the_estimate_is_mostly_transitions_and_grows_with_each_part(runs: Runs)
     run = Run.model_validate(record)
 
     dollars = cost.estimate(progress_, {}, run, [], "Done.")
-    assert 7 * cost.STATE_TRANSITION < dollars < 9 * cost.STATE_TRANSITION
+    assert 8 * cost.STATE_TRANSITION < dollars < 10 * cost.STATE_TRANSITION
     memory = {each.function: 1024 for each in progress_.invocations}
     assert cost.estimate(progress_, memory, run, [], "Done.") > dollars
     assert cost.estimate(progress_, {}, run, [], "x" * 5000) > dollars

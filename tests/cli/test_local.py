@@ -13,6 +13,8 @@ import boto3
 import httpx
 import pytest
 
+from local.cloud import LaptopCloud
+from local.emulator import Hang
 from local.profile import ROOT
 
 from .conftest import PATIENCE_SECONDS, Upcall
@@ -83,6 +85,23 @@ def test_other_commands_use_the_cloud_that_is_up(addresses: dict[str, Any], upca
     assert httpx.get(f"{addresses['api']}/runs/{run_id}").json()["status"] == "completed"
     assert run_id in upcall("list").stdout
     assert upcall("show", run_id).returncode == 0
+
+
+def test_a_run_is_cancelled_by_the_command_and_only_once(
+    upcall: Upcall, environment: dict[str, str], laptop: LaptopCloud, tmp_path: Any
+) -> None:
+    variables = {"UPCALL_STATE_FOLDER": str(tmp_path), "OPENAI_BASE_URL": laptop.emulator.base_url}
+    model = laptop.emulator.script(Hang())
+    with kept_up({**environment, **variables}, signal.SIGINT) as up:
+        accepted = httpx.post(f"{up['api']}/runs", json={"prompt": "Go.", "model": model})
+        run_id = accepted.json()["run_id"]
+
+        cancelled = upcall("cancel", run_id, **variables)
+        assert (cancelled.returncode, cancelled.stdout) == (0, f"{run_id} is cancelled\n")
+        assert httpx.get(f"{up['api']}/runs/{run_id}").json()["status"] == "cancelled"
+        again = upcall("cancel", run_id, **variables)
+        assert again.returncode == 2
+        assert again.stderr == f"upcall: run {run_id} has ended already: it is cancelled\n"
 
 
 def test_a_second_cloud_on_the_same_state_is_refused_in_one_line(

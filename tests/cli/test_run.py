@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 from cli.render import status_of
 from local import pages
 from local.cloud import LaptopCloud
@@ -28,7 +30,7 @@ def test_a_newcomer_sees_a_page_summarised_and_finds_it_in_the_table(upcall: Upc
     assert "completed · 1 round · 1 call · " in run.stderr
     assert "state transitions · ≈ $0.000" in run.stderr
 
-    (line,) = upcall("list").stdout.splitlines()
+    (line, *_) = upcall("list").stdout.splitlines()
     run_id, status, _, prompt = line.split("\t")
     assert (status, prompt.startswith("Summarise http")) == ("completed", True)
     shown = upcall("show", run_id)
@@ -37,6 +39,20 @@ def test_a_newcomer_sees_a_page_summarised_and_finds_it_in_the_table(upcall: Upc
     record = json.loads(upcall("show", run_id, "--json").stdout)
     assert record["message"] == run.stdout.strip()
     assert record["ledger"][0]["call"]["name"] == "fetch"
+
+
+@pytest.mark.parametrize("api", ["responses", "assistants", "agents"])
+def test_each_run_api_comes_to_the_same_and_can_be_continued_by_a_later_command(
+    upcall: Upcall, api: str
+) -> None:
+    first = upcall("run", "--api", api)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith("Why the tide comes twice a day: Most coasts see two high tides")
+
+    run_id = first.stderr.split()[0]
+    second = upcall("run", "Hello.", "--continue", run_id, "--json")
+    outcome = json.loads(second.stdout)
+    assert (second.returncode, outcome["run_api"], outcome["previous_run_id"]) == (0, api, run_id)
 
 
 def test_a_run_for_machines_is_json_and_nothing_else(upcall: Upcall) -> None:
@@ -87,6 +103,11 @@ def test_bad_input_is_one_line_and_exit_code_2(upcall: Upcall) -> None:
     assert problem(upcall, "run", "Go.", "--assistant", "nobody") == (
         "upcall: assistant: there is no assistant 'nobody'; there is summarizer"
     )
+    assert problem(upcall, "run", "Go.", "--api", "chat").startswith("upcall: run_api: Input should be")
+    assert problem(upcall, "run", "Go.", "--continue", "run_x") == (
+        "upcall: previous_run_id: there is no run 'run_x'"
+    )
+    assert problem(upcall, "cancel", "run_x") == "upcall: there is no run 'run_x'"
     assert problem(upcall, "show", "run_x") == "upcall: there is no run 'run_x'"
     assert problem(upcall, "list", "--status", "done").startswith("upcall: there is no status 'done'")
 

@@ -13,6 +13,7 @@ def test_the_routes_are_those_of_the_template() -> None:
     assert routes == {
         ("POST", "/runs", "StartRunFunction"),
         ("GET", "/runs/{run_id}", "GetRunFunction"),
+        ("POST", "/runs/{run_id}/cancel", "CancelRunFunction"),
     }
 
 
