@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any
 
 import openai
-from aws_lambda_powertools.utilities import parameters
 from httpx2 import Response
 
 from upcall import settings
@@ -61,8 +60,7 @@ def post(path: str, body: Mapping[str, Any] | None = None, *, headers: Headers =
 
 
 def _send(method: str, path: str, options: Any, body: Mapping[str, Any] | None = None) -> Answer:
-    key = str(parameters.get_secret(settings.openai_secret_name(), max_age=SECRET_MAX_AGE_SECONDS))
-    client = _client(settings.openai_base_url(), key)
+    client = _client(settings.openai_base_url(), _key())
     try:
         if method == "get":
             response = client.get(path, cast_to=Response, options=options)
@@ -73,6 +71,13 @@ def _send(method: str, path: str, options: Any, body: Mapping[str, Any] | None =
     except openai.APIStatusError as error:
         raise _named(error) from error
     return Answer(_object(response), _poll_after(response))
+
+
+def _key() -> str:
+    """The API key. Loads boto3, which is why the import waits until here."""
+    from aws_lambda_powertools.utilities import parameters
+
+    return str(parameters.get_secret(settings.openai_secret_name(), max_age=SECRET_MAX_AGE_SECONDS))
 
 
 @cache

@@ -11,14 +11,11 @@ A status only moves forward: every write to a record demands that it is still op
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import boto3
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from upcall import settings
 from upcall.errors import NotFound, RunEnded
@@ -48,13 +45,12 @@ PART_BYTES = 350_000
 
 EXCERPT_CHARACTERS = 80
 
-_serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
-
 
 @cache
 def run_store() -> "RunStore":
     """The store of this function's environment."""
+    import boto3
+
     return RunStore(boto3.client("dynamodb"), settings.table_name(), settings.retention_days())
 
 
@@ -251,3 +247,19 @@ def _split(text: str) -> Iterator[str]:
             end -= 1  # a continuation byte: step back to where its character begins
         yield data[start:end].decode()
         start = end
+
+
+@cache
+def _serializers() -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """To and from DynamoDB's types; boto3 is loaded with the first use of a client, not before."""
+    from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+    return TypeSerializer().serialize, TypeDeserializer().deserialize
+
+
+def _serialize(value: Any) -> Any:
+    return _serializers()[0](value)
+
+
+def _deserialize(value: Any) -> Any:
+    return _serializers()[1](value)

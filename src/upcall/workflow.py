@@ -4,9 +4,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError
 
 from upcall import settings
 
@@ -31,6 +29,8 @@ def stop_execution(run_id: str) -> None:
     Where that cannot be done, because there is no such execution or Step Functions is not ready, it is
     logged: the workflow ends by itself when it finds the run ended, or cancelled upstream.
     """
+    from botocore.exceptions import ClientError
+
     machine = settings.state_machine_arn()
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:{run_id}"
     try:
@@ -41,4 +41,6 @@ def stop_execution(run_id: str) -> None:
 
 @cache
 def _client() -> "SFNClient":
+    import boto3
+
     return boto3.client("stepfunctions")

@@ -1,0 +1,81 @@
+"""How long each handler takes to load, as a whole process, beside the client that it cannot do without.
+
+The floor is `from openai import OpenAI; OpenAI(api_key="x")`. Handlers and floor take turns, so that a
+machine that slows down slows both; figures are medians, ratios are to the floor of the same run. The
+second column adds what the first request does besides: loading boto3 and building the clients.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[1]
+ROUNDS = 7
+LIMIT = 1.2
+FLOOR = "from openai import OpenAI; OpenAI(api_key='x')"
+CLIENTS = """
+import sys
+if "upcall.openai_client" in sys.modules:
+    from openai import OpenAI; OpenAI(api_key="x")
+    import boto3; boto3.client("secretsmanager", region_name="us-east-1")
+if "upcall.store" in sys.modules:
+    import boto3; boto3.client("dynamodb", region_name="us-east-1")
+if "upcall.workflow" in sys.modules:
+    import boto3; boto3.client("stepfunctions", region_name="us-east-1")
+"""
+
+
+def main() -> None:
+    """Measure all handlers and tools, print the table; draw it into a file, if one is named."""
+    names = [
+        f"{folder}.{path.stem}"
+        for folder in ("handlers", "tools")
+        for path in sorted((ROOT / "src" / folder).glob("[!_]*.py"))
+    ]
+    codes = {"floor": FLOOR}
+    codes |= {name: f"import {name}" for name in names}
+    codes |= {f"{name} with clients": f"import {name}\n{CLIENTS}" for name in names}
+    for code in codes.values():
+        seconds(code)  # compiles what is not compiled yet
+    rounds = [{name: seconds(code) for name, code in codes.items()} for _ in range(ROUNDS)]
+    medians = {name: statistics.median(each[name] for each in rounds) for name in codes}
+    show(names, medians)
+
+
+def seconds(code: str) -> float:
+    """A fresh interpreter runs the code; wall time of the whole process."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT / "src")  # noqa: S603
+    return time.perf_counter() - start
+
+
+def show(names: list[str], medians: dict[str, float]) -> None:
+    """Print medians in milliseconds and ratios to the floor, with a bar for each."""
+    floor = medians["floor"]
+    table = Table("process", "ms", "ratio", "", "with clients", "ratio", box=None)
+    table.add_row("openai, OpenAI()", f"{floor * 1000:.0f}", "1.00", "█" * 20, "", "")
+    for name in names:
+        own, with_clients = medians[name], medians[f"{name} with clients"]
+        ratio = own / floor
+        bar = f"[{'green' if ratio <= LIMIT else 'red'}]{'█' * round(20 * ratio)}"
+        table.add_row(
+            name,
+            f"{own * 1000:.0f}",
+            f"{ratio:.2f}",
+            bar,
+            f"{with_clients * 1000:.0f}",
+            f"{with_clients / floor:.2f}",
+        )
+    console = Console(width=100, record=True)
+    console.print(table)
+    if len(sys.argv) > 1:
+        console.save_svg(sys.argv[1], title="Cold import of each handler")
+
+
+if __name__ == "__main__":
+    main()
