@@ -43,7 +43,7 @@ format: install  ## Put the code into shape
 	$(BIN)/ruff format .
 
 bench: install  ## Measure, as ratios within one run
-	@$(BIN)/python bench/cold_import.py
+	@$(BIN)/python bench/cold_import.py docs/cold-import.svg
 
 build: $(SAM)  ## Build what is deployed
 	$(SAM) build

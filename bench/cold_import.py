@@ -45,6 +45,8 @@ def main() -> None:
     rounds = [{name: seconds(code) for name, code in codes.items()} for _ in range(ROUNDS)]
     medians = {name: statistics.median(each[name] for each in rounds) for name in codes}
     show(names, medians)
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_text(drawing(names, medians), "utf-8")
 
 
 def seconds(code: str) -> float:
@@ -71,10 +73,30 @@ def show(names: list[str], medians: dict[str, float]) -> None:
             f"{with_clients * 1000:.0f}",
             f"{with_clients / floor:.2f}",
         )
-    console = Console(width=100, record=True)
-    console.print(table)
-    if len(sys.argv) > 1:
-        console.save_svg(sys.argv[1], title="Cold import of each handler")
+    Console(width=100).print(table)
+
+
+def drawing(names: list[str], medians: dict[str, float]) -> str:
+    """The ratios as bars, with a line at the limit, in SVG."""
+    unit, left, row = 300, 220, 24
+    height = row * (len(names) + 1) + 20
+    limit = left + unit * LIMIT
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="720" height="{height}" '
+        'font-family="sans-serif" font-size="13">',
+        '<rect width="100%" height="100%" fill="white"/>',
+    ]
+    for number, name in enumerate(["floor", *names]):
+        ratio, y = medians[name] / medians["floor"], row * number + 10
+        colour = "#999" if name == "floor" else "#2a7" if ratio <= LIMIT else "#c33"
+        label = "openai, OpenAI()" if name == "floor" else name
+        parts += [
+            f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{label}</text>',
+            f'<rect x="{left}" y="{y}" width="{unit * ratio:.0f}" height="18" fill="{colour}"/>',
+            f'<text x="{left + unit * ratio + 6:.0f}" y="{y + 14}">{ratio:.2f}</text>',
+        ]
+    parts.append(f'<path d="M{limit:.0f} 4V{height - 4}" stroke="#c33" stroke-dasharray="4"/></svg>')
+    return "\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":
