@@ -8,9 +8,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.emulator.summary import summarise
+
+if TYPE_CHECKING:
+    from local.emulator.turn import Turn
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,8 @@ class Brain:
         self._numbers = itertools.count(1)
         self.heard: dict[str, list[Conversation]] = {}
         """Each conversation that a model was shown, in the order of time."""
+        self.begun: dict[str, list[Turn]] = {}
+        """Each turn that a model has begun, in the order of time."""
 
     def script(self, *steps: Step, faults: Sequence[Fault] = ()) -> str:
         """Take a script; returns the name of the model that will follow it."""

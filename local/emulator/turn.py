@@ -66,16 +66,8 @@ class Turn:
         return (len(instructions) + len(self.conversation.prompt) + sum(map(len, outputs))) // 4
 
 
-_begun: dict[str, list[Turn]] = {}
-
-
 def begin(brain: Brain, model: str, conversation: Conversation, thinking_seconds: float) -> Turn:
     """Let the model think about a conversation."""
     turn = Turn(model, conversation, brain.think(model, conversation), thinking_seconds)
-    _begun.setdefault(model, []).append(turn)
+    brain.begun.setdefault(model, []).append(turn)
     return turn
-
-
-def begun(model: str) -> list[Turn]:
-    """The turns that a model has begun in this process, in the order of time."""
-    return _begun.get(model, [])

@@ -45,3 +45,10 @@ def upcall(environment: dict[str, str]) -> Upcall:
         )
 
     return run
+
+
+def problem(finished: Finished) -> str:
+    """The one line that a command says to bad input."""
+    assert (finished.returncode, finished.stdout) == (2, "")
+    (line,) = finished.stderr.strip().splitlines()
+    return line

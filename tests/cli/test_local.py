@@ -17,7 +17,7 @@ from local.cloud import LaptopCloud
 from local.emulator import Hang
 from local.profile import ROOT
 
-from .conftest import PATIENCE_SECONDS, Upcall
+from .conftest import PATIENCE_SECONDS, Upcall, problem
 
 
 @contextmanager
@@ -85,6 +85,26 @@ def test_other_commands_use_the_cloud_that_is_up(addresses: dict[str, Any], upca
     assert httpx.get(f"{addresses['api']}/runs/{run_id}").json()["status"] == "completed"
     assert run_id in upcall("list").stdout
     assert upcall("show", run_id).returncode == 0
+
+
+@pytest.mark.parametrize("api", ["responses", "assistants", "agents"])
+@pytest.mark.usefixtures("addresses")
+def test_each_run_api_comes_to_the_same(upcall: Upcall, api: str) -> None:
+    run = upcall("run", "--api", api)
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("Why the tide comes twice a day: Most coasts see two high tides")
+
+
+@pytest.mark.usefixtures("addresses")
+def test_what_the_api_cannot_take_is_one_line(upcall: Upcall) -> None:
+    assert problem(upcall("run", "Go.", "--assistant", "nobody")) == (
+        "upcall: assistant: there is no assistant 'nobody'; there is summarizer"
+    )
+    assert problem(upcall("run", "Go.", "--continue", "run_x")) == (
+        "upcall: previous_run_id: there is no run 'run_x'"
+    )
+    assert problem(upcall("cancel", "run_x")) == "upcall: there is no run 'run_x'"
 
 
 def test_a_run_is_cancelled_by_the_command_and_only_once(

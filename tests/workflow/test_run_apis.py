@@ -8,7 +8,6 @@ from support.runs import Runs
 
 from local.cloud import LaptopCloud
 from local.emulator import Call, CallTools, Fail, Fault, Hang, Say, StopShort
-from local.emulator.turn import begun
 
 APIS = ("responses", "assistants", "agents")
 
@@ -164,7 +163,7 @@ def test_cancelled_while_it_is(laptop: LaptopCloud, runs: Runs, api: str, status
     assert runs.http.get(f"/runs/{run_id}").json()["status"] == "cancelled"
     assert runs.http.post(f"/runs/{run_id}/cancel").status_code == 409
     deadline = time.monotonic() + 10
-    while any(turn.phase != "cancelled" for turn in begun(model)):
+    while any(turn.phase != "cancelled" for turn in laptop.emulator.brain.begun.get(model, [])):
         assert time.monotonic() < deadline, "something is left running upstream"
         time.sleep(0.05)
 
@@ -173,10 +172,10 @@ def test_cancelled_upstream_by_somebody_else(laptop: LaptopCloud, runs: Runs, ap
     model = laptop.emulator.script(Hang())
     run_id = runs.post({"prompt": "Go.", "model": model, "run_api": api}).json()["run_id"]
     deadline = time.monotonic() + 10
-    while not begun(model):
+    while model not in laptop.emulator.brain.begun:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    begun(model)[0].cancel()
+    laptop.emulator.brain.begun[model][0].cancel()
 
     assert runs.ended_execution(run_id)["error"] == "cancelled"
     assert runs.http.get(f"/runs/{run_id}").json()["status"] == "cancelled"

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from support.events import FunctionError, Invoke, Recorded, sample
 
+from local.cloud import LaptopCloud
 from local.emulator import Hang, Say
-from local.emulator.turn import begun
 from upcall.models import Message
 from upcall.store import RunStore
 
@@ -19,7 +19,7 @@ def cancelled(invoke: Invoke, run_id: str) -> tuple[int, dict[str, Any]]:
 
 
 def test_a_run_is_cancelled_in_the_table_and_upstream(
-    invoke: Invoke, created: Recorded, store: RunStore
+    invoke: Invoke, created: Recorded, store: RunStore, laptop: LaptopCloud
 ) -> None:
     run = created(Hang())
     status, shown = cancelled(invoke, run.run_id)
@@ -27,11 +27,11 @@ def test_a_run_is_cancelled_in_the_table_and_upstream(
     assert (status, shown["status"]) == (200, "cancelled")
     assert shown["failure"]["message"] == "Cancelled on request."
     assert store.get(run.run_id).status == "cancelled"
-    assert [turn.phase for turn in begun(run.model)] == ["cancelled"]
+    assert [turn.phase for turn in laptop.emulator.brain.begun[run.model]] == ["cancelled"]
 
 
 def test_a_run_that_waits_for_its_creation_is_never_created(
-    invoke: Invoke, recorded: Recorded, store: RunStore
+    invoke: Invoke, recorded: Recorded, store: RunStore, laptop: LaptopCloud
 ) -> None:
     run = recorded(Hang())
     assert cancelled(invoke, run.run_id)[0] == 200
@@ -39,7 +39,7 @@ def test_a_run_that_waits_for_its_creation_is_never_created(
     with pytest.raises(FunctionError) as caught:
         invoke("CreateRunFunction", sample("create_run", run_id=run.run_id))
     assert caught.value.kind == "RunEnded"
-    assert begun(run.model) == []
+    assert run.model not in laptop.emulator.brain.begun
     assert store.get(run.run_id).handle is None
 
 
