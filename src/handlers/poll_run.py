@@ -8,14 +8,16 @@ from upcall.step import step
 
 
 class PollRun(Model):
-    """The run to watch, and where it lives upstream."""
+    """The run to watch, where it lives upstream, and how long it may still take."""
 
     run_id: str
     handle: Handle
+    seconds_left: float
 
 
 @step
 def lambda_handler(event: PollRun) -> Snapshot:
     """Return as soon as something changes, or when the window closes."""
     api = run_api(event.handle.run_api)
-    return watch(lambda: api.poll(event.handle), settings.poll_window_seconds())
+    window = min(settings.poll_window_seconds(), max(event.seconds_left, 0))
+    return watch(lambda: api.poll(event.handle), window)

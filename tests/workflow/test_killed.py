@@ -78,7 +78,9 @@ class Killer:
 
     def changed(self, run_id: str, handle: Any) -> dict[str, Any]:
         """Poll until the run needs something or has ended."""
-        snapshot: dict[str, Any] = self.once("PollRunFunction", {"run_id": run_id, "handle": handle})
+        snapshot: dict[str, Any] = self.once(
+            "PollRunFunction", {"run_id": run_id, "handle": handle, "seconds_left": 60}
+        )
         return snapshot
 
 

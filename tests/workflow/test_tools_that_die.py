@@ -1,13 +1,10 @@
 """Tools of one's own that misbehave: a copy of the project gets two more, and a run calls them both."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.projects import copied_project, upcall_in
 
 from local.cloud import LaptopCloud
 from local.emulator import Call, CallTools, Say
@@ -67,8 +64,7 @@ Outputs:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the project with two tools more: one file and one template block each."""
-    for folder in ("src", "statemachine", "local", "cli"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+    copied_project(tmp_path)
     template = (ROOT / "template.yaml").read_text("utf-8")
     (tmp_path / "template.yaml").write_text(template.replace("\nOutputs:\n", BLOCKS), "utf-8")
     (tmp_path / "src/tools/raises.py").write_text(RAISES, "utf-8")
@@ -81,18 +77,8 @@ def test_a_tool_that_raises_and_one_that_hangs_are_outputs_that_the_model_reads(
     project: Path, laptop: LaptopCloud
 ) -> None:
     model = laptop.emulator.script(CallTools((Call("raises", "{}"), Call("hangs", "{}"))), Say("I see."))
-    run = subprocess.run(
-        [sys.executable, "-m", "cli.main", "run", "Go.", "--assistant", "clumsy", "--model", model, "--json"],
-        cwd=project,
-        env={
-            **os.environ,
-            "PYTHONPATH": f"{project}:{project}/src",
-            "OPENAI_BASE_URL": laptop.emulator.base_url,
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    run = upcall_in(
+        project, laptop.emulator.base_url, "run", "Go.", "--assistant", "clumsy", "--model", model, "--json"
     )
 
     assert run.returncode == 0, run.stderr
