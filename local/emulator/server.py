@@ -57,12 +57,15 @@ class Emulator:
         write_whole(path, pickle.dumps([_held(protocol) for protocol in self._protocols]))
 
     def load(self, path: Path) -> None:
-        """Take up what `save` wrote, so that conversations can go on. Without the file, nothing."""
-        if path.exists():
+        """Take up what `save` wrote, so that conversations can go on; what cannot be read is forgotten."""
+        try:
             # our own file, in a folder of the user's: nobody else writes it
-            for protocol, held in zip(self._protocols, pickle.loads(path.read_bytes()), strict=True):  # noqa: S301
-                for name, things in _held(protocol).items():
-                    things.update(held[name])
+            saved = list(pickle.loads(path.read_bytes()))  # noqa: S301
+        except Exception:  # none yet, or one of another version: pickle raises almost anything
+            return
+        for protocol, held in zip(self._protocols, saved, strict=False):
+            for name, things in _held(protocol).items():
+                things.update(held.get(name, {}))
 
 
 def _held(protocol: object) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -171,6 +172,31 @@ def test_a_server_may_act_and_answer_wrongly_all_the_same(client: OpenAI, emulat
             created(client, model)
 
     assert len(emulator.brain.heard[model]) == 1
+
+
+def test_a_server_goes_on_where_another_one_was_saved(
+    client: OpenAI, emulator: Emulator, tmp_path: Path
+) -> None:
+    done = ended(client, created(client, "any", input="Hello."))
+    emulator.save(tmp_path / "memory")
+    later = Emulator()
+    later.load(tmp_path / "memory")
+    try:
+        with OpenAI(base_url=later.base_url, api_key="x", max_retries=0) as second:
+            assert second.responses.retrieve(done.id).output_text == done.output_text
+    finally:
+        later.stop()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a pickle", b"\x80\x04N."])
+def test_a_memory_that_cannot_be_read_is_forgotten(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "memory").write_bytes(content)
+    fresh = Emulator()
+    try:
+        fresh.load(tmp_path / "memory")
+        fresh.load(tmp_path / "none")
+    finally:
+        fresh.stop()
 
 
 def test_the_offline_model_fetches_each_page_once_and_reports_on_all(client: OpenAI) -> None:

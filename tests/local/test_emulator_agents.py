@@ -12,7 +12,7 @@ from openai import OpenAI
 from openai.types.beta import AgentSession, AgentSessionItem
 from openai.types.beta.agents.sessions import Turn
 
-from local.emulator import Call, CallTools, Fail, Fault, Hang, Say, StopShort, agents
+from local.emulator import Call, CallTools, Fail, Fault, Hang, Say, StopShort, agent_sessions
 from local.emulator.agents import Agents
 from local.emulator.brain import Brain
 from local.loopback import LoopbackServer
@@ -52,7 +52,7 @@ def client(server: Server) -> Iterator[OpenAI]:
 @pytest.fixture
 def slow_settling(monkeypatch: pytest.MonkeyPatch) -> None:
     """For what must be seen before a result settles, on any machine."""
-    monkeypatch.setattr(agents, "SETTLING_SECONDS", 0.5)
+    monkeypatch.setattr(agent_sessions, "SETTLING_SECONDS", 0.5)
 
 
 def asking(server: Server) -> OpenAI:
