@@ -1,9 +1,11 @@
 """A few sample pages, served on loopback, so that everything works with no network."""
 
+import time
 from pathlib import Path
 
 from flask import Flask, Response, send_from_directory
 
+SLOW_SECONDS = 2.0
 FOLDER = Path(__file__).parent
 
 
@@ -13,7 +15,7 @@ def names() -> list[str]:
 
 
 def app() -> Flask:
-    """Serves /<name> for each page, a list of them at /, and /long, which comes in pieces."""
+    """Serves /<name> for each page, a list of them at /, /long, which comes in pieces, and /slow."""
     flask = Flask(__name__, static_folder=None)
 
     @flask.get("/")
@@ -25,6 +27,11 @@ def app() -> Flask:
     def long() -> str:
         lines = (f"<p>Line {n} of a page that is too long to be read at once.</p>" for n in range(5000))
         return f"<!doctype html><title>A long page</title><main>{''.join(lines)}</main>"
+
+    @flask.get("/slow")
+    def slow() -> str:
+        time.sleep(SLOW_SECONDS)
+        return "<!doctype html><title>A slow page</title><p>It took its time.</p>"
 
     @flask.get("/<name>")
     def sample(name: str) -> Response:

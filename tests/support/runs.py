@@ -59,17 +59,29 @@ class Runs:
         run = self.http.get(f"/runs/{run_id}").json()
         return Ended(run, execution, self._laptop.emulator.brain.heard.get(run["model"], []))
 
-    def ended_execution(self, run_id: str) -> dict[str, Any]:
-        """How a run's execution ended. Raises TimeoutError if it does not."""
-        machine = self._laptop.addresses.state_machine
-        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{run_id}"
+    def wait_for_state(self, run_id: str, state: str) -> None:
+        """Wait until the workflow has entered a state. Raises TimeoutError if it does not."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
-            execution = dict(self._workflows.describe_execution(executionArn=arn))
+            history = self._workflows.get_execution_history(executionArn=self._arn(run_id))["events"]
+            if any(event.get("stateEnteredEventDetails", {}).get("name") == state for event in history):
+                return
+            time.sleep(0.02)
+        raise TimeoutError(f"{run_id} has not come to {state}")
+
+    def ended_execution(self, run_id: str) -> dict[str, Any]:
+        """How a run's execution ended. Raises TimeoutError if it does not."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            execution = dict(self._workflows.describe_execution(executionArn=self._arn(run_id)))
             if execution["status"] != "RUNNING":
                 return execution
             time.sleep(0.02)
         raise TimeoutError(f"{run_id} has not ended")
+
+    def _arn(self, run_id: str) -> str:
+        machine = self._laptop.addresses.state_machine
+        return f"{machine.replace(':stateMachine:', ':execution:')}:{run_id}"
 
 
 def _parsed(output: str) -> Any:

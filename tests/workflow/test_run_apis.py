@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from support.runs import Runs
 
+from local import pages
 from local.cloud import LaptopCloud
 from local.emulator import Call, CallTools, Fail, Fault, Hang, Say, StopShort
 
@@ -166,6 +167,22 @@ def test_cancelled_while_it_is(laptop: LaptopCloud, runs: Runs, api: str, status
     while any(turn.phase != "cancelled" for turn in laptop.emulator.brain.begun.get(model, [])):
         assert time.monotonic() < deadline, "something is left running upstream"
         time.sleep(0.05)
+
+
+def test_cancelled_while_its_tools_are_called(laptop: LaptopCloud, runs: Runs, api: str) -> None:
+    """What the tool brings comes too late: it is not submitted, and not in the ledger."""
+    call = CallTools((Call.of("fetch", url=f"{laptop.addresses.pages}/slow"),))
+    model = laptop.emulator.script(call, Say("Never."))
+    run_id = runs.post({"prompt": "Go.", "model": model, "run_api": api}).json()["run_id"]
+    runs.wait_for_state(run_id, "Call tool")
+    answer = runs.http.post(f"/runs/{run_id}/cancel")
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    assert runs.ended_execution(run_id)["status"] in ("ABORTED", "FAILED")
+    time.sleep(pages.SLOW_SECONDS)
+    run = runs.http.get(f"/runs/{run_id}").json()
+    assert (run["status"], run["round"], run["tool_calls"]) == ("cancelled", 0, 0)
+    assert len(laptop.emulator.brain.begun[model]) == 1, "nothing new upstream"
 
 
 def test_cancelled_upstream_by_somebody_else(laptop: LaptopCloud, runs: Runs, api: str) -> None:
