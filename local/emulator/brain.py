@@ -38,9 +38,10 @@ class CallTools:
 
 @dataclass(frozen=True)
 class Say:
-    """The model gives its final message."""
+    """The model gives its final message, after so many seconds if that is longer than it thinks."""
 
     text: str
+    after_seconds: float = 0
 
 
 @dataclass(frozen=True)

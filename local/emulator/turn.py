@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from local.emulator.brain import Brain, Call, CallTools, Conversation, Exchange, Hang, Step
+from local.emulator.brain import Brain, Call, CallTools, Conversation, Exchange, Hang, Say, Step
 
 Phase = Literal["queued", "in_progress", "cancelled", "done"]
 
@@ -68,6 +68,8 @@ class Turn:
 
 def begin(brain: Brain, model: str, conversation: Conversation, thinking_seconds: float) -> Turn:
     """Let the model think about a conversation."""
-    turn = Turn(model, conversation, brain.think(model, conversation), thinking_seconds)
+    step = brain.think(model, conversation)
+    slow = step.after_seconds if isinstance(step, Say) else 0
+    turn = Turn(model, conversation, step, max(thinking_seconds, slow))
     brain.begun.setdefault(model, []).append(turn)
     return turn

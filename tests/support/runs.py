@@ -63,11 +63,15 @@ class Runs:
         """Wait until the workflow has entered a state. Raises TimeoutError if it does not."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
-            history = self._workflows.get_execution_history(executionArn=self._arn(run_id))["events"]
-            if any(event.get("stateEnteredEventDetails", {}).get("name") == state for event in history):
+            if self.times_in_state(run_id, state):
                 return
             time.sleep(0.02)
         raise TimeoutError(f"{run_id} has not come to {state}")
+
+    def times_in_state(self, run_id: str, state: str) -> int:
+        """How often the workflow has entered a state."""
+        history = self._workflows.get_execution_history(executionArn=self._arn(run_id))["events"]
+        return sum(event.get("stateEnteredEventDetails", {}).get("name") == state for event in history)
 
     def ended_execution(self, run_id: str) -> dict[str, Any]:
         """How a run's execution ended. Raises TimeoutError if it does not."""

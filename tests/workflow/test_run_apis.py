@@ -84,6 +84,14 @@ def test_expired(runs: Runs, api: str) -> None:
     assert run["failure"]["code"] == "expired"
 
 
+def test_slow(runs: Runs, api: str) -> None:
+    """Longer than a poll window, which is 3 s here: the workflow asks again."""
+    ended = runs.follow(Say("At last.", after_seconds=4), api=api)
+
+    assert ended.run["message"] == "At last."
+    assert runs.times_in_state(ended.run["run_id"], "Poll run") > 1
+
+
 STEPS = ("create", "poll", "submit", "message")
 
 
