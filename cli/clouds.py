@@ -12,6 +12,7 @@ import httpx
 
 from local.profile import AWS_ENVIRONMENT, STATE_FOLDER, Addresses, Profile, aws_environment
 from upcall.store import RunStore
+from upcall.workflow import execution_arn
 
 if TYPE_CHECKING:
     from local.cloud import LaptopCloud
@@ -35,7 +36,7 @@ class Cloud:
 
     def execution_arn(self, run_id: str) -> str:
         """The execution of a run, which bears the run's name."""
-        return f"{self.addresses.state_machine.replace(':stateMachine:', ':execution:')}:{run_id}"
+        return execution_arn(self.addresses.state_machine, run_id)
 
 
 @contextmanager

@@ -113,10 +113,13 @@ class Brain:
     def __init__(self) -> None:
         self._scripts: dict[str, Script] = {}
         self._numbers = itertools.count(1)
-        self.heard: dict[str, list[Conversation]] = {}
-        """Each conversation that a model was shown, in the order of time."""
         self.begun: dict[str, list[Turn]] = {}
         """Each turn that a model has begun, in the order of time."""
+
+    @property
+    def heard(self) -> dict[str, list[Conversation]]:
+        """Each conversation that a model was shown, in the order of time."""
+        return {model: [turn.conversation for turn in turns] for model, turns in self.begun.items()}
 
     def script(self, *steps: Step, faults: Sequence[Fault] = ()) -> str:
         """Take a script; returns the name of the model that will follow it."""
@@ -139,7 +142,6 @@ class Brain:
 
     def think(self, model: str, conversation: Conversation) -> Step:
         """What the model does next. A script that is at its end says its last step again."""
-        self.heard.setdefault(model, []).append(conversation)
         if script := self._scripts.get(model):
             return script.steps[min(len(conversation.rounds), len(script.steps) - 1)]
         return offline_model(conversation)

@@ -31,12 +31,16 @@ def stop_execution(run_id: str) -> None:
     """
     from botocore.exceptions import ClientError
 
-    machine = settings.state_machine_arn()
-    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{run_id}"
+    arn = execution_arn(settings.state_machine_arn(), run_id)
     try:
         _client().stop_execution(executionArn=arn, error="cancelled", cause="Cancelled on request.")
     except ClientError:
         logger.warning("execution not stopped", run_id=run_id, exc_info=True)
+
+
+def execution_arn(state_machine_arn: str, run_id: str) -> str:
+    """The ARN of a run's execution on a workflow."""
+    return f"{state_machine_arn.replace(':stateMachine:', ':execution:')}:{run_id}"
 
 
 @cache

@@ -12,6 +12,7 @@ import httpx
 from local.cloud import LaptopCloud
 from local.emulator import Fault, Step
 from local.emulator.brain import Conversation
+from upcall.workflow import execution_arn
 
 PATIENCE_SECONDS = 30
 
@@ -84,8 +85,7 @@ class Runs:
         raise TimeoutError(f"{run_id} has not ended")
 
     def _arn(self, run_id: str) -> str:
-        machine = self._laptop.addresses.state_machine
-        return f"{machine.replace(':stateMachine:', ':execution:')}:{run_id}"
+        return execution_arn(self._laptop.addresses.state_machine, run_id)
 
 
 def _parsed(output: str) -> Any:
