@@ -47,6 +47,7 @@ format: install  ## Put the code into shape
 
 bench: install  ## Measure, as ratios within one run
 	@$(BIN)/python bench/cold_import.py docs/cold-import.svg
+	@$(BIN)/python bench/extraction.py
 
 build: $(SAM)  ## Build what is deployed
 	$(SAM) build

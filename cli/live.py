@@ -76,7 +76,7 @@ def rows_of(progress: Progress) -> Iterator[Row]:
     for visit in progress.visits:
         yield Row(_state(visit), _seconds(visit), visit.until is not None)
         for call in visit.calls.values():
-            yield Row(_call(call), _seconds(call), call.until is not None, call.outcome == "error")
+            yield Row(_call(call), _seconds(call), call.until is not None, call.outcome not in (None, "ok"))
 
 
 def _state(visit: Visit) -> Text:
@@ -90,7 +90,7 @@ def _state(visit: Visit) -> Text:
 
 def _call(call: ToolCallProgress) -> Text:
     text = Text("  ").append(call.name, "bold cyan").append(f" {argument(call.arguments)}")
-    if call.outcome == "error":
+    if call.outcome not in (None, "ok"):
         text.append(f"  {_error(call.output)}", "red")
     elif call.until:
         text.append(f"  {size(call.output)}", "dim")

@@ -111,6 +111,40 @@ def cancel(run_id: Annotated[str, typer.Argument(help="The run's id.")], as_json
         out.print(f"{ended.run_id} is {ended.status}")
 
 
+@app.command("tools")
+def list_tools(as_json: Json = False) -> None:
+    """List the tools: what a model is told of each, what repeating a call means, what runs it."""
+    import tools
+    from cli.render import print_json
+    from cli.tooling import described, tool_list
+
+    if as_json:
+        print_json(out, [described(name) for name in tools.names()])
+    else:
+        tool_list(out, tools.names())
+
+
+@app.command()
+def tool(
+    name: Annotated[str, typer.Argument(help="The tool's name, as `upcall tools` prints it.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="parameter=value, or one JSON object.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Call a tool without a model, and print what a model would read. Exits with 1 if that is an error."""
+    from cli.render import print_json
+    from cli.tooling import call
+
+    answer = call(name, arguments or [])
+    if as_json:
+        print_json(out, answer.model_dump(mode="json"))
+    else:
+        console = out if answer.outcome == "ok" else err
+        console.print(answer.output, soft_wrap=True, markup=False)
+    raise typer.Exit(0 if answer.outcome == "ok" else 1)
+
+
 @app.command()
 def local(
     api_port: Annotated[int, typer.Option(help="Where the HTTP API answers.")] = 8781,

@@ -74,7 +74,7 @@ def whole_run(console: Console, run: Run, ledger: Iterable[LedgerEntry], message
         what = f"{entry.call.name} {argument(entry.call.arguments)}"
         cost = f"{size(entry.output.output)}  {entry.output.duration_ms} ms"
         console.print(Text(f"\nround {entry.round}  {mark} {what}  {cost}"), soft_wrap=True)
-        if entry.output.outcome == "error":
+        if entry.output.outcome != "ok":
             console.print(Text(f"         {entry.output.output}", "red"), soft_wrap=True)
     if message is not None:
         console.print(Text(f"\n{message}"), soft_wrap=True)

@@ -22,13 +22,11 @@ from local.profile import AWS_ENVIRONMENT, Addresses, Profile, aws_environment
 from local.snapshot import Snapshot
 from local.stack import Stack
 from local.template import Template
+from upcall.log import SERVICE
 
 SWITCH_INTERVAL_SECONDS = 0.001
 """Threads of AWS and of the API share one interpreter: at a fifth of Python's default interval a POST
 is answered in less than half the time while workflows run."""
-
-SERVICE = "upcall"
-"""The logger's name, as `POWERTOOLS_SERVICE_NAME` in the template sets it."""
 
 
 class LaptopCloud:

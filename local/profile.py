@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+STACK_NAME = "upcall"
 STATE_FOLDER = Path(os.environ.get("UPCALL_STATE_FOLDER") or ROOT / ".upcall")
 """The table's file, the functions' log, the addresses of a running cloud. Not under version control."""
 

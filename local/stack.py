@@ -9,9 +9,8 @@ from typing import Any
 import boto3
 
 from local.functions import Function
+from local.profile import STACK_NAME
 from local.template import CODE_BUCKET, Template
-
-NAME = "upcall"
 
 
 class Stack:
@@ -42,20 +41,21 @@ class Stack:
 
     def _deploy(self, template: Template, parameters: Mapping[str, str]) -> dict[str, str]:
         self._cloudformation.create_stack(
-            StackName=NAME,
+            StackName=STACK_NAME,
             TemplateBody=json.dumps(template.stack()),
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM"],
         )
-        (stack,) = self._cloudformation.describe_stacks(StackName=NAME)["Stacks"]
+        (stack,) = self._cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
         return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
 
     def _functions(self, environment: Mapping[str, str]) -> Iterator[tuple[str, Function]]:
-        resources = self._cloudformation.describe_stack_resources(StackName=NAME)["StackResources"]
+        resources = self._cloudformation.describe_stack_resources(StackName=STACK_NAME)["StackResources"]
         for resource in resources:
             if resource["ResourceType"] == "AWS::Lambda::Function":
                 name = resource["PhysicalResourceId"]
                 found = self._lambda.get_function_configuration(FunctionName=name)
+                variables = found["Environment"]["Variables"]
                 yield (
                     resource["LogicalResourceId"],
                     Function(
@@ -63,7 +63,7 @@ class Stack:
                         handler=found["Handler"],
                         timeout_seconds=found["Timeout"],
                         memory_mb=found["MemorySize"],
-                        environment={**environment, **found["Environment"]["Variables"]},
+                        environment={**environment, **{key: str(value) for key, value in variables.items()}},
                     ),
                 )
 

@@ -17,7 +17,12 @@ from local.profile import AWS_ENVIRONMENT, ROOT, aws_environment
 
 CODE_BUCKET = "upcall-code"
 
-_NOT_ON_A_LAPTOP = ("AWS::ApiGatewayV2::", "AWS::Lambda::Permission", "AWS::Lambda::LayerVersion")
+_NOT_ON_A_LAPTOP = (
+    "AWS::ApiGatewayV2::",
+    "AWS::Lambda::Permission",
+    "AWS::Lambda::LayerVersion",
+    "AWS::S3::BucketPolicy",
+)
 _SUBSTITUTION = "Substitution"
 
 

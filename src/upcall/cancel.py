@@ -1,8 +1,7 @@
 """How a run is called off: in the table, upstream, and in the workflow."""
 
-from aws_lambda_powertools import Logger
-
 from upcall.errors import RunEnded, TryAgain
+from upcall.log import logger
 from upcall.models import Failure, Usage
 from upcall.run import Run
 from upcall.run_apis import run_api
@@ -13,8 +12,6 @@ CANCELLED = Failure(status="cancelled", code="cancelled", message="Cancelled on 
 
 TRIES = 5
 """A record that moves on to its next round meanwhile is read again, so often at most."""
-
-logger = Logger()
 
 
 def cancel(run_id: str) -> Run:

@@ -6,7 +6,8 @@
     ├── RunEnded       nothing more to do: the run has its terminal status   HTTP 409
     ├── TryAgain       wait, then repeat: the workflow's Retry names this
     ├── Refused        do not repeat: OpenAI said no, in its own words
-    └── ToolError      tell the model: the message is written for it to read
+    ├── ToolError      tell the model: the message is written for it to read
+    └── OutcomeUnknown tell the model: it may have happened, and must not be repeated
 
 Step Functions sees an error by the name of its class, so these names stand in `run.asl.yaml` too.
 """
@@ -64,3 +65,7 @@ class Refused(UpcallError):
 
 class ToolError(UpcallError):
     """A tool could not do what it was asked; the model reads the message and may try otherwise."""
+
+
+class OutcomeUnknown(UpcallError):
+    """What a tool was to do may have happened or not; the message says why that cannot be told."""

@@ -4,17 +4,15 @@ import json
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from pydantic import ValidationError
 
 from upcall.errors import FieldError, InvalidInput, NotFound, RunEnded
 from upcall.field_errors import field_errors
+from upcall.log import logger
 from upcall.models import Model
 
 M = TypeVar("M", bound=Model)
-
-logger = Logger()
 
 
 def http_api() -> APIGatewayHttpResolver:

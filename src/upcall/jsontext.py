@@ -13,11 +13,15 @@ def json_bytes(text: str) -> int:
     return len(json.dumps(text))
 
 
-def longest_prefix(text: str, fits: Callable[[str], bool]) -> str:
-    """The longest start of `text` that fits; `fits` must hold for all shorter ones too."""
+def longest_prefix(text: str, fits: Callable[[str], bool], at_most: int) -> str:
+    """The longest start of `text`, of at most so many characters, that fits.
+
+    `fits` must hold for everything shorter than what it holds for.
+    """
+    text = text[: max(at_most, 0)]
     if fits(text):
         return text
-    low, high = 0, len(text) - 1
+    low, high = 0, max(len(text) - 1, 0)
     while low < high:
         middle = (low + high + 1) // 2
         if fits(text[:middle]):

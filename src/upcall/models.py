@@ -83,7 +83,7 @@ class ToolOutput(Model):
     """What the model reads in answer to a call: a tool's output, or an error in words."""
 
     call_id: str
-    outcome: Literal["ok", "error"]
+    outcome: Literal["ok", "error", "unknown"]
     output: str
     started_at: datetime | None = None
     duration_ms: int = 0

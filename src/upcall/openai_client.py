@@ -17,12 +17,10 @@ from httpx2 import Response
 
 from upcall import settings
 from upcall.errors import Refused, TryAgain
+from upcall.secrets import secret
 
 TIMEOUT_SECONDS = 60.0
 """Longest silence of the server. Some compatible servers answer a creation only when they are done."""
-
-SECRET_MAX_AGE_SECONDS = 300
-"""A rotated API key is taken up after five minutes at most."""
 
 Headers = Mapping[str, str]
 NONE: Headers = MappingProxyType({})
@@ -60,7 +58,7 @@ def post(path: str, body: Mapping[str, Any] | None = None, *, headers: Headers =
 
 
 def _send(method: str, path: str, options: Any, body: Mapping[str, Any] | None = None) -> Answer:
-    client = _client(settings.openai_base_url(), _key())
+    client = _client(settings.openai_base_url(), secret(settings.openai_secret_name()))
     try:
         if method == "get":
             response = client.get(path, cast_to=Response, options=options)
@@ -71,13 +69,6 @@ def _send(method: str, path: str, options: Any, body: Mapping[str, Any] | None =
     except openai.APIStatusError as error:
         raise _named(error) from error
     return Answer(_object(response), _poll_after(response))
-
-
-def _key() -> str:
-    """The API key. Loads boto3, which is why the import waits until here."""
-    from aws_lambda_powertools.utilities import parameters
-
-    return str(parameters.get_secret(settings.openai_secret_name(), max_age=SECRET_MAX_AGE_SECONDS))
 
 
 @cache

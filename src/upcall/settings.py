@@ -56,8 +56,33 @@ def openai_secret_name() -> str:
 
 
 def fetch_local_hosts() -> frozenset[str]:
-    """`host:port` pairs that `fetch` may reach although their addresses are not public."""
-    return frozenset(filter(None, _read("FETCH_LOCAL_HOSTS").split(",")))
+    """`host:port` pairs that `fetch` may reach although their addresses are not public; none if unset."""
+    return _listed("FETCH_LOCAL_HOSTS")
+
+
+def allowed_domains() -> frozenset[str]:
+    """The domains that `fetch` may reach, with all below them; all there are if unset or empty."""
+    return frozenset(domain.lower().strip(".") for domain in _listed("ALLOWED_DOMAINS"))
+
+
+def bucket_name() -> str:
+    """The stack's own bucket."""
+    return _read("BUCKET_NAME")
+
+
+def webhook_url() -> str:
+    """Where `notify` posts to; empty where the operator has named no place."""
+    return _read("WEBHOOK_URL")
+
+
+def webhook_secret_name() -> str:
+    """The Secrets Manager secret that messages to the webhook are signed with."""
+    return _read("WEBHOOK_SECRET_NAME")
+
+
+def _listed(name: str) -> frozenset[str]:
+    """The parts of a comma-separated variable. An unset one has none: a tool is callable by itself."""
+    return frozenset(filter(None, (part.strip() for part in os.environ.get(name, "").split(","))))
 
 
 def _read(name: str) -> str:

@@ -4,13 +4,10 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
-from aws_lambda_powertools import Logger
-
+from upcall.log import logger
 from upcall.models import Model
 
 Event = TypeVar("Event", bound=Model)
-
-logger = Logger()
 
 
 def step(handle: Callable[[Event], Model]) -> Callable[[Mapping[str, Any], object], dict[str, Any]]:

@@ -4,14 +4,11 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING
 
-from aws_lambda_powertools import Logger
-
 from upcall import settings
+from upcall.log import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
-
-logger = Logger()
 
 
 def start_execution(run_id: str) -> None:

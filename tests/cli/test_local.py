@@ -99,7 +99,7 @@ def test_each_run_api_comes_to_the_same(upcall: Upcall, api: str) -> None:
 @pytest.mark.usefixtures("addresses")
 def test_what_the_api_cannot_take_is_one_line(upcall: Upcall) -> None:
     assert problem(upcall("run", "Go.", "--assistant", "nobody")) == (
-        "upcall: assistant: there is no assistant 'nobody'; there is summarizer"
+        "upcall: assistant: there is no assistant 'nobody'; there is messenger, summarizer"
     )
     assert problem(upcall("run", "Go.", "--continue", "run_x")) == (
         "upcall: previous_run_id: there is no run 'run_x'"

@@ -5,6 +5,7 @@ import json
 import boto3
 import pytest
 
+from local.cloud import LaptopCloud
 from local.moto_seams import _evaluate
 
 pytestmark = pytest.mark.usefixtures("laptop")
@@ -53,8 +54,9 @@ def test_seam_3_moto_invokes_our_handlers() -> None:
         assert "FunctionError" not in answer
 
 
-def test_seam_3_an_exception_is_told_by_the_header_that_lambda_sends() -> None:
-    answer = boto3.client("lambda").invoke(FunctionName="upcall-tool-fetch", Payload="{}")
+def test_seam_3_an_exception_is_told_by_the_header_that_lambda_sends(laptop: LaptopCloud) -> None:
+    name = laptop.stack.functions["PollRunFunction"].name
+    answer = boto3.client("lambda").invoke(FunctionName=name, Payload="{}")
 
     assert answer["FunctionError"] == "Unhandled"
     assert json.loads(answer["Payload"].read())["errorType"] == "ValidationError"

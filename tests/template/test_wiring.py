@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 from support.events import samples
 
 import tools
@@ -28,13 +29,27 @@ def camel(snake: str) -> str:
 
 
 def block(name: str) -> str:
-    """The template block of a tool, to paste."""
-    return f"""
+    """The template block of a tool, to paste; one with an effect needs the table that it is noted in."""
+    pure = f"""
   {camel(name)}Function:
     Type: AWS::Serverless::Function
     Properties:
       FunctionName: !Sub "${{AWS::StackName}}-tool-{name}"
       Handler: tools.{name}.lambda_handler
+      Tracing: Disabled
+"""
+    if tools.find(name).effect == "pure":
+        return pure
+    return f"""{pure.rstrip()}
+      Environment:
+        Variables:
+          TABLE_NAME: !Ref RunTable
+          RETENTION_DAYS: !Ref RetentionDays
+      Policies:
+        - Statement:
+            - Effect: Allow
+              Action: [dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem]
+              Resource: !GetAtt RunTable.Arn
 """
 
 
@@ -101,9 +116,15 @@ def test_each_tool_of_an_assistant_has_a_function(name: str) -> None:
         assert f"{camel(tool)}Function" in FUNCTIONS
 
 
-def test_a_tool_may_write_logs_and_nothing_else() -> None:
-    for name in tools.names():
-        assert "Policies" not in FUNCTIONS[f"{camel(name)}Function"]
+@pytest.mark.parametrize("name", tools.names())
+def test_the_block_to_paste_is_one_that_works(name: str) -> None:
+    pasted = yaml_parse(f"Resources:{block(name)}")["Resources"][f"{camel(name)}Function"]["Properties"]
+    properties = FUNCTIONS[f"{camel(name)}Function"]
+
+    assert pasted["Handler"] == properties["Handler"]
+    assert pasted["FunctionName"] == properties["FunctionName"]
+    variables = properties.get("Environment", {}).get("Variables", {})
+    assert pasted.get("Environment", {}).get("Variables", {}).items() <= variables.items()
 
 
 def test_the_api_lets_nobody_in_by_default() -> None:

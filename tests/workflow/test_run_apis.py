@@ -57,7 +57,7 @@ def test_arguments_that_are_not_json_an_unknown_tool_and_a_tool_error(runs: Runs
     broken, unknown, failed = ended.outputs
     assert "cannot be taken" in broken["error"]
     assert "no tool nothing" in unknown["error"]
-    assert "not an http or https URL" in failed["error"]
+    assert "only http and https URLs can be fetched" in failed["error"]
 
 
 def test_failed(runs: Runs, api: str) -> None:

@@ -18,7 +18,7 @@ def test_a_page_that_is_404(runs: Runs, laptop: LaptopCloud) -> None:
     url = f"{laptop.addresses.pages}/nowhere"
     (output,) = after(runs, Call.of("fetch", url=url)).outputs
 
-    assert output["error"].startswith(f"{url} answered 404")
+    assert output["error"] == "the server answered 404 NOT FOUND"
 
 
 def test_a_host_that_does_not_exist(runs: Runs) -> None:

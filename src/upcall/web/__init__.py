@@ -1,1 +1,1 @@
-"""What tools that read the web stand on: checked addresses, bounded downloads, main text."""
+"""Downloads that a model may ask for: checked addresses, one deadline, a bound on every count of bytes."""

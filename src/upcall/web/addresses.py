@@ -1,16 +1,16 @@
 """Which addresses a tool may connect to. The decision is on addresses, never on spellings.
 
-A name is resolved, every address that it has must be globally routable, and the connection goes to
-one of the addresses that were checked, so that a second answer of the resolver changes nothing.
+A name is resolved once, every address that it has must be globally routable, and the connection goes
+to one of the addresses that were checked, so that a second answer of the resolver changes nothing.
 """
 
 import ipaddress
 import socket
-from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from upcall import settings
 from upcall.errors import ToolError
+from upcall.timeout import TimeUp, within
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -21,52 +21,77 @@ _GLOBAL_UNICAST_V6: Final = ipaddress.IPv6Network("2000::/3")
 _REFUSED_NETWORKS: Final = tuple(
     ipaddress.ip_network(network)
     for network in (
-        "0.0.0.0/8",
+        "0.0.0.0/8",  # this network, RFC 791
+        "10.0.0.0/8",  # private, RFC 1918
         "100.64.0.0/10",  # carrier-grade NAT, RFC 6598; 100.100.100.200 is a cloud's metadata
+        "127.0.0.0/8",  # loopback
         "168.63.129.16/32",  # Azure's platform address, public by its number
-        "192.0.0.0/24",
+        "169.254.0.0/16",  # link-local, RFC 3927; 169.254.169.254 is most clouds' metadata
+        "172.16.0.0/12",  # private, RFC 1918
+        "192.0.0.0/24",  # IETF protocol assignments; 192.0.0.192 is a cloud's metadata
+        "192.0.2.0/24",  # documentation, RFC 5737
+        "192.31.196.0/24",  # AS112, RFC 7535
+        "192.52.193.0/24",  # AMT, RFC 7450
         "192.88.99.0/24",  # 6to4 relays, RFC 7526
+        "192.168.0.0/16",  # private, RFC 1918
+        "192.175.48.0/24",  # AS112, RFC 7534
+        "198.18.0.0/15",  # benchmarking, RFC 2544
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
         "224.0.0.0/3",  # multicast and reserved
         "2001::/23",  # Teredo, ORCHID, benchmarking: IETF protocol assignments
-        "2001:db8::/32",
-        "2002::/16",  # 6to4
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4, RFC 3056
+        "2620:4f:8000::/48",  # AS112
+        "3ffe::/16",  # 6bone, given back, RFC 3701
         "3fff::/20",  # documentation, RFC 9637
     )
 )
-"""Beyond what `is_global` refuses; from the IANA special-purpose address registries."""
+"""The IANA special-purpose address registries, whole, and what clouds have beyond them. No table of the
+standard library is trusted with it: its own changes with the version of Python."""
 
-_ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)
-"""Third quarter of an IPv6 address whose last quarter is an IPv4 address, RFC 5214."""
+_ISATAP: Final = 0x0000_5EFE
+"""Third quarter of an IPv6 address whose last quarter is an IPv4 address, RFC 5214 …"""
+
+_ISATAP_MASK: Final = 0xFCFF_FFFF
+"""… whatever its universal and group bits are."""
 
 
-def reachable_address(host: str, port: int) -> str:
-    """The address to connect to for a host and port. Raises ToolError if it must not be reached."""
-    if f"{host}:{port}" in settings.fetch_local_hosts():
-        return next(iter(_resolved(host, port))).compressed
-    if port not in PORTS:
+def public_addresses(host: str, port: int, seconds: float) -> list[Any]:
+    """What to connect to for a host and port: the resolver's answers, each of them checked.
+
+    Each is a family and the address that `socket.connect` takes. Raises ToolError if one of them must
+    not be reached, and after so many seconds.
+    """
+    local = f"{host}:{port}" in settings.fetch_local_hosts()
+    if not local and port not in PORTS:
         raise ToolError(f"port {port} is not allowed, only 80 and 443 are")
-    addresses = list(_resolved(host, port))
-    for address in addresses:
-        if not is_public(address):
+    found = [(family, sockaddr) for family, _, _, _, sockaddr in _resolved(host, port, seconds)]
+    for _, sockaddr in found:
+        if not local and not is_public(sockaddr[0]):
             raise ToolError(f"{host} is not a public address")
-    return addresses[0].compressed
+    return found
 
 
-def is_public(address: Address) -> bool:
+def is_public(address: Address | str) -> bool:
     """Whether an address is globally routable unicast and, as IPv6, embeds no IPv4 address."""
-    if not address.is_global or address.is_multicast:
+    try:
+        address = ipaddress.ip_address(address)
+    except ValueError:  # such as an IPv4 address with a zone
         return False
     if isinstance(address, ipaddress.IPv6Address) and (
-        address not in _GLOBAL_UNICAST_V6 or int(address) >> 32 & 0xFFFF_FFFF in _ISATAP
+        address not in _GLOBAL_UNICAST_V6
+        or address.scope_id is not None
+        or int(address) >> 32 & _ISATAP_MASK == _ISATAP
     ):
         return False
     return not any(address in network for network in _REFUSED_NETWORKS)
 
 
-def _resolved(host: str, port: int) -> Iterator[Address]:
+def _resolved(host: str, port: int, seconds: float) -> list[Any]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
+        return within(seconds, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError, ValueError):
         raise ToolError(f"the host {host} cannot be found") from None
-    for *_, sockaddr in found:
-        yield ipaddress.ip_address(str(sockaddr[0]).partition("%")[0])
+    except TimeUp:
+        raise ToolError(f"the host {host} could not be looked up in time") from None

@@ -1,39 +1,41 @@
-"""One bounded download: a checked address, one deadline, a cap on the bytes.
+"""One bounded download: a checked URL, at most five redirects, a body that is read within its bounds."""
 
-httpx sends the request; the bytes are taken raw and decompressed here, because an HTTP client's
-time-out is per read and its decompression has no bound.
-"""
-
-import time
-import zlib
+import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Final
 
+import httpcore
+import httpx
+
+from upcall import settings
 from upcall.errors import ToolError
-from upcall.web.addresses import reachable_address
-
-if TYPE_CHECKING:
-    import httpx
+from upcall.extraction.encodings import ENCODINGS, MAX_ENCODINGS, decoded
+from upcall.web.connection import Allowance, Transport
 
 MAX_BYTES = 10_000_000
-"""Of the body, both as it comes off the wire and decompressed."""
+"""Of everything that comes off the wire, and of the body after each step of decompression."""
 
 MAX_REDIRECTS = 5
 
 DEADLINE_SECONDS = 20.0
-"""For everything: all redirects, all reading. Below the function's own time-out."""
+"""For everything: names, connections, redirects, reading. Below the function's own time-out."""
+
+MAX_URL_CHARACTERS = 4096
+
+MAX_WORDS = 200
+"""Characters of a server's own words in what the model is told."""
+
+_CHARSET: Final = re.compile(r""";\s*charset\s*=\s*["']?([\w.:+-]{1,40})""", re.ASCII | re.IGNORECASE)
+"""In a Content-Type. The standard library's parser takes seconds for some, and fails with others."""
 
 HEADERS = {
     "User-Agent": "upcall/0.1 (reads one page on behalf of a language model)",
-    "Accept": "text/html, application/xhtml+xml, application/json, text/plain;q=0.9, */*;q=0.1",
-    "Accept-Encoding": "gzip, deflate",
-}
-
-_WINDOW_BITS = {
-    "gzip": 16 + zlib.MAX_WBITS,
-    "x-gzip": 16 + zlib.MAX_WBITS,
-    "deflate": zlib.MAX_WBITS,
+    "Accept": (
+        "text/html, application/xhtml+xml, application/pdf, application/json, text/plain;q=0.9, */*;q=0.1"
+    ),
+    "Accept-Encoding": ", ".join(ENCODINGS),
 }
 
 
@@ -47,85 +49,113 @@ class Download:
     body: bytes
 
 
-def download(url: str) -> Download:
+def download(url: str, *, seconds: float = DEADLINE_SECONDS) -> Download:
     """GET a URL. Raises ToolError, in a sentence for the model, for anything but a good answer."""
-    import httpx
+    allowance = Allowance(seconds, MAX_BYTES)
+    target = checked_url(url)
+    with Transport(allowance) as transport:  # no client: it keeps cookies, and has its own ideas of redirects
+        for redirects in range(MAX_REDIRECTS + 1):
+            try:
+                answer = _answer(transport, target, allowance)
+            except ToolError as error:
+                if redirects:
+                    raise ToolError(f"{error} (after a redirect to {_short(str(target))})") from error
+                raise
+            if isinstance(answer, Download):
+                return answer
+            target = answer
+    raise ToolError(f"the server redirects more than {MAX_REDIRECTS} times")
 
-    deadline = time.monotonic() + DEADLINE_SECONDS
+
+def checked_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
+    """A URL that may be asked for; `base` is what a relative one is relative to. Raises ToolError."""
+    url = url.strip()
+    if len(url) > MAX_URL_CHARACTERS:
+        raise ToolError(f"the URL is longer than {MAX_URL_CHARACTERS:,} characters")
+    if "\\" in url or not url.isprintable():
+        raise ToolError("the URL holds a character that no URL may hold")
     try:
-        with httpx.Client(trust_env=False) as client:
-            for _ in range(MAX_REDIRECTS + 1):
-                request = _request(client, url, deadline)
-                response = client.send(request, stream=True)
-                try:
-                    if "location" not in response.headers or not response.is_redirect:
-                        return _taken(url, response, deadline)
-                finally:
-                    response.close()
-                url = str(httpx.URL(url).join(response.headers["location"]))
-    except httpx.InvalidURL as error:
-        raise ToolError(f"{url!r} is not a URL: {error}") from None
-    except httpx.TimeoutException:
-        raise ToolError(f"{url} did not answer in time") from None
-    except httpx.HTTPError as error:
-        raise ToolError(f"{url} could not be fetched: {error}") from error
-    raise ToolError(f"{url} was redirected more than {MAX_REDIRECTS} times")
-
-
-def _request(client: "httpx.Client", url: str, deadline: float) -> "httpx.Request":
-    """A request that connects to the checked address, with the name for Host, SNI and certificate."""
-    import httpx
-
-    target = httpx.URL(url)
+        target = httpx.URL(url) if base is None else base.join(url)
+        host, port = target.raw_host.decode("ascii"), target.port
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ToolError(f"this is not a URL: {error}") from None
     if target.scheme not in ("http", "https"):
-        raise ToolError(f"{url!r} is not an http or https URL")
-    if not target.host:
-        raise ToolError(f"{url!r} names no host")
+        raise ToolError("only http and https URLs can be fetched")
+    if not host or port == 0:
+        raise ToolError("the URL names no host")
     if target.userinfo:
         raise ToolError("a URL must not hold a user name or a password")
-    host = target.raw_host.decode().strip("[]")
-    port = target.port or {"http": 80, "https": 443}[target.scheme]
-    address = reachable_address(host, port)
-    return client.build_request(
-        "GET",
-        target.copy_with(host=address, fragment=None),
-        headers={**HEADERS, "Host": target.netloc.decode()},
-        extensions={"sni_hostname": host},
-        timeout=_left(deadline, url),
+    _check_domain(host)
+    return target.copy_with(fragment=None)
+
+
+def _check_domain(host: str) -> None:
+    """Raise ToolError for a host outside of the domains that the operator allows, if there are some."""
+    allowed = settings.allowed_domains()
+    name = host.lower().rstrip(".")
+    if allowed and not any(name == domain or name.endswith(f".{domain}") for domain in allowed):
+        raise ToolError(f"{host} is not allowed here; these domains are: {', '.join(sorted(allowed))}")
+
+
+def _answer(transport: Transport, url: httpx.URL, allowance: Allowance) -> Download | httpx.URL:
+    """What a server has at a URL, or where else it says to look."""
+    # Host is named here, because httpx would decode the name for it, and fails where IDNA does not allow it
+    request = httpx.Request("GET", url, headers={"Host": url.netloc.decode("ascii"), **HEADERS})
+    try:
+        with closing(transport.handle_request(request)) as response:
+            if response.has_redirect_location:
+                return _led_to(response.headers["location"], url)
+            return _taken(url, response, allowance)
+    except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
+        reason = str(error).partition(": bytearray(")[0]  # which is what the server sent
+        raise ToolError(f"the server's answer is not good HTTP: {_short(reason)}") from error
+
+
+def _led_to(location: str, base: httpx.URL) -> httpx.URL:
+    try:
+        return checked_url(location, base)
+    except ToolError as error:
+        raise ToolError(f"the server's redirect cannot be followed: {error}") from error
+
+
+def _taken(url: httpx.URL, response: httpx.Response, allowance: Allowance) -> Download:
+    if response.status_code != 200:
+        words = _short(f"{response.status_code} {response.reason_phrase}".rstrip())
+        raise ToolError(f"the server answered {words}")
+    content_type = response.headers.get("content-type", "")
+    charset = _CHARSET.search(content_type)
+    body = bytearray()
+    for piece in _content(response, allowance):
+        body += piece
+    return Download(
+        url=str(url),
+        media_type=_short(content_type.partition(";")[0].strip().lower()),
+        charset=charset and charset[1].lower(),
+        body=bytes(body),
     )
 
 
-def _taken(url: str, response: "httpx.Response", deadline: float) -> Download:
-    if response.status_code != 200:
-        raise ToolError(f"{url} answered {response.status_code} {response.reason_phrase}".rstrip())
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = b"".join(_decoded(url, response, deadline))
-    return Download(url, media_type, response.charset_encoding, body)
+def _content(response: httpx.Response, allowance: Allowance) -> Iterator[bytes]:
+    """The body without its encodings.
+
+    The time is looked at between them, too: a few bytes can unfold into millions of empty members, which
+    take long to read and give nothing.
+    """
+    encodings = response.headers.get_list("content-encoding", split_commas=True)
+    if len(encodings) > MAX_ENCODINGS:
+        raise ToolError(f"the content is encoded {len(encodings)} times over, which cannot be read")
+    content = response.iter_raw()
+    for encoding in reversed(encodings):
+        content = decoded(_in_time(content, allowance), [encoding], MAX_BYTES)
+    return _in_time(content, allowance)
 
 
-def _decoded(url: str, response: "httpx.Response", deadline: float) -> Iterator[bytes]:
-    """The body, decompressed, as long as neither form exceeds MAX_BYTES nor time is up."""
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", *_WINDOW_BITS):
-        raise ToolError(f"{url} is encoded as {encoding}, which cannot be read")
-    bits = _WINDOW_BITS.get(encoding)
-    inflate = zlib.decompressobj(bits) if bits else None
-    wire = taken = 0
-    for chunk in response.iter_raw():
-        _left(deadline, url)
-        wire += len(chunk)
-        try:
-            piece = inflate.decompress(chunk, MAX_BYTES - taken + 1) if inflate else chunk
-        except zlib.error:
-            raise ToolError(f"{url} sent damaged {encoding} data") from None
-        taken += len(piece)
-        if max(wire, taken) > MAX_BYTES:
-            raise ToolError(f"{url} is larger than {MAX_BYTES:,} bytes")
+def _in_time(pieces: Iterator[bytes], allowance: Allowance) -> Iterator[bytes]:
+    for piece in pieces:
+        allowance.seconds_left()
         yield piece
 
 
-def _left(deadline: float, url: str) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise ToolError(f"{url} took longer than {DEADLINE_SECONDS:g} seconds")
-    return left
+def _short(words: str) -> str:
+    """A stranger's words, as far as they are needed in a sentence."""
+    return words if len(words) <= MAX_WORDS else f"{words[:MAX_WORDS]}…"

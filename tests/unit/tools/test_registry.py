@@ -4,7 +4,7 @@ import tools
 
 
 def test_the_tools_are_the_files_of_the_folder() -> None:
-    assert tools.names() == ["fetch"]
+    assert tools.names() == ["fetch", "notify", "read_object"]
 
 
 @pytest.mark.parametrize("name", tools.names())
@@ -16,7 +16,7 @@ def test_each_tool_bears_the_name_of_its_file_and_says_what_it_does(name: str) -
 
 
 def test_definitions_come_in_the_order_that_was_asked_for() -> None:
-    assert [each.name for each in tools.definitions(["fetch"])] == ["fetch"]
+    assert [each.name for each in tools.definitions(["notify", "fetch"])] == ["notify", "fetch"]
 
 
 def test_reading_a_definition_loads_none_of_the_heavy_libraries() -> None:

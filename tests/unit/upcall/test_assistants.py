@@ -14,7 +14,7 @@ def test_the_summarizer_ships() -> None:
 
 @pytest.mark.parametrize("name", ["", "summariser", "../secrets", "summarizer.toml"])
 def test_an_unknown_assistant_is_answered_with_those_that_exist(name: str) -> None:
-    with pytest.raises(NotFound, match="there is summarizer"):
+    with pytest.raises(NotFound, match="there is messenger, summarizer"):
         assistant(name)
 
 

@@ -1,0 +1,5 @@
+"""Text of what was found somewhere: from bytes and what is said of them to a title, a text, links."""
+
+from upcall.extraction.document import Document, Link, read
+
+__all__ = ["Document", "Link", "read"]

@@ -1,0 +1,169 @@
+"""The text of PDFs, and what is said of those that have none to give."""
+
+import io
+import random
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Iterable
+
+import pytest
+from pypdf import PdfReader, PdfWriter
+
+from local.profile import ROOT
+from upcall.errors import ToolError
+from upcall.extraction.pdf import pdf
+
+ALL = 10**9
+
+
+def document(contents: Iterable[bytes], title: str | None = None, packed: bool = False) -> bytes:
+    """A PDF with a page for each content stream, written by hand."""
+    streams = [zlib.compress(each) if packed else each for each in contents]
+    kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(streams)))
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(streams)} >>".encode(),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    how = "/Filter /FlateDecode " if packed else ""
+    for n, stream in enumerate(streams):
+        objects += [
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> "
+            + f"/Contents {5 + 2 * n} 0 R >>".encode(),
+            f"<< {how}/Length {len(stream)} >>\nstream\n".encode() + stream + b"\nendstream",
+        ]
+    out, places = io.BytesIO(), []
+    out.write(b"%PDF-1.4\n")
+    for number, each in enumerate(objects, start=1):
+        places.append(out.tell())
+        out.write(f"{number} 0 obj\n".encode() + each + b"\nendobj\n")
+    start = out.tell()
+    out.write(f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode())
+    out.writelines(f"{place:010} 00000 n \n".encode() for place in places)
+    out.write(f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\n".encode())
+    out.write(f"startxref\n{start}\n%%EOF\n".encode())
+    if title is None:
+        return out.getvalue()
+    writer = PdfWriter(PdfReader(io.BytesIO(out.getvalue())))
+    writer.add_metadata({"/Title": title})
+    return written(writer)
+
+
+def written(writer: PdfWriter) -> bytes:
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def words(text: str) -> bytes:
+    return f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET".encode()
+
+
+THREE = document([words("One."), words("Two."), words("Three.")], title="A report")
+
+
+def test_title_and_text_page_by_page() -> None:
+    found = pdf(THREE, ALL)
+
+    assert found.title == "A report"
+    assert found.text.split() == ["One.", "Two.", "Three."]
+
+
+def test_no_more_pages_are_read_than_are_needed() -> None:
+    long = document([words(f"Page {n} of a long report.") for n in range(2000)])
+    start = time.monotonic()
+
+    found = pdf(long, 1000)
+
+    assert 1000 < len(found.text) < 1100
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("algorithm", ["RC4-128", "AES-128", "AES-256"])
+def test_a_pdf_with_a_password_is_said_to_be_encrypted(algorithm: str) -> None:
+    writer = PdfWriter(PdfReader(io.BytesIO(THREE)))
+    writer.encrypt("secret", algorithm=algorithm)
+
+    with pytest.raises(ToolError, match="the PDF is encrypted and cannot be read"):
+        pdf(written(writer), ALL)
+
+
+def test_a_pdf_that_is_encrypted_for_everybody_is_read() -> None:
+    writer = PdfWriter(PdfReader(io.BytesIO(THREE)))
+    writer.encrypt("", "owner", algorithm="RC4-128")
+
+    assert "Two." in pdf(written(writer), ALL).text
+
+
+def test_a_pdf_without_text_is_said_to_be_pictures() -> None:
+    with pytest.raises(ToolError, match="holds no text; its pages may be pictures"):
+        pdf(document([b"0 0 100 100 re f"]), ALL)
+
+
+def test_a_broken_page_does_not_hide_the_others() -> None:
+    broken = document([words("One."), b"(" * 1000, words("Three.")], packed=True)
+    text = pdf(broken, ALL).text
+
+    assert "One." in text
+    assert "Three." in text
+
+
+def test_whatever_is_broken_it_is_read_or_refused() -> None:
+    dice = random.Random(1)
+    broken = [THREE[:length] for length in range(0, len(THREE), 37)]
+    for _ in range(150):
+        changed = bytearray(THREE)
+        for _ in range(dice.randint(1, 30)):
+            changed[dice.randrange(len(changed))] = dice.randrange(256)
+        broken.append(bytes(changed))
+    broken += [b"%PDF-1.7\n" + dice.randbytes(5000) for _ in range(20)]
+    broken += [b"%PDF-1.7\n" + b"[" * 100_000, b"%PDF-1.7\n1 0 obj" + b"<<" * 100_000]
+    outcomes: set[object] = set()
+    for body in broken:
+        try:
+            outcomes.add(bool(pdf(body, ALL).text))
+        except ToolError as error:
+            outcomes.add(str(error))
+
+    assert True in outcomes
+    assert "the PDF is damaged and cannot be read" in outcomes
+
+
+HOSTILE = {
+    "a stream that unpacks to two hundred megabytes": "document([b'0 ' * 100_000_000], packed=True)",
+    "a million operations": "document([b'BT /F1 9 Tf (x) Tj ET\\n' * 1_000_000], packed=True)",
+    "one text of two hundred megabytes": "document([b'BT /F1 9 Tf (' + b'x' * 200_000_000 + b') Tj ET'], packed=True)",
+    "arrays in arrays": "document([b'[' * 200_000 + b'(x) TJ'], packed=True)",
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_pdf_takes_neither_the_time_nor_the_memory_of_the_function(body: str) -> None:
+    """The body is made in one process and read in another, which is the one that is measured."""
+    make = f"import sys; from test_pdf import document; sys.stdout.buffer.write({body})"
+    read = """
+import sys
+from support.memory import peak_megabytes
+from upcall.errors import ToolError
+from upcall.extraction.pdf import pdf
+body = sys.stdin.buffer.read()
+before = peak_megabytes()
+try:
+    print(pdf(body, 10**9).text[:50])
+except ToolError as error:
+    print(error)
+print(peak_megabytes() - before)
+"""
+    folders = ("src", "tests", "tests/unit/upcall/extraction", "")
+    environment = {"PYTHONPATH": ":".join(str(ROOT / folder) for folder in folders)}
+    made = subprocess.run([sys.executable, "-c", make], env=environment, capture_output=True, check=True)
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", read], input=made.stdout, env=environment, capture_output=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr[-500:]
+    assert int(done.stdout.split()[-1]) < 150, "megabytes"
+    assert time.monotonic() - start < 30
