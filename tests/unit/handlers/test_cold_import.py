@@ -5,22 +5,35 @@ import sys
 
 import pytest
 
+import tools
 from local.profile import ROOT
 
 HANDLERS = sorted(path.stem for path in (ROOT / "src" / "handlers").glob("[!_]*.py"))
 WITHOUT_OPENAI = ("get_run", "start_run")
 
 
-def loaded(handler: str) -> set[str]:
-    code = f"import handlers.{handler}, sys; print('\\n'.join(sys.modules))"
+HEAVY = {"boto3", "httpx", "trafilatura", "lxml", "pypdf", "brotli", "backports.zstd", "charset_normalizer"}
+
+
+LOADED_IF_INSTALLED = {"brotli", "backports.zstd"}
+"""By the OpenAI client; on AWS they are in a layer that no handler has."""
+
+
+def loaded(module: str) -> set[str]:
+    code = f"import {module}, sys; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_a_handler_loads_no_typed_resources_no_other_client_and_no_tool(handler: str) -> None:
-    modules = loaded(handler)
+    modules = loaded(f"handlers.{handler}")
 
     assert not {name for name in modules if name.startswith("openai.resources.")}
-    assert not modules & {"boto3", "trafilatura", "lxml", "tools.fetch"}
+    assert not modules & {*HEAVY, *(f"tools.{name}" for name in tools.names())} - LOADED_IF_INSTALLED
     assert ("openai" in modules) == (handler not in WITHOUT_OPENAI)
+
+
+@pytest.mark.parametrize("name", tools.names())
+def test_reading_a_tools_definition_loads_nothing_of_what_it_works_with(name: str) -> None:
+    assert not loaded(f"tools.{name}") & {*HEAVY, "openai"}

@@ -241,6 +241,14 @@ def test_one_line_is_logged_for_each_call_without_its_words(caplog: pytest.LogCa
     assert "hunter2" not in str(lines)
 
 
+def test_the_words_are_logged_for_whoever_looks_for_a_fault(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG", logger="upcall"):
+        answer(tool(forecast), '{"place": "Secretville"}')
+
+    assert "Secretville" in vars(caplog.records[-1])["arguments"]
+    assert "Secretville" in vars(caplog.records[-1])["output"]
+
+
 def test_values_that_no_json_can_hold_are_left_out_or_replaced() -> None:
     def odd() -> list[Any]:
         """Say what cannot be said."""
