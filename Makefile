@@ -7,7 +7,7 @@ COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.
 SAM_VERSION := 1.170.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install run local test coverage lint format bench build validate lock clean
+.PHONY: help install run local test coverage lint format openapi bench build validate lock clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ lint: install  ## Check style and types
 format: install  ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+openapi: install  ## Write the description of the API into docs/
+	@$(BIN)/python -m local.openapi docs/openapi.json
 
 bench: install  ## Measure, as ratios within one run
 	@$(BIN)/python bench/cold_import.py docs/cold-import.svg

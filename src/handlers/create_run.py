@@ -30,4 +30,4 @@ def lambda_handler(event: CreateRun) -> RunCreated:
     chosen = assistant(run.assistant)
     definitions = tools.definitions(chosen.tools)
     handle, pause = driving.unless_told_to_wait(lambda: driving.create(run, chosen, definitions))
-    return RunCreated(handle=handle, pause_seconds=pause, tools=chosen.tools, limits=chosen.limits)
+    return RunCreated(handle=handle, pause_seconds=pause, tools=chosen.tools, limits=run.limits)

@@ -20,6 +20,13 @@ class Limits(Model):
     seconds: Annotated[int, Field(ge=1, le=14_400)] = 900
 
 
+class LimitsRequest(Model):
+    """The limits of one run, where they are not to be the assistant's; the same maxima hold."""
+
+    rounds: Annotated[int, Field(ge=0, le=50)] | None = None
+    seconds: Annotated[int, Field(ge=1, le=14_400)] | None = None
+
+
 class Assistant(Model):
     """What a run is driven with: instructions, tools, limits, and a model and a run API if it insists."""
 

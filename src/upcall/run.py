@@ -5,9 +5,20 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
-from upcall.models import END_STATUSES, EndStatus, Failure, Handle, Model, RunApiName, Status, Usage
+from upcall.assistants import Limits, LimitsRequest
+from upcall.models import (
+    END_STATUSES,
+    EndStatus,
+    Failure,
+    Handle,
+    LedgerEntry,
+    Model,
+    RunApiName,
+    Status,
+    Usage,
+)
 
 MAX_PROMPT_BYTES = 100 * 1024
 """A prompt is at most 100 KB of UTF-8: it stays in one DynamoDB item (400 KB) with room to spare."""
@@ -25,14 +36,30 @@ def _speaks(prompt: str) -> str:
     return prompt
 
 
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+MetadataValue = Annotated[str, StringConstraints(max_length=512)]
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
+"""The caller's own words about a run, in the measure that OpenAI has for it."""
+
+
 class RunRequest(Model):
     """What a caller sends to start a run."""
 
-    prompt: Annotated[str, AfterValidator(_speaks)]
-    assistant: str | None = None
-    model: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    prompt: Annotated[
+        str,
+        AfterValidator(_speaks),
+        Field(min_length=1, description="What to do. At most 100 KB of UTF-8."),
+    ]
+    assistant: Annotated[str, Field(description="Who does it: a name of GET /assistants.")] | None = None
+    model: (
+        Annotated[str, Field(min_length=1, max_length=200, description="The model that thinks.")] | None
+    ) = None
     run_api: RunApiName | None = None
-    previous_run_id: str | None = None
+    previous_run_id: (
+        Annotated[str, Field(max_length=80, description="A completed run whose conversation goes on.")] | None
+    ) = None
+    limits: LimitsRequest = LimitsRequest()
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class Run(Model):
@@ -45,6 +72,8 @@ class Run(Model):
     model: str
     run_api: RunApiName
     previous_run_id: str | None = None
+    limits: Limits = Limits()
+    metadata: Metadata = Field(default_factory=dict)
     previous: Handle | None = None
     intent: Handle | None = None
     handle: Handle | None = None
@@ -64,6 +93,8 @@ class Run(Model):
         assistant: str,
         model: str,
         run_api: RunApiName,
+        limits: Limits = Limits(),  # noqa: B008  # frozen
+        metadata: Metadata | None = None,
         previous: "Run | None" = None,
     ) -> Self:
         """A run that has just been asked for. Its id sorts by time of creation."""
@@ -74,6 +105,8 @@ class Run(Model):
             assistant=assistant,
             model=model,
             run_api=run_api,
+            limits=limits,
+            metadata=metadata or {},
             previous_run_id=previous.run_id if previous else None,
             previous=previous.handle if previous else None,
             created_at=datetime.now(UTC),
@@ -96,6 +129,20 @@ class RunSummary(Model):
     round: int
     created_at: datetime
     ended_at: datetime | None = None
+
+
+class RunList(Model):
+    """A part of the list of runs, newest first; `next_cursor` leads to the next, if there is one."""
+
+    runs: tuple[RunSummary, ...]
+    next_cursor: str | None = None
+
+
+class CallList(Model):
+    """A part of a run's ledger; `next_cursor` leads to the next, if there is one."""
+
+    calls: tuple[LedgerEntry, ...]
+    next_cursor: str | None = None
 
 
 class RunView(Run):

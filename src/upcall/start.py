@@ -1,8 +1,10 @@
 """How a run begins, whoever asks for it: a record in the table, then an execution of its own name."""
 
+import hashlib
+
 from upcall import settings
 from upcall.assistants import assistant
-from upcall.errors import FieldError, InvalidInput, NotFound
+from upcall.errors import FieldError, InvalidInput, KeyReused, NotFound
 from upcall.run import Run, RunRequest
 from upcall.store import run_store
 from upcall.workflow import start_execution
@@ -10,8 +12,11 @@ from upcall.workflow import start_execution
 DEFAULT_ASSISTANT = "summarizer"
 
 
-def start(request: RunRequest) -> Run:
+def start(request: RunRequest, key: str | None = None) -> Run:
     """Record a run and start the workflow on it.
+
+    The same request with the same `key` gives the same run, however often and at once it is made. Raises
+    KeyReused for another request with that key.
 
     Assistant, model and run API are the request's; else those of the run that it continues; else, for
     the last two, the assistant's; else the deployment's. Raises InvalidInput for an assistant that does
@@ -33,11 +38,32 @@ def start(request: RunRequest) -> Run:
         or (previous.run_api if previous else None)
         or chosen.run_api
         or settings.run_api(),
+        limits=chosen.limits.model_copy(update=request.limits.model_dump(exclude_none=True)),
+        metadata=request.metadata,
         previous=previous,
     )
-    run_store().add(run)
-    start_execution(run.run_id)
+    if key is not None:
+        run = run.model_copy(update={"run_id": _claimed(key, run, request)})
+    run = run_store().add(run)
+    if run.status == "queued":
+        start_execution(run.run_id)
     return run
+
+
+def _claimed(key: str, run: Run, request: RunRequest) -> str:
+    """The id of the run that the key stands for. Raises KeyReused where it stands for another request.
+
+    Whoever finds a key whose run was not recorded or not started, because its first sender died, goes on
+    where that one stopped.
+    """
+    claim = run_store().claim(key, run, _fingerprint(request))
+    if claim.fingerprint != _fingerprint(request):
+        raise KeyReused("this idempotency key stands for another request")
+    return claim.run_id
+
+
+def _fingerprint(request: RunRequest) -> str:
+    return hashlib.sha256(request.model_dump_json().encode()).hexdigest()
 
 
 def _previous(request: RunRequest) -> Run | None:

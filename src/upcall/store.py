@@ -4,12 +4,14 @@
     RUN#<run_id>  RUN                       the record: request, status, ids upstream, usage, times
     RUN#<run_id>  CALL#<round>#<call_id>    the ledger: a tool call and its output
     RUN#<run_id>  MESSAGE#<n>               the final message, in parts of at most 350 KB
+    KEY#<hash>    KEY                       the run that a request with an idempotency key has started
 
 The index `runs_by_status` has a partition per status and day, so that no partition takes every
 write, and sorts by run id, which sorts by time. Only records have its key: it is sparse.
 A status only moves forward: every write to a record demands that it is still open.
 """
 
+import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -33,7 +35,7 @@ from upcall.models import (
     ToolOutput,
     Usage,
 )
-from upcall.run import Run, RunSummary
+from upcall.run import CallList, Run, RunList, RunSummary
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,6 +46,25 @@ PART_BYTES = 350_000
 """A DynamoDB item holds 400 KB; a message part leaves room for its keys."""
 
 EXCERPT_CHARACTERS = 80
+
+LIST_LIMIT = 100
+"""Runs, or calls, that one part of a list holds at most."""
+
+MAX_QUERIES = 93
+"""For one part of a list of runs: a month of one status, ten days of all."""
+
+MAX_CALLS_BYTES = 3_000_000
+"""Of outputs in one part of a ledger; an answer of Lambda holds 6 MB, with everything escaped."""
+
+AFTER_ALL = "run_~"
+"""Sorts after the id of every run."""
+
+
+class Claim(Model):
+    """The run that an idempotency key stands for, and what tells its request from others."""
+
+    run_id: str
+    fingerprint: str
 
 
 @cache
@@ -62,18 +83,38 @@ class RunStore:
         self._table = table
         self._retention = timedelta(days=retention_days)
 
-    def add(self, run: Run) -> None:
-        """Write the record of a new run."""
-        item = {
+    def claim(self, key: str, run: Run, fingerprint: str) -> Claim:
+        """What a request's key stands for: from now on this run, unless it stands for one already."""
+        hashed = hashlib.sha256(key.encode()).hexdigest()
+        place = {"pk": {"S": f"KEY#{hashed}"}, "sk": {"S": "KEY"}}
+        item = self._item(run, "KEY", {"run_id": run.run_id, "fingerprint": fingerprint})
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item={**item, **place},
+                ConditionExpression="attribute_not_exists(pk)",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            found = self._client.get_item(TableName=self._table, Key=place, ConsistentRead=True)
+            return _model(Claim, _read(found["Item"]))
+        return Claim(run_id=run.run_id, fingerprint=fingerprint)
+
+    def add(self, run: Run) -> Run:
+        """Write the record of a new run; gives back the one that is there, if it is there already."""
+        record = {
             **_written(run),
             "status_day": _status_day(run.status, run.created_at.date()),
             "excerpt": " ".join(run.prompt.split())[:EXCERPT_CHARACTERS],
         }
-        self._client.put_item(
-            TableName=self._table,
-            Item=self._item(run, "RUN", item),
-            ConditionExpression="attribute_not_exists(pk)",
-        )
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=self._item(run, "RUN", record),
+                ConditionExpression="attribute_not_exists(pk)",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return self.get(run.run_id)
+        return run
 
     def get(self, run_id: str) -> Run:
         """The record of a run. Raises NotFound."""
@@ -142,14 +183,48 @@ class RunStore:
         entries = (_model(LedgerEntry, item) for item in self._query(run_id, "CALL#"))
         return sorted(entries, key=lambda entry: (entry.round, entry.position))
 
+    def calls(self, run_id: str, limit: int, after: str | None = None) -> CallList:
+        """A part of the ledger, round by round, and where the next begins. Raises NotFound."""
+        self.get(run_id)
+        found: list[LedgerEntry] = []
+        size = 0
+        for item in self._between(run_id, f"CALL#{after}\0" if after else "CALL#", "CALL$"):
+            found.append(_model(LedgerEntry, item))
+            size += len(found[-1].output.output.encode())
+            if len(found) == limit or size > MAX_CALLS_BYTES:
+                last = found[-1]
+                return CallList(calls=tuple(found), next_cursor=f"{last.round:04}#{last.call.call_id}")
+        return CallList(calls=tuple(found))
+
     def recent(self, status: Status | None = None) -> Iterator[RunSummary]:
         """Runs, newest first, as far back as the table keeps them."""
+        cursor = None
+        while True:
+            part = self.listed(status, LIST_LIMIT, cursor)
+            yield from part.runs
+            if (cursor := part.next_cursor) is None:
+                return
+
+    def listed(self, status: Status | None, limit: int, before: str | None = None) -> RunList:
+        """A part of the list of runs, newest first: those older than `before`, and where the next begins.
+
+        A part may hold fewer than `limit` although more follow: no more than MAX_QUERIES are made for it.
+        """
         statuses = [status] if status else [*OPEN_STATUSES, *END_STATUSES]
         today = datetime.now(UTC).date()
-        for age in range(self._retention.days + 1):
-            day = today - timedelta(days=age)
-            lists = [self._listed(each, day) for each in statuses]
-            yield from heapq.merge(*lists, key=lambda run: run.run_id, reverse=True)
+        first = min(_day_of(before), today) if before else today
+        oldest = today - self._retention
+        found: list[RunSummary] = []
+        for age in range(MAX_QUERIES // len(statuses)):
+            day = first - timedelta(days=age)
+            if day < oldest:
+                return RunList(runs=tuple(found))
+            lists = [self._listed(each, day, before) for each in statuses]
+            for run in heapq.merge(*lists, key=lambda run: run.run_id, reverse=True):
+                found.append(run)
+                if len(found) == limit:
+                    return RunList(runs=tuple(found), next_cursor=run.run_id)
+        return RunList(runs=tuple(found), next_cursor=_before_day(day))
 
     def _end(self, run: Run, status: EndStatus, usage: Usage, **fields: Any) -> Run:
         self._update(
@@ -199,12 +274,28 @@ class RunStore:
         )
         return _items(pages)
 
-    def _listed(self, status: Status, day: date) -> Iterator[RunSummary]:
+    def _between(self, run_id: str, first: str, end: str) -> Iterator[dict[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :end",
+            ExpressionAttributeValues={
+                ":pk": {"S": f"RUN#{run_id}"},
+                ":first": {"S": first},
+                ":end": {"S": end},
+            },
+            ConsistentRead=True,
+        )
+        return _items(pages)
+
+    def _listed(self, status: Status, day: date, before: str | None) -> Iterator[RunSummary]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName="runs_by_status",
-            KeyConditionExpression="status_day = :status_day",
-            ExpressionAttributeValues={":status_day": {"S": _status_day(status, day)}},
+            KeyConditionExpression="status_day = :status_day AND run_id < :before",
+            ExpressionAttributeValues={
+                ":status_day": {"S": _status_day(status, day)},
+                ":before": {"S": before or AFTER_ALL},
+            },
             ScanIndexForward=False,
         )
         return (_model(RunSummary, item) for item in _items(pages))
@@ -212,6 +303,17 @@ class RunStore:
 
 def _key(run_id: str, sk: str) -> dict[str, Any]:
     return {"pk": {"S": f"RUN#{run_id}"}, "sk": {"S": sk}}
+
+
+def _day_of(run_id: str) -> date:
+    """The day on which a run of that id was created."""
+    return datetime.fromtimestamp(int(run_id[4:16], 16) / 1000, UTC).date()
+
+
+def _before_day(day: date) -> str:
+    """What sorts before the ids of a day and after those of all days before it."""
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return f"run_{int(start.timestamp() * 1000):012x}"
 
 
 def _status_day(status: Status, day: date) -> str:

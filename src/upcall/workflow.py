@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 
 
 def start_execution(run_id: str) -> None:
-    """Start the workflow on a run."""
-    _client().start_execution(
-        stateMachineArn=settings.state_machine_arn(),
-        name=run_id,
-        input=json.dumps({"run_id": run_id}),
-    )
+    """Start the workflow on a run, unless it was started on it before."""
+    workflows = _client()
+    try:
+        workflows.start_execution(
+            stateMachineArn=settings.state_machine_arn(),
+            name=run_id,
+            input=json.dumps({"run_id": run_id}),
+        )
+    except workflows.exceptions.ExecutionAlreadyExists:  # and has ended: while it runs, nothing is said
+        return
 
 
 def stop_execution(run_id: str) -> None:

@@ -12,6 +12,12 @@ def test_the_routes_are_those_of_the_template() -> None:
 
     assert routes == {
         ("POST", "/runs", "StartRunFunction"),
+        ("GET", "/runs", "ListRunsFunction"),
+        ("GET", "/runs/{run_id}/calls", "ListCallsFunction"),
+        ("GET", "/tools", "ListToolsFunction"),
+        ("GET", "/assistants", "ListAssistantsFunction"),
+        ("GET", "/openapi.json", "DescribeApiFunction"),
+        ("GET", "/health", "DescribeApiFunction"),
         ("GET", "/runs/{run_id}", "GetRunFunction"),
         ("POST", "/runs/{run_id}/cancel", "CancelRunFunction"),
     }

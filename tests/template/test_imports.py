@@ -11,7 +11,7 @@ ALLOWED = {
     "src/upcall": {"upcall"},
     "src/tools": {"tools", "upcall"},
     "src/handlers": {"handlers", "tools", "upcall"},
-    "local": {"local", "upcall"},
+    "local": {"handlers", "local", "upcall"},
     "cli": {"cli", "local", "tools", "upcall"},
 }
 OURS = {"upcall", "tools", "handlers", "local", "cli"}

@@ -1,6 +1,9 @@
 import json
+import threading
+import time
 from typing import Any
 
+import pytest
 from support.events import Invoke, Recorded, sample
 
 from upcall.models import Message
@@ -39,3 +42,38 @@ def test_a_run_that_does_not_exist_is_a_problem(invoke: Invoke) -> None:
 
     assert status == 404
     assert "there is no run" in problem["detail"]
+
+
+def waited(invoke: Invoke, run_id: str, wait: str) -> tuple[float, dict[str, Any]]:
+    event = sample("get_run", rawPath=f"/runs/{run_id}", queryStringParameters={"wait": wait})
+    event["requestContext"]["http"]["path"] = event["rawPath"]
+    start = time.monotonic()
+    response = invoke("GetRunFunction", event)
+    return time.monotonic() - start, json.loads(response["body"])
+
+
+def test_whoever_waits_gets_the_run_as_soon_as_it_has_ended(
+    invoke: Invoke, recorded: Recorded, store: RunStore
+) -> None:
+    run = recorded()
+    threading.Timer(0.3, lambda: store.completed(run, Message(text="Done."))).start()
+
+    seconds, body = waited(invoke, run.run_id, "20")
+
+    assert (body["status"], body["message"]) == ("completed", "Done.")
+    assert seconds < 10
+
+
+def test_whoever_waits_in_vain_gets_the_run_as_it_is(invoke: Invoke, recorded: Recorded) -> None:
+    seconds, body = waited(invoke, recorded().run_id, "1")
+
+    assert body["status"] == "queued"
+    assert seconds >= 1
+
+
+@pytest.mark.parametrize("wait", ["26", "-1", "long"])
+def test_nobody_waits_longer_than_the_api_may(invoke: Invoke, recorded: Recorded, wait: str) -> None:
+    _, body = waited(invoke, recorded().run_id, wait)
+
+    assert body["status"] == 400
+    assert [error["field"] for error in body["errors"]] == ["wait"]

@@ -21,11 +21,11 @@ def answer(invoke: Invoke, **changes: Any) -> tuple[int, dict[str, Any], str]:
 @pytest.mark.parametrize(
     ("body", "field", "reason"),
     [
-        ("", "body", "Invalid JSON"),
+        ("", "body", "Field required"),
         ("{", "body", "Invalid JSON"),
         ("prompt=hello", "body", "Invalid JSON"),
         ("[]", "body", "should be an object"),
-        ("null", "body", "should be an object"),
+        ("null", "body", "Field required"),
         ("{}", "prompt", "Field required"),
         ('{"prompt": ""}', "prompt", "must not be empty"),
         ('{"prompt": 7}', "prompt", "valid string"),

@@ -60,9 +60,16 @@ def test_a_record_is_never_written_over_by_a_new_run(store: RunStore) -> None:
     run = added(store)
     store.created(run, HANDLE)
 
-    with pytest.raises(Exception, match="ConditionalCheckFailed"):
-        store.add(run)
+    assert store.add(run).handle == HANDLE
     assert store.get(run.run_id).handle == HANDLE
+
+
+def test_a_key_stands_for_the_run_that_claimed_it_first(store: RunStore) -> None:
+    first, second = added(store), added(store)
+
+    assert store.claim("a key", first, "f1").run_id == first.run_id
+    found = store.claim("a key", second, "f2")
+    assert (found.run_id, found.fingerprint) == (first.run_id, "f1")
 
 
 def test_a_created_run_is_in_progress_and_knows_where_it_lives(store: RunStore) -> None:
