@@ -1,5 +1,6 @@
 """The HTTP side of a handler: typed parameters in, JSON out, every error a problem document (RFC 9457)."""
 
+import copy
 import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -9,6 +10,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi import OpenAPIMerge
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Path
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from upcall.errors import FieldError, InvalidInput, KeyReused, NotFound, RunEnded
@@ -88,9 +90,24 @@ def handler(app: APIGatewayHttpResolver) -> Handler:
             refusal = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
             return {"statusCode": refusal.status_code, "body": refusal.body, "headers": refusal.headers}
         headers = {**event.get("headers", {}), "content-type": "application/json"}
-        return app.resolve({**event, "headers": headers}, context)
+        return _for_one_request(app, {**event, "headers": headers}, context)
 
     return lambda_handler
+
+
+def _for_one_request(
+    app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaContext
+) -> dict[str, Any]:
+    """Resolve a request with a resolver that knows no other.
+
+    Powertools keeps the request in attributes, some of them of a class, because a function on AWS has
+    one at a time. Where many functions share a process, one would read the body of another.
+    """
+    alone = copy.copy(app)
+    alone.context = {}
+    alone.current_event = APIGatewayProxyEventV2(event)
+    alone.lambda_context = context
+    return alone.resolve(event, context)
 
 
 def openapi(*apps: APIGatewayHttpResolver) -> Response[str]:

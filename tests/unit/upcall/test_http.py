@@ -2,6 +2,7 @@
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -93,3 +94,17 @@ def test_a_fault_of_ours_is_a_problem_without_our_internals(laptop: LaptopCloud)
 
     assert response["statusCode"] == 500
     assert json.loads(response["body"])["detail"] == "the fault is ours; it has been logged"
+
+
+def test_requests_at_once_do_not_read_each_others_bodies(invoke: Invoke) -> None:
+    """On a laptop they share a process, and Powertools' resolver is made for one at a time."""
+
+    def prompt_is_refused(number: int) -> bool:
+        body = json.dumps({"prompt": "x", f"field_{number}": 1})
+        _, problem, _ = answer(invoke, body=body)
+        return bool(
+            problem["errors"] == [{"field": f"field_{number}", "reason": "Extra inputs are not permitted"}]
+        )
+
+    with ThreadPoolExecutor(50) as pool:
+        assert all(pool.map(prompt_is_refused, range(500)))
