@@ -55,7 +55,7 @@ class Piece(Model):
         """
         piece = self
         while piece.links and _size(piece.links) > max_bytes // LINKS_SHARE:
-            piece = piece.model_copy(update={"links": piece.links[: len(piece.links) // 2]})
+            piece = piece.model_copy(update={"links": piece.links[:-1]})
         kept = longest_prefix(
             piece.text,
             lambda start: json_bytes(piece._cut(len(start)).model_dump_json()) <= max_bytes,
@@ -66,7 +66,9 @@ class Piece(Model):
     def _cut(self, length: int) -> Self:
         if length >= len(self.text):
             return self
-        return self.model_copy(update={"text": self.text[:length], "next_offset": self.offset + length})
+        text = self.text[:length]
+        links = tuple(link for link in self.links if link.text in text)
+        return self.model_copy(update={"text": text, "links": links, "next_offset": self.offset + length})
 
 
 def _size(links: tuple[Link, ...]) -> int:

@@ -1,6 +1,8 @@
 """What was found, by its kind: HTML, PDF, JSON or plain text."""
 
-from dataclasses import dataclass
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from dataclasses import dataclass, replace
 
 from upcall.errors import ToolError
 from upcall.extraction.charset import characters
@@ -10,6 +12,11 @@ _TEXT = {
     "application/json",
     "application/xml",
     "application/yaml",
+    "application/x-yaml",
+    "application/toml",
+    "application/x-ndjson",
+    "application/sql",
+    "application/x-sh",
     "application/javascript",
     "message/rfc822",
 }
@@ -21,6 +28,11 @@ _UNKNOWN = {
     "unknown/unknown",
 }
 _LOOKS_LIKE_HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<!--")
+_LOOKS_LIKE_UTF16 = (BOM_UTF16_BE, BOM_UTF16_LE)
+_BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+"""Bytes that no text has, by which browsers too tell what may be shown."""
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,12 @@ def read(body: bytes, media_type: str, charset: str | None, *, enough: int, url:
     `enough` is how many characters of the text can be used: reading may stop there. `url` is what links
     are relative to. Raises ToolError for what holds no text.
     """
-    kind = _kind(body, media_type)
+    document = _read(body, _kind(body, media_type), charset, enough, url)
+    # a PDF may name any number as a character, half of a surrogate pair too, which no JSON can hold
+    return replace(document, text=_whole(document.text), title=document.title and _whole(document.title))
+
+
+def _read(body: bytes, kind: str, charset: str | None, enough: int, url: str) -> Document:
     if kind == "application/pdf":
         from upcall.extraction.pdf import pdf
 
@@ -57,7 +74,9 @@ def read(body: bytes, media_type: str, charset: str | None, *, enough: int, url:
         return html(characters(body, charset), url)
     if kind.startswith("text/") or kind in _TEXT or kind.endswith(("+json", "+xml")):
         return Document(_plain(body, charset))
-    raise ToolError(f"this is {kind or 'of no known kind'}, which cannot be read; HTML, PDF and text can")
+    raise ToolError(
+        f"this is {kind[:100] or 'of no known kind'}, which cannot be read; HTML, PDF and text can"
+    )
 
 
 def _kind(body: bytes, media_type: str) -> str:
@@ -65,9 +84,15 @@ def _kind(body: bytes, media_type: str) -> str:
         return "application/pdf"
     if media_type not in _UNKNOWN:
         return media_type
-    if body[:1024].lstrip().lower().startswith(_LOOKS_LIKE_HTML):
+    if body.startswith(_LOOKS_LIKE_UTF16):
+        return "text/plain"
+    if body[:1024].removeprefix(BOM_UTF8).lstrip().lower().startswith(_LOOKS_LIKE_HTML):
         return "text/html"
-    return "text/plain" if b"\x00" not in body[:4096] else media_type
+    return media_type if _BINARY.search(body[:4096]) else "text/plain"
+
+
+def _whole(text: str) -> str:
+    return _SURROGATES.sub("\ufffd", text)
 
 
 def _plain(body: bytes, charset: str | None) -> str:

@@ -2,12 +2,15 @@
 
 import io
 import logging
+import mmap
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from pypdf import PageObject, PdfReader, apply_configuration
 from pypdf.errors import DependencyError, FileNotDecryptedError, WrongPasswordError
+from pypdf.generic import IndirectObject, PdfObject
 
 from upcall.errors import ToolError
 from upcall.extraction.document import Document
@@ -15,18 +18,23 @@ from upcall.extraction.document import Document
 MAX_STREAM_BYTES = 5_000_000
 """Of any one stream of a PDF, unpacked: a few bytes may otherwise claim all memory."""
 
-MAX_PAGE_BYTES = 200_000
+MAX_PAGE_BYTES = 100_000
 """Of the strings that a page shows. A page of a newspaper shows some 30,000."""
 
+MAX_MEMORY_BYTES = 150_000_000
+"""Over what there was before: a PDF of some kilobytes may hold a thousand fonts of a megabyte each."""
+
+MAX_TITLE = 500
+
 SECONDS = 20.0
-"""For reading. What is not read by then is left out, and the text says so."""
+"""For reading. What cannot be read within these bounds is left out, and the text says so."""
 
 _LIMITS: Final[dict[str, Any]] = {
     "maximum_declared_stream_length": 10_000_000,  # a picture may be larger than what is unpacked
     "array_based_stream_maximum_output_length": MAX_STREAM_BYTES,
     "brotli_maximum_output_length": MAX_STREAM_BYTES,
     "lzw_maximum_output_length": MAX_STREAM_BYTES,
-    "run_length_maximum_output_length": MAX_STREAM_BYTES,
+    "run_length_maximum_output_length": 1_000_000,  # which takes seventy times that
     "zlib_maximum_output_length": MAX_STREAM_BYTES,
     "zlib_maximum_recovery_input_length": 1_000_000,
     "stream_decoding_work_maximum_length": 4 * MAX_STREAM_BYTES,
@@ -47,18 +55,18 @@ logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 
 def pdf(body: bytes, enough: int) -> Document:
     """Title and text of a PDF, with as many pages as give `enough` characters. Raises ToolError."""
-    clock = _Clock(SECONDS)
+    budget = _Budget()
     with apply_configuration(**_LIMITS):
         try:
-            reader = PdfReader(_Source(body, clock))
+            reader = _Reader(body, budget)
             if reader.is_encrypted and not reader.decrypt(""):
                 raise WrongPasswordError
-            pages = list(_pages(reader, enough, clock))
-            title = _title(reader)
+            title = _title(reader)  # first, for the pages may use up the budget
+            pages = list(_pages(reader, enough, budget))
         except _ENCRYPTED:
             raise ToolError("the PDF is encrypted and cannot be read") from None
-        except _TimeUp:
-            raise ToolError("the PDF takes too long to read") from None
+        except _TooMuch:
+            raise ToolError("the PDF takes too much time or memory to read") from None
         except Exception as error:  # a broken PDF breaks its reader in any way
             raise ToolError("the PDF is damaged and cannot be read") from error
     if not any(page.strip() for page in pages):
@@ -66,7 +74,7 @@ def pdf(body: bytes, enough: int) -> Document:
     return Document("".join(pages), title)
 
 
-class _TimeUp(BaseException):
+class _TooMuch(BaseException):
     """Not an Exception, of which pypdf catches every one in many places, and goes on."""
 
 
@@ -74,40 +82,71 @@ class _PageTooLong(BaseException):
     """The same, for a page that shows more than any page does."""
 
 
-class _Clock:
-    def __init__(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
+class _Budget:
+    """What reading may take. It is looked at in the middle of things, for pypdf does not look."""
+
+    def __init__(self) -> None:
+        now = time.monotonic()
+        self._deadline = now + SECONDS
+        self._next_look = now
+        self._most = _resident_bytes() + MAX_MEMORY_BYTES
 
     def check(self) -> None:
-        if time.monotonic() > self._deadline:
-            raise _TimeUp
+        now = time.monotonic()
+        if now > self._deadline:
+            raise _TooMuch
+        if now > self._next_look:
+            self._next_look = now + 0.05
+            if _resident_bytes() > self._most:
+                raise _TooMuch
+
+
+def _resident_bytes() -> int:
+    """Memory that the process has at the moment; 0 where the system does not tell, as outside of Linux."""
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * mmap.PAGESIZE
 
 
 class _Source(io.BytesIO):
     """The bytes of a PDF. Whatever sends its reader about in them without end is found out here."""
 
-    def __init__(self, body: bytes, clock: _Clock) -> None:
+    def __init__(self, body: bytes, budget: _Budget) -> None:
         super().__init__(body)
-        self._clock = clock
+        self._budget = budget
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        self._clock.check()
+        self._budget.check()
         return super().seek(offset, whence)
 
 
-def _pages(reader: PdfReader, enough: int, clock: _Clock) -> Iterator[str]:
+class _Reader(PdfReader):
+    """The objects of a PDF: one costs much where it is missing, or where many fonts share its table."""
+
+    def __init__(self, body: bytes, budget: _Budget) -> None:
+        self._budget = budget
+        super().__init__(_Source(body, budget))
+
+    def get_object(self, indirect_reference: int | IndirectObject) -> PdfObject | None:
+        self._budget.check()
+        return super().get_object(indirect_reference)
+
+
+def _pages(reader: PdfReader, enough: int, budget: _Budget) -> Iterator[str]:
     length, count, error = 0, len(reader.pages), None
     for number in range(count):
         if length > enough:
             return
         try:
-            page = _text(reader.pages[number], clock)
+            page = _text(reader.pages[number], budget)
         except _ENCRYPTED:
             raise
-        except _TimeUp:
+        except _TooMuch:
             if not length:
                 raise
-            yield f"[cut: pages {number + 1} to {count} could not be read in time]"
+            yield f"[cut: pages {number + 1} to {count} take too much time or memory]"
             return
         except (Exception, _PageTooLong) as damage:  # one page may be broken, and the others good
             error = damage
@@ -119,12 +158,12 @@ def _pages(reader: PdfReader, enough: int, clock: _Clock) -> Iterator[str]:
         raise ValueError("no page could be read") from error
 
 
-def _text(page: PageObject, clock: _Clock) -> str:
+def _text(page: PageObject, budget: _Budget) -> str:
     shown = 0
 
     def watch(_: object, operands: object, *__: object) -> None:
         nonlocal shown
-        clock.check()
+        budget.check()
         shown += _string_bytes(operands)
         if shown > MAX_PAGE_BYTES:
             raise _PageTooLong
@@ -147,4 +186,4 @@ def _title(reader: PdfReader) -> str | None:
         title = reader.metadata.title if reader.metadata else None
     except Exception:  # a text without its title is better than none
         return None
-    return " ".join(title.split()) or None if isinstance(title, str) else None
+    return " ".join(title.split())[:MAX_TITLE] or None if isinstance(title, str) else None

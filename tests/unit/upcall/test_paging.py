@@ -71,6 +71,14 @@ def test_links_are_those_in_the_piece() -> None:
     assert len(Piece.of(crowded, 0).links) == MAX_LINKS
 
 
+def test_a_link_goes_with_the_text_that_it_is_in() -> None:
+    link = Link("far away", "https://example.com/far")
+    found = pieces(Document("near " * 1000 + "far away", links=(link,)), 3000)
+
+    assert [piece.links for piece in found[:-1]] == [()] * (len(found) - 1)
+    assert found[-1].links == (link,)
+
+
 @settings(max_examples=50, deadline=None)
 @given(room=st.integers(300, 5000))
 def test_links_leave_most_of_the_room_to_the_text(room: int) -> None:

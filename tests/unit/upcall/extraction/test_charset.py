@@ -65,6 +65,41 @@ def test_what_is_wrongly_called_utf_8_is_guessed() -> None:
     assert characters(GERMAN.encode("cp1252"), "utf-8") == GERMAN
 
 
+@pytest.mark.parametrize("label", [None, "utf-8"])
+@pytest.mark.parametrize(
+    "before", ["", "<p>plain English and its tags</p>\n" * 5000], ids=["", "after much English"]
+)
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        (GERMAN, "cp1252"),
+        ("L’été dernier, nous étions à la plage où ça sentait déjà l’automne.", "cp1252"),
+        ("Zażółć gęślą jaźń, powiedział chłopiec do dziewczyny.", "cp1250"),
+        (RUSSIAN, "cp1251"),
+        (RUSSIAN, "koi8-r"),
+        (JAPANESE, "cp932"),
+        (JAPANESE, "euc-jp"),
+        (JAPANESE, "iso2022_jp"),
+        (KOREAN, "cp949"),
+        (CHINESE, "gb18030"),
+        ("這是一個中文的文本，用於測試編碼的推測。", "big5"),
+        ("Plain English in two bytes each. ", "utf-16-le"),
+        ("Plain English in two bytes each. ", "utf-16-be"),
+    ],
+)
+def test_a_text_that_nothing_is_said_of_is_recognized(
+    text: str, codec: str, before: str, label: str | None
+) -> None:
+    """What is called UTF-8 and is not is in the same case: that is what servers say without looking."""
+    assert characters((before + text).encode(codec), label) == before + text
+
+
+def test_two_quotation_marks_stay_what_they_are_beside_a_broken_byte() -> None:
+    body = "Much English and “two marks” in it. ".encode() + b"\xff"
+
+    assert characters(body, "utf-8") == "Much English and “two marks” in it. \ufffd"
+
+
 def test_one_broken_byte_does_not_spoil_the_page() -> None:
     body = GERMAN.encode() + b"\xff" + GERMAN.encode()
 

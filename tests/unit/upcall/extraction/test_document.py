@@ -53,11 +53,35 @@ def test_what_holds_no_text_is_refused_by_its_name(media_type: str) -> None:
         text(b"\x89PNG", media_type)
 
 
+def test_a_byte_order_mark_hides_nothing() -> None:
+    assert text("\ufeff<!DOCTYPE html><p>Hello there</p>".encode(), "") == "Hello there"
+    assert text("just words".encode("utf-16"), "") == "just words"
+
+
+@pytest.mark.parametrize("media_type", ["application/toml", "application/x-ndjson", "application/sql"])
+def test_text_that_is_called_an_application_is_text(media_type: str) -> None:
+    assert text(b"words = 1", media_type) == "words = 1"
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "image/svg+xml"])
+def test_the_source_of_a_page_or_a_picture_is_given_as_it_is(media_type: str) -> None:
+    """Who asks for an HTML file as plain text, from a code host, wants to see the tags."""
+    assert text(b"<html><text>Hello</text></html>", media_type) == "<html><text>Hello</text></html>"
+
+
+def test_a_kind_is_named_at_no_more_length_than_a_sentence_can_bear() -> None:
+    with pytest.raises(ToolError) as caught:
+        text(b"x", "image/" + "x" * 5000)
+    assert len(str(caught.value)) < 200
+
+
 def test_bytes_that_are_no_text_are_not_taken_for_one() -> None:
     with pytest.raises(ToolError, match="this is called text, but it is not"):
         text(b"\x7fELF\x00\x01\x02\x03" + bytes(range(256)), "text/plain")
     with pytest.raises(ToolError, match="of no known kind"):
         text(b"\x7fELF\x00\x01\x02\x03", "")
+    with pytest.raises(ToolError, match="of no known kind"):
+        text(b"GIF89a\x01\x01\x02\x02", "")
 
 
 @settings(max_examples=200, deadline=None)

@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -105,8 +106,40 @@ def test_several_parts_are_one_content(names: str, compress: Compress) -> None:
     assert content(compress(b"one ") + compress(b"two"), names, 3, 11, 30) == b"one two"
 
 
-def test_padding_after_the_end_is_left_alone() -> None:
-    assert content(gzip.compress(b"text") + bytes(512), "gzip") == b"text"
+@pytest.mark.parametrize("after", [b"", bytes(512), b"\x00", b"junk", b"\x1f"])
+def test_a_second_part_is_found_and_padding_left_alone_byte_by_byte(after: bytes) -> None:
+    data = gzip.compress(b"one ") + gzip.compress(b"two") + after
+    pieces = [data[n : n + 1] for n in range(len(data))]
+    if after == b"\x1f":  # the first byte of a third part
+        with pytest.raises(ToolError, match="ends before its end"):
+            list(decoded(pieces, ["gzip"], MAX_BYTES))
+    else:
+        assert b"".join(decoded(pieces, ["gzip"], MAX_BYTES)) == b"one two"
+
+
+def test_brotli_with_something_behind_its_end_is_damaged_wherever_it_is_cut() -> None:
+    data = brotli.compress(b"text") + b"junk"
+
+    for cut in range(len(data)):
+        with pytest.raises(ToolError, match="br data is damaged"):
+            content(data, "br", cut)
+
+
+@pytest.mark.parametrize(("names", "compress"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
+def test_a_large_piece_of_small_parts_is_not_copied_for_each(names: str, compress: Compress) -> None:
+    start = time.monotonic()
+    with pytest.raises(ToolError, match="is compressed in more than 10,000 parts"):
+        content(compress(b"") * 100_000, names)
+
+    assert time.monotonic() - start < 5
+
+
+def test_frames_that_are_to_be_skipped_are() -> None:
+    skipped = 0x184D2A50.to_bytes(4, "little") + (3).to_bytes(4, "little") + b"any"
+
+    assert (
+        content(skipped + zstd.compress(b"one ") + skipped + zstd.compress(b"two"), "zstd", 5) == b"one two"
+    )
 
 
 @pytest.mark.parametrize("names", ["", "identity", "none", "IDENTITY", " , identity"])

@@ -2,17 +2,21 @@
 
 import io
 import random
+import re
 import subprocess
 import sys
 import time
 import zlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from pypdf import PdfReader, PdfWriter
 
 from local.profile import ROOT
 from upcall.errors import ToolError
+from upcall.extraction import pdf as module
+from upcall.extraction import read
 from upcall.extraction.pdf import pdf
 
 ALL = 10**9
@@ -71,6 +75,14 @@ def test_title_and_text_page_by_page() -> None:
     assert found.text.split() == ["One.", "Two.", "Three."]
 
 
+def test_a_title_is_one_line_and_not_the_book() -> None:
+    found = pdf(document([words("One.")], title="A  report\n" + "on everything " * 100_000), ALL)
+
+    assert found.title is not None
+    assert found.title.startswith("A report on everything")
+    assert len(found.title) == module.MAX_TITLE
+
+
 def test_no_more_pages_are_read_than_are_needed() -> None:
     long = document([words(f"Page {n} of a long report.") for n in range(2000)])
     start = time.monotonic()
@@ -97,6 +109,43 @@ def test_a_pdf_that_is_encrypted_for_everybody_is_read() -> None:
     assert "Two." in pdf(written(writer), ALL).text
 
 
+def test_without_the_means_for_aes_a_pdf_is_said_to_be_encrypted() -> None:
+    """The function has no package `cryptography`: RC4 is read all the same, AES is not."""
+    read = """
+import sys
+sys.modules["cryptography"] = None
+from upcall.errors import ToolError
+from upcall.extraction.pdf import pdf
+try:
+    print(pdf(sys.stdin.buffer.read(), 10**9).text)
+except ToolError as error:
+    print(error)
+"""
+    said = {}
+    for algorithm in ("RC4-128", "AES-128", "AES-256"):
+        writer = PdfWriter(PdfReader(io.BytesIO(THREE)))
+        writer.encrypt("", "owner", algorithm=algorithm)
+        done = subprocess.run(
+            [sys.executable, "-c", read],
+            input=written(writer),
+            env={"PYTHONPATH": str(ROOT / "src")},
+            capture_output=True,
+            check=True,
+        )
+        said[algorithm] = " ".join(done.stdout.decode().split())
+
+    encrypted = "the PDF is encrypted and cannot be read"
+    assert said == {"RC4-128": "One. Two. Three.", "AES-128": encrypted, "AES-256": encrypted}
+
+
+def test_half_of_a_surrogate_pair_in_a_pdf_does_not_get_out() -> None:
+    """A PDF's own table says which character a byte means; no JSON can hold U+D800."""
+    table = b"begincmap 1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfchar <41> <d800> endbfchar endcmap"
+    body = document([words("A."), table]).replace(b"/Helvetica", b"/Helvetica /ToUnicode 7 0 R")
+
+    assert read(body, "application/pdf", None, enough=ALL).text.strip() == "\ufffd."
+
+
 def test_a_pdf_without_text_is_said_to_be_pictures() -> None:
     with pytest.raises(ToolError, match="holds no text; its pages may be pictures"):
         pdf(document([b"0 0 100 100 re f"]), ALL)
@@ -108,6 +157,47 @@ def test_a_broken_page_does_not_hide_the_others() -> None:
 
     assert "One." in text
     assert "Three." in text
+
+
+def test_what_is_not_read_in_time_is_left_out_and_the_text_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = document([words("A page of many.") * 500] * 500, title="A long report", packed=True)
+    monkeypatch.setattr(module, "SECONDS", 1.0)
+
+    found = pdf(long, ALL)
+
+    assert found.title == "A long report"
+    assert found.text.startswith("A page of many.")
+    assert re.search(r"\[cut: pages \d+ to 500 take too much time or memory\]$", found.text)
+
+
+def test_objects_that_are_not_there_are_not_looked_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is searched for in all of the file, which takes a tenth of a second."""
+    monkeypatch.setattr(module, "SECONDS", 0.5)
+    missing = b" ".join(b"%d 0 R" % number for number in range(10_000, 11_000))
+    body = document([b" 1" * 4_000_000]).replace(b"/Kids [4 0 R]", b"/Kids [" + missing + b"]")
+    start = time.monotonic()
+
+    with pytest.raises(ToolError, match="the PDF takes too much time or memory to read"):
+        pdf(body, ALL)
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell of memory")
+def test_fonts_that_are_small_in_the_file_and_large_in_memory_are_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of the page's fonts has a table of all 65,536 characters, which is one and the same stream."""
+    monkeypatch.setattr(module, "MAX_MEMORY_BYTES", 20_000_000)
+    table = (
+        b"begincmap 1 begincodespacerange <0000> <ffff> endcodespacerange "
+        b"1 beginbfrange <0000> <ffff> <0000> endbfrange endcmap"
+    )
+    font = b"<< /Type /Font /Subtype /Type0 /BaseFont /A /Encoding /Identity-H /ToUnicode 7 0 R >>"
+    fonts = b" ".join(b"/F%d %s" % (number, font) for number in range(2, 300))
+    body = document([words("One."), table]).replace(b"/F1 3 0 R", b"/F1 3 0 R " + fonts)
+
+    with pytest.raises(ToolError, match="the PDF takes too much time or memory to read"):
+        pdf(body, ALL)
 
 
 def test_whatever_is_broken_it_is_read_or_refused() -> None:
