@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import boto3
 import httpx
 
+from cli.problems import Problem
 from local.profile import AWS_ENVIRONMENT, STATE_FOLDER, Addresses, Profile, aws_environment
 from upcall.store import RunStore
 from upcall.workflow import execution_arn
@@ -50,6 +51,19 @@ def cloud() -> Iterator[Cloud]:
     else:
         with own_cloud(Profile(pages_port=PAGES_PORT)) as own:
             yield Cloud(own.addresses)
+
+
+@contextmanager
+def running() -> Iterator[Cloud]:
+    """The laptop cloud that `upcall local` keeps up. Raises Problem if there is none.
+
+    What an event starts goes on after the command has ended, which takes a cloud that does, too.
+    """
+    addresses = running_cloud()
+    if addresses is None:
+        raise Problem("no laptop cloud is up; start one with `upcall local` in another terminal")
+    with aws_environment({**AWS_ENVIRONMENT, "AWS_ENDPOINT_URL": addresses.aws}):
+        yield Cloud(addresses)
 
 
 @contextmanager

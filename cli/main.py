@@ -2,6 +2,7 @@
 
 import sys
 from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -143,6 +144,28 @@ def tool(
         console = out if answer.outcome == "ok" else err
         console.print(answer.output, soft_wrap=True, markup=False)
     raise typer.Exit(0 if answer.outcome == "ok" else 1)
+
+
+@app.command("send-event")
+def send_event(
+    file: Annotated[Path, typer.Argument(help="A file of JSON, such as those in events/messages.")],
+) -> None:
+    """Send an event to the laptop cloud that `upcall local` keeps up; `upcall list` shows what it starts."""
+    from cli.sending import send_event as send
+
+    out.print(f"sent to {send(file)}", soft_wrap=True)
+
+
+@app.command()
+def fire(
+    urls: Annotated[
+        list[str] | None, typer.Argument(help="What to summarise.", show_default="the sample pages")
+    ] = None,
+) -> None:
+    """Fire the schedule now, on the laptop cloud that `upcall local` keeps up: a digest of URLs."""
+    from cli.sending import fire_digest
+
+    out.print(f"sent to {fire_digest(urls or [])}", soft_wrap=True)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from local.functions import FunctionRunner
 from local.http_api import HttpApi
 from local.loopback import LoopbackServer, PortTaken
 from local.profile import AWS_ENVIRONMENT, Addresses, Profile, aws_environment
+from local.queues import QueuePoller
 from local.snapshot import Snapshot
 from local.stack import Stack
 from local.template import Template
@@ -77,6 +78,10 @@ class LaptopCloud:
         self.runner = FunctionRunner({each.name: each for each in self.stack.functions.values()})
         moto_seams.invoke_with(self.runner)
         _log_to(profile.state_folder / "functions.log")
+        for mapping in template.queue_mappings():
+            function = self.stack.functions[mapping.function].name
+            poller = QueuePoller(self.stack.physical[mapping.queue], function, mapping.batch, self.runner)
+            self._ends.callback(poller.stop)
         names = {logical: each.name for logical, each in self.stack.functions.items()}
         api = self._serve(HttpApi(template.routes(), names, self.runner), profile.api_port)
 
@@ -88,6 +93,10 @@ class LaptopCloud:
             emulated=profile.openai_base_url is None,
             table=self.stack.table,
             state_machine=self.stack.state_machine,
+            bus=self.stack.bus,
+            inbox=self.stack.inbox,
+            request_queue=self.stack.request_queue,
+            dead_letter_queue=self.stack.dead_letter_queue,
         )
         self._snapshot = Snapshot(profile.state_folder / "table.jsonl")
         self._snapshot.load(self.stack.dynamodb, self.stack.table)

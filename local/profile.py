@@ -43,7 +43,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where a laptop cloud answers, and what its table and its workflow are called.
+    """Where a laptop cloud answers, and what its table, workflow, bus, bucket and queues are called.
 
     `emulated` says that `openai` is the emulator.
     """
@@ -55,6 +55,10 @@ class Addresses:
     emulated: bool
     table: str
     state_machine: str
+    bus: str
+    inbox: str
+    request_queue: str
+    dead_letter_queue: str
 
 
 @contextmanager

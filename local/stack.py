@@ -35,8 +35,18 @@ class Stack:
         _upload_code()
         _store_secret(template.parameter_default("OpenAISecretName"), secret)
         outputs = self._deploy(template, parameters)
+        self.physical = {
+            each["LogicalResourceId"]: each.get("PhysicalResourceId", "")
+            for each in self._cloudformation.describe_stack_resources(StackName=STACK_NAME)["StackResources"]
+        }
         self.functions = dict(self._functions(environment))
         self.table = outputs["TableName"]
+        self.bus = outputs["BusName"]
+        self.inbox = outputs["InboxBucketName"]
+        self.request_queue = outputs["RequestQueueUrl"]
+        self.dead_letter_queue = outputs["DeadLetterQueueUrl"]
+        for bucket in template.announcing_buckets():
+            _announce_objects(self.physical[bucket])
         self.state_machine = self._create_workflow(outputs["StateMachineArn"], template.workflow(outputs))
 
     def _deploy(self, template: Template, parameters: Mapping[str, str]) -> dict[str, str]:
@@ -75,6 +85,13 @@ class Stack:
             roleArn="arn:aws:iam::123456789012:role/workflow",
         )
         return made["stateMachineArn"]
+
+
+def _announce_objects(bucket: str) -> None:
+    """CloudFormation's own leaves out that a bucket tells EventBridge of its objects."""
+    boto3.client("s3").put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
 
 
 def _upload_code() -> None:

@@ -18,10 +18,12 @@ from local.profile import AWS_ENVIRONMENT, ROOT, aws_environment
 CODE_BUCKET = "upcall-code"
 
 _NOT_ON_A_LAPTOP = (
+    "AWS::Lambda::EventSourceMapping",
     "AWS::ApiGatewayV2::",
     "AWS::Lambda::Permission",
     "AWS::Lambda::LayerVersion",
     "AWS::S3::BucketPolicy",
+    "AWS::SQS::QueuePolicy",
 )
 _SUBSTITUTION = "Substitution"
 
@@ -33,6 +35,15 @@ class Route:
     method: str
     path: str
     function: str
+
+
+@dataclass(frozen=True)
+class QueueMapping:
+    """A queue whose messages a function gets, both by their logical ids, in batches of at most `batch`."""
+
+    queue: str
+    function: str
+    batch: int
 
 
 class Template:
@@ -57,6 +68,7 @@ class Template:
             name: resource
             for name, resource in self.transformed["Resources"].items()
             if not resource["Type"].startswith(_NOT_ON_A_LAPTOP)
+            and "ScheduleExpression" not in resource.get("Properties", {})  # it has no clock
         }
         for resource in resources.values():
             resource.get("Properties", {}).pop("Layers", None)
@@ -91,6 +103,30 @@ class Template:
                 uri = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
                 (function,) = re.findall(r"\$\{(\w+)\.Arn\}", uri)
                 yield Route(method.upper(), path, function)
+
+    def queue_mappings(self) -> Iterator[QueueMapping]:
+        """The queues that functions are fed from."""
+        for name in self._of_type(self.transformed, "AWS::Lambda::EventSourceMapping"):
+            properties = self.transformed["Resources"][name]["Properties"]
+            queue, _ = properties["EventSourceArn"]["Fn::GetAtt"]
+            yield QueueMapping(queue, properties["FunctionName"]["Ref"], properties["BatchSize"])
+
+    def announcing_buckets(self) -> list[str]:
+        """The buckets that tell EventBridge of their objects."""
+        return [
+            name
+            for name in self._of_type(self.transformed, "AWS::S3::Bucket")
+            if "EventBridgeConfiguration"
+            in self.transformed["Resources"][name]["Properties"].get("NotificationConfiguration", {})
+        ]
+
+    def schedules(self) -> dict[str, dict[str, Any]]:
+        """The rules that a clock fires, by logical id: their properties."""
+        return {
+            name: self.transformed["Resources"][name]["Properties"]
+            for name in self._of_type(self.transformed, "AWS::Events::Rule")
+            if "ScheduleExpression" in self.transformed["Resources"][name]["Properties"]
+        }
 
     def _deployable(self, root: Path) -> dict[str, Any]:
         """The template as `sam package` leaves it: code in a bucket, the definition inside."""

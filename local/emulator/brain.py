@@ -148,22 +148,31 @@ class Brain:
 
 
 def offline_model(conversation: Conversation) -> Step:
-    """Fetch every URL of the prompt, all at once, then summarise what came back."""
-    urls = [url.rstrip(".,;:!?)'\"") for url in re.findall(r"https?://[^\s<>\"]+", conversation.prompt)]
-    if not conversation.rounds and urls and "fetch" in conversation.tools:
-        return CallTools(tuple(Call.of("fetch", url=url) for url in dict.fromkeys(urls)))
+    """Read every URL and stored object of the prompt, all at once, then summarise what came back."""
+    if not conversation.rounds and (calls := _calls(conversation)):
+        return CallTools(calls)
     exchanges = [exchange for round_ in conversation.rounds for exchange in round_]
     if not exchanges:
         return Say("I am the offline model: I read the pages that a prompt names. It names none.")
     return Say("\n\n".join(_report(exchange) for exchange in exchanges))
 
 
+def _calls(conversation: Conversation) -> tuple[Call, ...]:
+    keys = re.findall(r'stored object ("(?:[^"\\]|\\.)*")', conversation.prompt)
+    urls = [url.rstrip(".,;:!?)'\"") for url in re.findall(r"https?://[^\s<>\"]+", conversation.prompt)]
+    calls = [
+        *(Call.of("read_object", key=json.loads(key)) for key in dict.fromkeys(keys)),
+        *(Call.of("fetch", url=url) for url in dict.fromkeys(urls) if not keys),
+    ]
+    return tuple(call for call in calls if call.name in conversation.tools)
+
+
 def _report(exchange: Exchange) -> str:
-    url = json.loads(exchange.call.arguments)["url"]
+    (source, *_) = json.loads(exchange.call.arguments).values()
     try:
         page = json.loads(exchange.output)
     except ValueError:
-        page = {"title": url, "text": exchange.output}
+        page = {"title": source, "text": exchange.output}
     if "error" in page:
-        return f"I could not read {url}: {page['error']}"
-    return f"{page['title'] or url}: {summarise(page['text'])}"
+        return f"I could not read {source}: {page['error']}"
+    return f"{page['title'] or source}: {summarise(page['text'])}"

@@ -70,6 +70,11 @@ def bucket_name() -> str:
     return _read("BUCKET_NAME")
 
 
+def dead_letter_queue_url() -> str:
+    """The queue of messages that no run could be started from."""
+    return _read("DEAD_LETTER_QUEUE_URL")
+
+
 def webhook_url() -> str:
     """Where `notify` posts to; empty where the operator has named no place."""
     return _read("WEBHOOK_URL")

@@ -16,7 +16,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from upcall import settings
@@ -220,7 +220,9 @@ class RunStore:
             if day < oldest:
                 return RunList(runs=tuple(found))
             lists = [self._listed(each, day, before) for each in statuses]
-            for run in heapq.merge(*lists, key=lambda run: run.run_id, reverse=True):
+            merged = heapq.merge(*lists, key=lambda run: run.run_id, reverse=True)
+            for _, seen in groupby(merged, key=lambda run: run.run_id):
+                *_, run = seen  # one that moved on meanwhile is in several lists, the last is where it went
                 found.append(run)
                 if len(found) == limit:
                     return RunList(runs=tuple(found), next_cursor=run.run_id)

@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import boto3
 import httpx
 import pytest
+from support.events import message
 
 from local.cloud import LaptopCloud
 from local.emulator import Hang
@@ -156,3 +158,54 @@ def test_what_was_run_is_still_there_when_the_cloud_was_killed(
     listed = upcall("list", **state)
     assert location.removeprefix("/runs/") in listed.stdout
     assert "completed" in listed.stdout
+
+
+def listed(upcall: Upcall, prompt: str) -> str:
+    """The id of the completed run whose prompt begins so."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        for line in upcall("list", "--status", "completed").stdout.splitlines():
+            run_id, _, _, excerpt = line.split("\t")
+            if excerpt.startswith(prompt[:80]):
+                return run_id
+        time.sleep(0.3)
+    raise TimeoutError(prompt)
+
+
+@pytest.mark.parametrize("kind", ["request", "run_requested"])
+def test_an_event_that_is_sent_starts_a_run(
+    addresses: dict[str, Any], upcall: Upcall, tmp_path: Path, kind: str
+) -> None:
+    prompt = f"Summarise {addresses['pages']}/bread?{kind}"
+    event = json.dumps(message(kind)).replace("Summarise https://example.com", prompt)
+    (tmp_path / "event.json").write_text(event, "utf-8")
+
+    sent = upcall("send-event", str(tmp_path / "event.json"))
+
+    assert sent.stdout.startswith("sent to the queue" if kind == "request" else "sent to the bus"), (
+        sent.stderr
+    )
+    assert "cold does to dough" in upcall("show", listed(upcall, prompt)).stdout
+
+
+def test_the_schedule_can_be_fired_by_hand(addresses: dict[str, Any], upcall: Upcall) -> None:
+    assert upcall("fire", f"{addresses['pages']}/lighthouses?fired").stdout.startswith("sent to the queue")
+
+    shown = upcall("show", listed(upcall, f"Summarise each of these: {addresses['pages']}/lighthouses?fired"))
+    assert "How a lighthouse says its name" in shown.stdout
+
+
+def test_a_file_that_is_no_event_is_one_line(
+    addresses: dict[str, Any], upcall: Upcall, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.json").write_text("{", "utf-8")
+
+    assert addresses
+    assert "is not JSON" in problem(upcall("send-event", str(tmp_path / "bad.json")))
+    assert "cannot be read: No such file" in problem(upcall("send-event", str(tmp_path / "none.json")))
+
+
+def test_where_no_cloud_is_up_nothing_is_sent(upcall: Upcall, tmp_path: Path) -> None:
+    state = {"UPCALL_STATE_FOLDER": str(tmp_path)}
+
+    assert problem(upcall("fire", **state)).startswith("upcall: no laptop cloud is up; start one with")

@@ -70,7 +70,7 @@ def test_a_server_of_the_users_own_drives_the_run(upcall: Upcall, laptop: Laptop
     assert run.returncode == 0, run.stderr
     assert run.stdout == "From [elsewhere] :smile:.\n"
     assert url in run.stderr
-    assert " s    nothing y  There is no tool nothing. There is: fetch." in run.stderr
+    assert " s    nothing y  There is no tool nothing. There is: fetch, read_object." in run.stderr
 
 
 def test_a_run_that_fails_says_why_and_exits_with_1(upcall: Upcall, laptop: LaptopCloud) -> None:

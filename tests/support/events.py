@@ -29,6 +29,12 @@ def sample(name: str, **changes: Any) -> dict[str, Any]:
     return {**event, **changes}
 
 
+def message(kind: str) -> dict[str, Any]:
+    """The sample of a message that asks for a run."""
+    found: dict[str, Any] = json.loads((ROOT / "events" / "messages" / f"{kind}.json").read_text("utf-8"))
+    return found
+
+
 def samples() -> list[Path]:
     """All sample events."""
     return sorted((ROOT / "events").glob("*.json"))

@@ -11,6 +11,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -26,6 +27,9 @@ Serve = Callable[[socket.socket], None]
 
 _getaddrinfo = socket.getaddrinfo
 _connect = socket.socket.connect
+
+_inside: ContextVar[bool] = ContextVar("inside", default=False)
+"""Whether a thread belongs to a test with a world of its own; a cloud in the background does not."""
 
 
 def at(address: str, port: int) -> Answer:
@@ -57,13 +61,17 @@ class World:
     def replace(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Be the world of this test."""
 
-        def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        _inside.set(True)
+
+        def getaddrinfo(host: str, port: int, *more: Any, **named: Any) -> list[Any]:
+            if not _inside.get():
+                return _getaddrinfo(host, port, *more, **named)
             host.encode("idna")  # as the real one does first, which refuses some hosts by that
             self.asked.append(host)
             return [(family, socket.SOCK_STREAM, 6, "", to) for family, to in self.resolve(host, port)]
 
         def connect(connection: socket.socket, to: Any) -> None:
-            if connection.family == socket.AF_UNIX:
+            if connection.family == socket.AF_UNIX or not _inside.get():
                 return _connect(connection, to)
             self.connected.append(to)
             if not ip_address(to[0]).is_loopback:

@@ -52,7 +52,7 @@ def test_arguments_that_miss_the_schema_name_each_field(runs: Runs) -> None:
 def test_a_tool_that_does_not_exist_is_never_invoked(runs: Runs, name: str) -> None:
     (output,) = after(runs, Call(name, "{}")).outputs
 
-    assert output == {"error": f"There is no tool {name}. There is: fetch."}
+    assert output == {"error": f"There is no tool {name}. There is: fetch, read_object."}
 
 
 def test_a_tool_of_the_stack_that_the_assistant_does_not_name(runs: Runs) -> None:

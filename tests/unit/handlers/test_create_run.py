@@ -11,7 +11,7 @@ def test_a_run_is_created_upstream_and_its_ids_are_recorded(
     made = invoke("CreateRunFunction", sample("create_run", run_id=run.run_id))
 
     assert made["handle"]["ids"]["response_id"].startswith("resp_")
-    assert made["tools"] == ["fetch"]
+    assert made["tools"] == ["fetch", "read_object"]
     assert made["limits"] == {"rounds": 10, "seconds": 900}
     found = store.get(run.run_id)
     assert found.status == "in_progress"

@@ -8,7 +8,7 @@ from upcall.errors import NotFound
 def test_the_summarizer_ships() -> None:
     summarizer = assistant("summarizer")
 
-    assert summarizer.tools == ("fetch",)
+    assert summarizer.tools == ("fetch", "read_object")
     assert summarizer.limits.rounds == 10
 
 

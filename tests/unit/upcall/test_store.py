@@ -1,5 +1,6 @@
 """The table, on moto, with the key schema of the template."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -167,3 +168,20 @@ def test_everything_of_a_run_leaves_the_table_on_the_same_day(store: RunStore) -
     assert {item["sk"]["S"] for item in items} == {"RUN", "CALL#0001#c1", "MESSAGE#0001"}
     (expires_at,) = {int(item["expires_at"]["N"]) for item in items}
     assert expires_at == int((run.created_at + timedelta(days=30)).timestamp())
+
+
+def test_a_run_that_moves_on_while_it_is_listed_is_listed_once(store: RunStore) -> None:
+    """Each status has a list of its own, and they are not read at one moment."""
+    run = added(store)
+    client = boto3.client("dynamodb", region_name="us-east-1")
+    moved = threading.Event()
+
+    def move_on(**_: object) -> None:
+        if not moved.is_set():
+            moved.set()
+            store.created(run, HANDLE)
+
+    client.meta.events.register("after-call.dynamodb.Query", move_on)
+    listing = RunStore(client, store._table, retention_days=30)
+
+    assert [(each.run_id, each.status) for each in listing.recent()] == [(run.run_id, "in_progress")]
