@@ -13,6 +13,7 @@ import httpx
 from cli.problems import Problem
 from local.profile import AWS_ENVIRONMENT, STATE_FOLDER, Addresses, Profile, aws_environment
 from upcall.store import RunStore
+from upcall.table import Table
 from upcall.workflow import execution_arn
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Cloud:
     @property
     def store(self) -> RunStore:
         """The table of runs."""
-        return RunStore(boto3.client("dynamodb"), self.addresses.table, RETENTION_DAYS)
+        return RunStore(Table(boto3.client("dynamodb"), self.addresses.table), RETENTION_DAYS)
 
     def execution_arn(self, run_id: str) -> str:
         """The execution of a run, which bears the run's name."""

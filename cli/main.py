@@ -72,7 +72,7 @@ def list_runs(
     from cli.render import print_json, run_list, status_of
 
     with store() as runs:
-        found = list(islice(runs.recent(status_of(status)), limit))
+        found = list(islice(runs.index.recent(status_of(status)), limit))
     if as_json:
         print_json(out, [each.model_dump(mode="json", exclude_none=True) for each in found])
     else:

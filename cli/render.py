@@ -57,7 +57,7 @@ def whole_run(console: Console, run: Run, ledger: Iterable[LedgerEntry], message
     facts.add_column(style="dim")
     facts.add_row("run", run.run_id)
     facts.add_row("status", Text(run.status, STYLES.get(run.status, "")))
-    facts.add_row("prompt", Text(run.prompt))
+    facts.add_row("prompt", Text(run.asked))
     facts.add_row("assistant", f"{run.assistant} · {run.model} · {run.run_api}")
     if run.handle:
         facts.add_row("upstream", " ".join(run.handle.ids.values()))

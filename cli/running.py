@@ -19,7 +19,8 @@ from cli.render import print_json, summary_line
 from upcall.errors import InvalidInput
 from upcall.field_errors import field_errors
 from upcall.models import LedgerEntry
-from upcall.run import RunRequest, RunView
+from upcall.run import RunView
+from upcall.run_request import RunRequest
 
 LOOK_EVERY_SECONDS = 0.15
 

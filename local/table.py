@@ -11,6 +11,7 @@ from samtranslator.yaml_helper import yaml_parse
 from local.profile import ROOT
 from local.snapshot import Snapshot
 from upcall.store import RunStore
+from upcall.table import Table
 
 KEPT = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
 
@@ -25,4 +26,4 @@ def table_alone(state_folder: Path) -> Iterator[RunStore]:
         client = boto3.client("dynamodb", region_name="us-east-1")
         client.create_table(TableName="runs", **{key: properties[key] for key in KEPT})
         Snapshot(state_folder / "table.jsonl").load(client, "runs")
-        yield RunStore(client, "runs", days)
+        yield RunStore(Table(client, "runs"), days)

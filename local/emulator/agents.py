@@ -105,9 +105,10 @@ class Agents:
             if message.get("role") != "user" or not isinstance(message.get("content"), list):
                 words = "A message of the input has the role 'user' and a list of content parts."
                 raise ApiError(400, words, param="input")
-        prompt = " ".join(_text(message["content"]) for message in said)
+        texts = tuple((message["role"], _text(message["content"])) for message in said)
+        prompt = " ".join(text for _, text in texts)
         tools = tuple(tool["name"] for tool in agent.get("tools") or ())
-        conversation = Conversation(prompt, tools, follows=follows)
+        conversation = Conversation(prompt, tools, follows=follows, said=texts)
         return AgentTurn(said, [begin(self._brain, agent["model"], conversation, self._thinking)])
 
     def _take(self, session: Session, events: Sequence[Json]) -> Response:

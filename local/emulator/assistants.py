@@ -192,10 +192,13 @@ class Assistants:
 
     def _create(self, thread: _Thread, document: _Document) -> _Document:
         thread.refuse_while_active("Thread {thread} already has an active run {run}.")
-        said = [each["content"][0]["text"]["value"] for each in thread.messages if each["role"] == "user"]
+        said = tuple((each["role"], each["content"][0]["text"]["value"]) for each in thread.messages)
         tools = tuple(each["function"]["name"] for each in document["tools"] if "function" in each)
         before = thread.runs[-1].turn.conversation if thread.runs else None
-        conversation = Conversation(said[-1] if said else "", tools, follows=before)
+        wanted = document["response_format"]
+        schema = wanted["json_schema"]["schema"] if wanted != "auto" else None
+        prompt = said[-1][1] if said else ""
+        conversation = Conversation(prompt, tools, follows=before, said=said, schema=schema)
         run = _Run(document, [begin(self._brain, document["model"], conversation, self._thinking)])
         thread.entries.append(run)
         return _run_document(run)
@@ -265,7 +268,12 @@ def _settings(asked: Mapping[str, Any], inherited: Mapping[str, Any] | None = No
     for i, tool in enumerate(tools):
         if tool.get("type") == "function":  # nested, not flat as in the Responses API
             _required(_required(tool, "function", f"tools[{i}]."), "name", f"tools[{i}].function.")
-    return {"model": _required(given, "model"), "instructions": given.get("instructions"), "tools": tools}
+    return {
+        "model": _required(given, "model"),
+        "instructions": given.get("instructions"),
+        "tools": tools,
+        "response_format": given.get("response_format", "auto"),
+    }
 
 
 def _message(thread_id: str, asked: Mapping[str, Any]) -> _Document:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from local.emulator.json_schema import instance
 from local.emulator.summary import summarise
 
 if TYPE_CHECKING:
@@ -91,12 +92,18 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Conversation:
-    """What the model knows: the prompt, the tools it has, the rounds so far, and what went before."""
+    """What the model knows: what was said, the tools it has, the rounds so far, and what went before.
+
+    `prompt` is what the user says, `said` is all of it with the roles; `schema` is of the JSON that the
+    message is to be.
+    """
 
     prompt: str
     tools: tuple[str, ...]
     rounds: tuple[tuple[Exchange, ...], ...] = ()
     follows: "Conversation | None" = None
+    said: tuple[tuple[str, str], ...] = ()
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass
@@ -147,14 +154,18 @@ class Brain:
         return offline_model(conversation)
 
 
+NO_PAGES = "I am the offline model: I read the pages that a prompt names. It names none."
+
+
 def offline_model(conversation: Conversation) -> Step:
     """Read every URL and stored object of the prompt, all at once, then summarise what came back."""
     if not conversation.rounds and (calls := _calls(conversation)):
         return CallTools(calls)
     exchanges = [exchange for round_ in conversation.rounds for exchange in round_]
-    if not exchanges:
-        return Say("I am the offline model: I read the pages that a prompt names. It names none.")
-    return Say("\n\n".join(_report(exchange) for exchange in exchanges))
+    text = "\n\n".join(_report(exchange) for exchange in exchanges) or NO_PAGES
+    if conversation.schema is None:
+        return Say(text)
+    return Say(json.dumps(instance(conversation.schema, text), ensure_ascii=False))
 
 
 def _calls(conversation: Conversation) -> tuple[Call, ...]:

@@ -92,11 +92,13 @@ class Responses:
         given = asked.get("input") or ""
         items = [{"role": "user", "content": given}] if isinstance(given, str) else given
         outputs = {i["call_id"]: i["output"] for i in items if i.get("type") == "function_call_output"}
-        prompt = " ".join(str(item["content"]) for item in items if "content" in item)
+        said = tuple((item["role"], _text(item["content"])) for item in items if "content" in item)
+        prompt = " ".join(text for role, text in said if role == "user")
+        schema = ((asked.get("text") or {}).get("format") or {}).get("schema")
         before = asked.get("previous_response_id")
         if before is None:
             _no_strangers(outputs, {})
-            return Conversation(prompt, tools)
+            return Conversation(prompt, tools, said=said, schema=schema)
         if before not in self._stored:
             raise ApiError(
                 400,
@@ -112,7 +114,11 @@ class Responses:
         _no_strangers(outputs, previous.calls)
         if previous.calls:
             return previous.answered(outputs)
-        return Conversation(prompt, tools, follows=previous.conversation)
+        return Conversation(prompt, tools, follows=previous.conversation, said=said, schema=schema)
+
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else " ".join(part["text"] for part in content)
 
 
 def _no_strangers(outputs: Mapping[str, str], calls: Mapping[str, Call]) -> None:

@@ -6,7 +6,7 @@ Every protocol of the emulator is a way to start turns, to look at them and to a
 import itertools
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from local.emulator.brain import Brain, Call, CallTools, Conversation, Exchange, Hang, Say, Step
@@ -57,13 +57,13 @@ class Turn:
     def answered(self, outputs: Mapping[str, str]) -> Conversation:
         """The conversation with a round more: an output for each call of this turn."""
         round_ = tuple(Exchange(call, outputs[id_]) for id_, call in self.calls.items())
-        before = self.conversation
-        return Conversation(before.prompt, before.tools, (*before.rounds, round_), before.follows)
+        return replace(self.conversation, rounds=(*self.conversation.rounds, round_))
 
     def tokens_in(self, instructions: str) -> int:
         """What the model read: four characters a token, near enough for English."""
         outputs = (each.output for round_ in self.conversation.rounds for each in round_)
-        return (len(instructions) + len(self.conversation.prompt) + sum(map(len, outputs))) // 4
+        said = (text for _, text in self.conversation.said)
+        return (len(instructions) + sum(map(len, said)) + sum(map(len, outputs))) // 4
 
 
 def begin(brain: Brain, model: str, conversation: Conversation, thinking_seconds: float) -> Turn:

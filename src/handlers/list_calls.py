@@ -6,9 +6,11 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
+from upcall.caller import callers_run
 from upcall.http import RunId, answer, answers, handler, http_api
 from upcall.run import CallList
-from upcall.store import LIST_LIMIT, run_store
+from upcall.run_index import LIST_LIMIT
+from upcall.store import run_store
 
 app = http_api()
 lambda_handler = handler(app)
@@ -27,4 +29,5 @@ def list_calls(
     cursor: Cursor = None,
 ) -> Response[str]:
     """List the tool calls of a run that were answered, with their outputs, round by round."""
-    return answer(HTTPStatus.OK, run_store().calls(run_id, limit, cursor))
+    run = callers_run(run_id)
+    return answer(HTTPStatus.OK, run_store().calls(run.run_id, limit, cursor))

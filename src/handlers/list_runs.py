@@ -6,10 +6,12 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
+from upcall.caller import seen_by_caller
 from upcall.http import answer, answers, handler, http_api
 from upcall.models import Status
 from upcall.run import RunList
-from upcall.store import LIST_LIMIT, run_store
+from upcall.run_index import LIST_LIMIT
+from upcall.store import run_store
 
 app = http_api()
 lambda_handler = handler(app)
@@ -25,5 +27,5 @@ def list_runs(
     limit: Annotated[int, Query(ge=1, le=LIST_LIMIT, description="At most so many.")] = 20,
     cursor: Cursor = None,
 ) -> Response[str]:
-    """List runs, newest first. A part may be short or empty; the list ends where there is no next_cursor."""
-    return answer(HTTPStatus.OK, run_store().listed(status, limit, cursor))
+    """List the caller's runs, newest first. A part may be short or empty; the last has no next_cursor."""
+    return answer(HTTPStatus.OK, run_store().index.listed(status, limit, cursor, seen_by_caller()))

@@ -6,9 +6,10 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header
 
+from upcall.caller import caller
 from upcall.http import answer, answers, handler, http_api
 from upcall.models import Model, Status
-from upcall.run import RunRequest
+from upcall.run_request import RunRequest
 from upcall.start import start
 
 app = http_api()
@@ -38,6 +39,6 @@ def start_run(
     ] = None,
 ) -> Response[str]:
     """Start a run."""
-    run = start(request, idempotency_key)
+    run = start(request, caller(), idempotency_key)
     accepted = RunAccepted(run_id=run.run_id, status=run.status)
     return answer(HTTPStatus.ACCEPTED, accepted, Location=f"/runs/{run.run_id}")

@@ -1,5 +1,6 @@
 """How a run is called off: in the table, upstream, and in the workflow."""
 
+from upcall.caller import callers_run
 from upcall.errors import RunEnded, TryAgain
 from upcall.log import logger
 from upcall.models import Failure, Usage
@@ -33,7 +34,7 @@ def cancel(run_id: str) -> Run:
 
 def _ended(run_id: str) -> Run:
     for _ in range(TRIES):
-        run = run_store().get(run_id)
+        run = callers_run(run_id)
         if run.ended:
             raise RunEnded(f"run {run_id} has ended already: it is {run.status}")
         try:

@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from upcall.caller import calling
 from upcall.errors import FieldError, InvalidInput, KeyReused, NotFound, RunEnded
 from upcall.field_errors import WHOLE
 from upcall.log import logger
@@ -90,7 +91,8 @@ def handler(app: APIGatewayHttpResolver) -> Handler:
             refusal = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
             return {"statusCode": refusal.status_code, "body": refusal.body, "headers": refusal.headers}
         headers = {**event.get("headers", {}), "content-type": "application/json"}
-        return _for_one_request(app, {**event, "headers": headers}, context)
+        with calling(event):
+            return _for_one_request(app, {**event, "headers": headers}, context)
 
     return lambda_handler
 

@@ -12,9 +12,11 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field, ValidationError
 
+from upcall.caller import EVENTS
 from upcall.errors import FieldError, InvalidInput
 from upcall.field_errors import WHOLE, field_errors
-from upcall.run import Run, RunRequest
+from upcall.run import Run
+from upcall.run_request import RunRequest
 from upcall.start import start
 
 MAX_DIGEST_URLS = 50
@@ -26,7 +28,7 @@ def start_from_message(body: str, message_id: str) -> Run:
     Raises InvalidInput for what cannot be read or started.
     """
     key, request = _read(body, message_id)
-    return start(request, key)
+    return start(request, EVENTS, key)
 
 
 class _Event(BaseModel):

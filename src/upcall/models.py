@@ -40,6 +40,11 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @classmethod
+    def read(cls, item: Mapping[str, Any]) -> Self:
+        """The model that an item of the table holds, beside attributes that are none of its fields."""
+        return cls.model_validate({name: item[name] for name in cls.model_fields if name in item})
+
 
 class Usage(Model):
     """Tokens, as the run API counted them."""

@@ -1,13 +1,15 @@
 """A run: our durable unit, from the request to the ending. One prompt in, one final message out."""
 
+import json
 import secrets
 import time
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field
 
-from upcall.assistants import Limits, LimitsRequest
+from upcall.assistants import Limits
+from upcall.jsontext import json_bytes, longest_prefix
 from upcall.models import (
     END_STATUSES,
     EndStatus,
@@ -19,59 +21,35 @@ from upcall.models import (
     Status,
     Usage,
 )
+from upcall.run_request import InputItem, Metadata, ResponseFormat
 
-MAX_PROMPT_BYTES = 100 * 1024
-"""A prompt is at most 100 KB of UTF-8: it stays in one DynamoDB item (400 KB) with room to spare."""
-
-
-def _speaks(prompt: str) -> str:
-    if not prompt.strip():
-        raise ValueError("must not be empty")
-    try:
-        size = len(prompt.encode())
-    except UnicodeEncodeError:
-        raise ValueError("must be Unicode text; it holds half of a surrogate pair") from None
-    if size > MAX_PROMPT_BYTES:
-        raise ValueError(f"must be at most {MAX_PROMPT_BYTES:,} bytes of UTF-8, not {size:,}")
-    return prompt
+MAX_EXCERPT_CHARACTERS = 4000
+MAX_EXCERPT_BYTES = 16_384
+"""Of a message in an announcement, counted as JSON: a bus takes events of 1 MB, a state less."""
 
 
-MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-MetadataValue = Annotated[str, StringConstraints(max_length=512)]
-Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
-"""The caller's own words about a run, in the measure that OpenAI has for it."""
-
-
-class RunRequest(Model):
-    """What a caller sends to start a run."""
-
-    prompt: Annotated[
-        str,
-        AfterValidator(_speaks),
-        Field(min_length=1, description="What to do. At most 100 KB of UTF-8."),
-    ]
-    assistant: Annotated[str, Field(description="Who does it: a name of GET /assistants.")] | None = None
-    model: (
-        Annotated[str, Field(min_length=1, max_length=200, description="The model that thinks.")] | None
-    ) = None
-    run_api: RunApiName | None = None
-    previous_run_id: (
-        Annotated[str, Field(max_length=80, description="A completed run whose conversation goes on.")] | None
-    ) = None
-    limits: LimitsRequest = LimitsRequest()
-    metadata: Metadata = Field(default_factory=dict)
+def _unpacked(value: Any) -> Any:
+    """The store keeps a response format as JSON text: a schema holds what no item can, such as floats."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 class Run(Model):
-    """Our durable unit: one prompt in, one final message out."""
+    """Our durable unit: one prompt in, one final message out.
+
+    `owner` is the caller who asked for it. It has a `prompt` or an `input`, as its caller gave it.
+    """
 
     run_id: str
     status: Status
-    prompt: str
+    owner: str = ""
+    prompt: str | None = None
+    input: tuple[InputItem, ...] | None = None
     assistant: str
     model: str
     run_api: RunApiName
     previous_run_id: str | None = None
+    response_format: Annotated[ResponseFormat | None, BeforeValidator(_unpacked)] = None
+    callback_url: str | None = None
     limits: Limits = Limits()
     metadata: Metadata = Field(default_factory=dict)
     previous: Handle | None = None
@@ -86,31 +64,26 @@ class Run(Model):
     message_parts: int = 0
 
     @classmethod
-    def new(
-        cls,
-        *,
-        prompt: str,
-        assistant: str,
-        model: str,
-        run_api: RunApiName,
-        limits: Limits = Limits(),  # noqa: B008  # frozen
-        metadata: Metadata | None = None,
-        previous: "Run | None" = None,
-    ) -> Self:
-        """A run that has just been asked for. Its id sorts by time of creation."""
+    def new(cls, *, previous: "Run | None" = None, **asked: Any) -> Self:
+        """A run that has just been asked for, with the fields that were asked. Its id sorts by time."""
         return cls(
             run_id=new_run_id(),
             status="queued",
-            prompt=prompt,
-            assistant=assistant,
-            model=model,
-            run_api=run_api,
-            limits=limits,
-            metadata=metadata or {},
             previous_run_id=previous.run_id if previous else None,
             previous=previous.handle if previous else None,
             created_at=datetime.now(UTC),
+            **asked,
         )
+
+    @property
+    def items(self) -> tuple[InputItem, ...]:
+        """What the caller says, a prompt being one item of the user."""
+        return self.input or (InputItem(role="user", content=self.prompt or ""),)
+
+    @property
+    def asked(self) -> str:
+        """What the caller wants: the prompt, or the last item of the input."""
+        return self.items[-1].content
 
     @property
     def ended(self) -> bool:
@@ -119,7 +92,7 @@ class Run(Model):
 
 
 class RunSummary(Model):
-    """A run as a list shows it: without prompt, ids and message."""
+    """A run as a list shows it: the begin of its prompt, without ids and message."""
 
     run_id: str
     status: Status
@@ -162,18 +135,38 @@ class RunView(Run):
 
 
 class Ending(Model):
-    """How a run ended: what the workflow announces."""
+    """How a run ended, as it is announced: to the bus, and to the run's own callback.
+
+    `message_excerpt` is the begin of the message, of which `message_characters` tells the length.
+    """
 
     run_id: str
     status: EndStatus
+    owner: str
+    assistant: str
+    metadata: Metadata
     round: int
+    tool_calls: int
     usage: Usage
+    created_at: datetime
+    ended_at: datetime | None = None
     failure: Failure | None = None
+    message_excerpt: str | None = None
+    message_characters: int = 0
+    has_callback: bool = False
 
     @classmethod
-    def of(cls, run: Run) -> Self:
-        """The ending of a run that has ended."""
-        return cls.model_validate(run.model_dump(include=set(cls.model_fields)))
+    def of(cls, run: Run, message: str | None = None) -> Self:
+        """The ending of a run that has ended, with its message, if it has one."""
+        told = run.model_dump(include=set(cls.model_fields))
+        if message is not None:
+            told["message_excerpt"] = longest_prefix(message, _is_short, MAX_EXCERPT_CHARACTERS)
+            told["message_characters"] = len(message)
+        return cls.model_validate({**told, "has_callback": run.callback_url is not None})
+
+
+def _is_short(text: str) -> bool:
+    return json_bytes(text) <= MAX_EXCERPT_BYTES
 
 
 def new_run_id() -> str:

@@ -25,6 +25,11 @@ def retention_days() -> int:
     return int(_read("RETENTION_DAYS"))
 
 
+def one_tenant() -> bool:
+    """Whether every caller may see every run; else each sees its own."""
+    return _read("TENANCY") == "one"
+
+
 def state_machine_arn() -> str:
     """The workflow that runs are started on."""
     return _read("STATE_MACHINE_ARN")

@@ -4,19 +4,21 @@ import hashlib
 
 from upcall import settings
 from upcall.assistants import assistant
+from upcall.caller import callers_run
 from upcall.errors import FieldError, InvalidInput, KeyReused, NotFound
-from upcall.run import Run, RunRequest
+from upcall.run import Run
+from upcall.run_request import RunRequest
 from upcall.store import run_store
 from upcall.workflow import start_execution
 
 DEFAULT_ASSISTANT = "summarizer"
 
 
-def start(request: RunRequest, key: str | None = None) -> Run:
+def start(request: RunRequest, owner: str, key: str | None = None) -> Run:
     """Record a run and start the workflow on it.
 
-    The same request with the same `key` gives the same run, however often and at once it is made. Raises
-    KeyReused for another request with that key.
+    The same request of an owner with the same `key` gives the same run, however often and at once it is
+    made. Raises KeyReused for another request with that key.
 
     Assistant, model and run API are the request's; else those of the run that it continues; else, for
     the last two, the assistant's; else the deployment's. Raises InvalidInput for an assistant that does
@@ -31,7 +33,9 @@ def start(request: RunRequest, key: str | None = None) -> Run:
     except NotFound as error:
         raise InvalidInput(FieldError("assistant", str(error))) from error
     run = Run.new(
+        owner=owner,
         prompt=request.prompt,
+        input=request.input,
         assistant=chosen.name,
         model=request.model or (previous.model if previous else None) or chosen.model or settings.model(),
         run_api=request.run_api
@@ -40,8 +44,11 @@ def start(request: RunRequest, key: str | None = None) -> Run:
         or settings.run_api(),
         limits=chosen.limits.model_copy(update=request.limits.model_dump(exclude_none=True)),
         metadata=request.metadata,
+        response_format=request.response_format,
+        callback_url=request.callback_url,
         previous=previous,
     )
+    _check_run_api(run)
     if key is not None:
         run = run.model_copy(update={"run_id": _claimed(key, run, request)})
     run = run_store().add(run)
@@ -72,7 +79,7 @@ def _previous(request: RunRequest) -> Run | None:
         return None
     field = "previous_run_id"
     try:
-        previous = run_store().get(request.previous_run_id)
+        previous = callers_run(request.previous_run_id)
     except NotFound as error:
         raise InvalidInput(FieldError(field, str(error))) from error
     if previous.status != "completed":
@@ -82,3 +89,13 @@ def _previous(request: RunRequest) -> Run | None:
         reason = f"the run that it continues went through {previous.run_api}"
         raise InvalidInput(FieldError("run_api", reason))
     return previous
+
+
+def _check_run_api(run: Run) -> None:
+    """Raise InvalidInput for what the Agents API does not have."""
+    if run.run_api != "agents":
+        return
+    if run.response_format is not None:
+        raise InvalidInput(FieldError("response_format", "the agents run API has none"))
+    if any(item.role != "user" for item in run.items):
+        raise InvalidInput(FieldError("input", "the agents run API takes items of the user alone"))

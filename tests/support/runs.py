@@ -53,8 +53,8 @@ class Runs:
         assert brain.unspent(model) == []
         return ended
 
-    def run(self, prompt: str, **fields: Any) -> Ended:
-        """Run a prompt to its end."""
+    def run(self, prompt: str | None, **fields: Any) -> Ended:
+        """Run a prompt, or the input among the fields, to its end."""
         run_id = self.post({"prompt": prompt, **fields}).json()["run_id"]
         execution = self.ended_execution(run_id)
         run = self.http.get(f"/runs/{run_id}").json()

@@ -46,7 +46,7 @@ def test_each_outside_thing_has_one_owner(path: Path) -> None:
     owners = {
         "openai": {"openai_client.py"},
         "httpx2": {"openai_client.py"},
-        "boto3": {"bucket.py", "dead_letters.py", "store.py", "workflow.py"},
+        "boto3": {"bucket.py", "dead_letters.py", "table.py", "workflow.py"},
         "botocore": {"bucket.py", "workflow.py"},
         "httpcore": {"connection.py", "download.py"},
         "httpx": {"connection.py", "download.py", "webhooks.py"},

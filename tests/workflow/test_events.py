@@ -12,6 +12,7 @@ from support.events import message
 
 from local.cloud import LaptopCloud
 from upcall.store import RunStore
+from upcall.table import Table
 
 PATIENCE_SECONDS = 30
 
@@ -33,14 +34,14 @@ def announced(laptop: LaptopCloud) -> Iterator[str]:
 def ended(laptop: LaptopCloud, announced: str, marker: str) -> tuple[dict[str, Any], str | None]:
     """The announcement of the run whose prompt holds the marker, and its message."""
     sqs = boto3.client("sqs")
-    store = RunStore(laptop.stack.dynamodb, laptop.stack.table, 30)
+    store = RunStore(Table(laptop.stack.dynamodb, laptop.stack.table), 30)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         found = sqs.receive_message(QueueUrl=announced, WaitTimeSeconds=1, MaxNumberOfMessages=10)
         for each in found.get("Messages", []):
             event: dict[str, Any] = json.loads(each["Body"])
             run = store.get(event["detail"]["run_id"])
-            if marker in run.prompt:
+            if marker in run.asked:
                 return event, store.message(run)
     raise AssertionError("nothing was announced")
 

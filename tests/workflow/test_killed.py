@@ -19,6 +19,7 @@ from local.emulator import Call, CallTools, Say
 from local.functions import function_environment
 from upcall.run import Run
 from upcall.store import RunStore
+from upcall.table import Table
 
 
 class Killed(BaseException):
@@ -90,7 +91,7 @@ class Killer:
 def test_each_tool_runs_once_for_the_run_that_is_followed_and_one_message_is_stored(
     laptop: LaptopCloud, api: Any, follow_up: bool
 ) -> None:
-    store = RunStore(laptop.stack.dynamodb, laptop.stack.table, retention_days=30)
+    store = RunStore(Table(laptop.stack.dynamodb, laptop.stack.table), 30)
     model = laptop.emulator.script(CallTools((Call("weather", "{}"),)), Say("Done."))
     killer = Killer(laptop)
     previous = None

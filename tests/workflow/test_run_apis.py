@@ -1,5 +1,6 @@
 """One workflow, three run APIs: the same cases for each, to the same ends."""
 
+import json
 import time
 from typing import Any
 
@@ -38,6 +39,45 @@ def test_parallel_calls(runs: Runs, laptop: LaptopCloud, api: str) -> None:
     tides, bread = ended.outputs
     assert "tide" in tides["title"]
     assert "dough" in bread["title"]
+
+
+def test_a_conversation_is_brought_along(runs: Runs, laptop: LaptopCloud, api: str) -> None:
+    said = [("user", "What is red?"), ("assistant", "Blood."), ("user", "And blue?")]
+    if api == "agents":  # it takes the user's items alone
+        said = [each for each in said if each[0] == "user"]
+    model = laptop.emulator.brain.script(Say("The sea."))
+    items = [{"role": role, "content": content} for role, content in said]
+
+    ended = runs.run(None, input=items, model=model, run_api=api)
+
+    assert ended.run["message"] == "The sea."
+    assert [(item["role"], item["content"]) for item in ended.run["input"]] == said
+    assert list(ended.heard[0].said) == said
+
+
+def test_the_message_is_json_of_the_schema_that_is_wanted(runs: Runs, laptop: LaptopCloud, api: str) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"summary": {"type": "string"}, "score": {"type": "number", "minimum": 0.5}},
+        "required": ["summary", "score"],
+        "additionalProperties": False,
+    }
+    wanted = {"type": "json_schema", "json_schema": {"name": "report", "schema": schema, "strict": True}}
+    body: dict[str, Any] = {
+        "prompt": f"Summarise {laptop.addresses.pages}/tides",
+        "run_api": api,
+        "response_format": wanted,
+    }
+    if api == "agents":
+        refused = runs.post(body)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "response_format")
+        return
+
+    ended = runs.run(**body)
+
+    assert ended.run["response_format"] == wanted
+    assert set(json.loads(ended.run["message"])) == {"summary", "score"}
+    assert "Most coasts see two high tides" in json.loads(ended.run["message"])["summary"]
 
 
 def test_three_rounds(runs: Runs, laptop: LaptopCloud, api: str) -> None:

@@ -61,8 +61,7 @@ def prepare(run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> 
 def create(run: Run, intent: Handle, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:
     """Start a session, or a new turn of the session of the run that it continues."""
     if session_id := intent.ids["session_id"]:
-        message = {"role": "user", "content": [{"type": "input_text", "text": run.prompt}]}
-        event = {"type": "agent.session.input.message", "input": [message]}
+        event = {"type": "agent.session.input.message", "input": _messages(run)}
         _send(session_id, [event], key=run.run_id)
         return intent
     agent: dict[str, Any] = {"model": run.model, "instructions": assistant.instructions}
@@ -71,7 +70,7 @@ def create(run: Run, intent: Handle, assistant: Assistant, tools: Sequence[ToolD
     request = {
         "agent": agent,
         "environment": {"type": "none"},
-        "input": run.prompt,
+        "input": run.prompt or _messages(run),
         "metadata": {"run_id": run.run_id},
     }
     made = openai_client.post("/agents/sessions", request, headers=HEADERS)
@@ -144,6 +143,12 @@ def cancel(handle: Handle) -> None:
     """Stop the session's turn; one that has ended, or is gone, is left as it is."""
     with suppress(Refused):
         _send(handle.ids["session_id"], [{"type": "agent.session.input.cancel"}])
+
+
+def _messages(run: Run) -> list[dict[str, Any]]:
+    return [
+        {"role": item.role, "content": [{"type": "input_text", "text": item.content}]} for item in run.items
+    ]
 
 
 def _waiting(handle: Handle, session: Mapping[str, Any]) -> Snapshot | None:

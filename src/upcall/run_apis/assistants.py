@@ -62,7 +62,9 @@ def create(
     if newest.get("metadata") == metadata:
         run_id = str(newest["id"])
     else:
-        request = {"assistant_id": intent.ids["assistant_id"], "metadata": metadata}
+        request: dict[str, Any] = {"assistant_id": intent.ids["assistant_id"], "metadata": metadata}
+        if run.response_format is not None:
+            request["response_format"] = run.response_format.model_dump()
         run_id = _post(runs, request).id
     return Handle(run_api="assistants", ids={**intent.ids, "run_id": run_id})
 
@@ -145,14 +147,18 @@ def _assistant_id(_base_url: str, definition: str) -> str:
 
 
 def _thread(run: Run) -> str:
-    """The thread with the prompt on it: a new one, or that of the run that it continues."""
-    metadata = {"run_id": run.run_id}
-    prompt = {"role": "user", "content": run.prompt, "metadata": metadata}
+    """The thread with what the caller says on it: a new one, or that of the run that it continues."""
+    messages = [
+        {"role": item.role, "content": item.content, "metadata": {"run_id": run.run_id, "item": str(number)}}
+        for number, item in enumerate(run.items)
+    ]
     if run.previous is None:
-        return _post("/threads", {"messages": [prompt], "metadata": metadata}).id
-    messages = f"/threads/{run.previous.ids['thread_id']}/messages"
-    if _newest(messages).get("metadata") != metadata:
-        _post(messages, prompt)
+        return _post("/threads", {"messages": messages, "metadata": {"run_id": run.run_id}}).id
+    path = f"/threads/{run.previous.ids['thread_id']}/messages"
+    newest = _newest(path).get("metadata")
+    there = next((number for number, each in enumerate(messages, 1) if each["metadata"] == newest), 0)
+    for message in messages[there:]:
+        _post(path, message)
     return run.previous.ids["thread_id"]
 
 

@@ -50,7 +50,8 @@ def create(
     tools: Sequence[ToolDefinition],
 ) -> Handle:
     """Start the first response of a run."""
-    turn: dict[str, Any] = {"input": run.prompt}
+    items = [{"role": item.role, "content": item.content} for item in run.items]
+    turn: dict[str, Any] = {"input": run.prompt or items}
     if run.previous is not None:
         turn["previous_response_id"] = run.previous.ids["response_id"]
     return _respond(run, assistant, tools, turn)
@@ -118,6 +119,8 @@ def _respond(
         "metadata": {"run_id": run.run_id},
         **turn,
     }
+    if run.response_format is not None:
+        body["text"] = {"format": {"type": "json_schema", **run.response_format.json_schema}}
     if tools:
         body["tools"] = [{"type": "function", "strict": True, **tool.model_dump()} for tool in tools]
     answer = openai_client.post("/responses", body)

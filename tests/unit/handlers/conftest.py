@@ -5,14 +5,16 @@ from support.events import Invoke, Recorded, sample
 
 from local.cloud import LaptopCloud
 from local.emulator import Say, Step
+from upcall.caller import ANYBODY
 from upcall.run import Run
 from upcall.store import RunStore
+from upcall.table import Table
 
 
 @pytest.fixture
 def store(laptop: LaptopCloud) -> RunStore:
     """The table of the laptop cloud."""
-    return RunStore(laptop.stack.dynamodb, laptop.stack.table, retention_days=30)
+    return RunStore(Table(laptop.stack.dynamodb, laptop.stack.table), 30)
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def recorded(laptop: LaptopCloud, store: RunStore) -> Recorded:
 
     def make(*steps: Step) -> Run:
         model = laptop.emulator.script(*(steps or (Say("Done."),)))
-        run = Run.new(prompt="Go.", assistant="summarizer", model=model, run_api="responses")
+        run = Run.new(owner=ANYBODY, prompt="Go.", assistant="summarizer", model=model, run_api="responses")
         store.add(run)
         return run
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from support.events import Invoke, sample
 
+from upcall.caller import ANYBODY
 from upcall.models import Failure, Usage
 from upcall.run import Run
 from upcall.store import RunStore
@@ -32,7 +33,9 @@ def expired(store: RunStore, count: int) -> list[str]:
     """Runs that have ended in a way that no other test's do, newest first."""
     made = []
     for number in range(count):
-        run = Run.new(prompt=f"Number {number}.", assistant="summarizer", model="m", run_api="responses")
+        run = Run.new(
+            owner=ANYBODY, prompt=f"Number {number}.", assistant="summarizer", model="m", run_api="responses"
+        )
         store.add(run)
         store.failed(run, Failure(status="incomplete", code="x", message="x"), Usage())
         made.append(run.run_id)

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from support.events import Invoke, sample
 
-from upcall.run import Run, RunRequest
+from upcall.caller import ANYBODY
+from upcall.run import Run
+from upcall.run_request import RunRequest
 from upcall.start import _fingerprint
 from upcall.store import RunStore
 
@@ -103,7 +105,7 @@ def test_a_body_beyond_all_measure_is_refused_before_it_is_read(invoke: Invoke) 
 def test_a_start_that_was_interrupted_is_gone_on_with(invoke: Invoke, store: RunStore) -> None:
     """The first sender died after it had claimed the key, and before there was a record."""
     key, request = uuid.uuid4().hex, RunRequest(prompt="Go.")
-    dead = Run.new(prompt="Go.", assistant="summarizer", model="m", run_api="responses")
+    dead = Run.new(owner=ANYBODY, prompt="Go.", assistant="summarizer", model="m", run_api="responses")
     store.claim(key, dead, _fingerprint(request))
 
     answer = started(invoke, {"prompt": "Go."}, **{"idempotency-key": key})

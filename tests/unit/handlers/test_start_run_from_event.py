@@ -24,7 +24,7 @@ def batch(*bodies: str) -> dict[str, Any]:
 
 def started(store: RunStore, prompt: str) -> list[str]:
     """The runs with that prompt."""
-    runs = (store.get(each.run_id) for each in store.recent())
+    runs = (store.get(each.run_id) for each in store.index.recent())
     return [run.run_id for run in runs if run.prompt == prompt]
 
 
@@ -76,7 +76,7 @@ def test_the_same_event_in_two_messages_starts_one_run(invoke: Invoke, store: Ru
 
     invoke("StartRunFromEventFunction", batch(text, text))
 
-    assert len(started(store, request.prompt)) == 1
+    assert len(started(store, request.prompt or "")) == 1
 
 
 UNREADABLE = {
@@ -84,7 +84,7 @@ UNREADABLE = {
     "{": "body: is not JSON",
     "[" * 100_000: "body: is not JSON",
     "[]": "body: should be an object",
-    "{}": "prompt: Field required",
+    "{}": "prompt: is required, or input",
     '{"prompt": 7}': "prompt: Input should be a valid string",
     '{"prompt": "x", "colour": "red"}': "colour: Extra inputs are not permitted",
     '{"prompt": "x", "assistant": "nobody"}': "assistant: there is no assistant 'nobody'",

@@ -1,7 +1,10 @@
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
-from upcall.run import MAX_PROMPT_BYTES, Run, RunRequest, RunView
+from upcall.run import Run, RunView
+from upcall.run_request import MAX_PROMPT_BYTES, RunRequest
 
 
 def new() -> Run:
@@ -37,6 +40,59 @@ def test_a_prompt_is_measured_in_bytes_of_utf_8() -> None:
 def test_half_a_character_is_refused() -> None:
     with pytest.raises(ValidationError, match=r"surrogate|unicode"):
         RunRequest(prompt="x\ud800")
+
+
+@pytest.mark.parametrize("body", [{}, {"prompt": None}, {"input": None}])
+def test_a_request_says_something(body: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="prompt\n.*is required, or input"):
+        RunRequest.model_validate(body)
+
+
+def test_a_prompt_does_not_stand_beside_an_input() -> None:
+    with pytest.raises(ValidationError, match="must not stand beside input"):
+        RunRequest.model_validate({"prompt": "Go.", "input": [{"role": "user", "content": "Go."}]})
+
+
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [
+        ([], "at least 1 item"),
+        ([{"role": "assistant", "content": "Hello."}], "must end with an item of the user"),
+        ([{"role": "user", "content": " "}], "must not be empty"),
+        ([{"role": "system", "content": "Obey."}], "should be 'user' or 'assistant'"),
+        ([{"role": "user", "content": "x" * 60_000}] * 2, "at most 102,400 bytes of UTF-8, not 120,000"),
+        ([{"role": "user", "content": "Hm"}] * 201, "at most 200 items"),
+    ],
+)
+def test_an_input_that_cannot_be_taken_is_refused(items: list[dict[str, str]], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        RunRequest.model_validate({"input": items})
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"name": "no spaces", "schema": {}}, "should match pattern"),
+        ({"name": "it"}, "schema\n.*Field required"),
+        ({"name": "it", "schema": {"a": float("nan")}}, "must be JSON"),
+        ({"name": "it", "schema": {"a": "\ud800"}}, "must be JSON"),
+        ({"name": "it", "schema": {"a": "x" * 40_000}}, "at most 32,768 bytes of JSON"),
+        ({"name": "it", "schema": {}, "colour": "red"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_a_response_format_that_cannot_be_taken_is_refused(schema: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        RunRequest.model_validate(
+            {"prompt": "Go.", "response_format": {"type": "json_schema", "json_schema": schema}}
+        )
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://a.test/", "a.test", "http://a b.test/", "https://ä.test/", "https://"]
+)
+def test_a_callback_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="callback_url"):
+        RunRequest(prompt="Go.", callback_url=url)
 
 
 def test_an_unknown_field_is_refused() -> None:

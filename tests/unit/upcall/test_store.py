@@ -13,6 +13,7 @@ from upcall.errors import NotFound, RunEnded
 from upcall.models import Failure, Handle, Message, ToolCall, ToolOutput, Usage
 from upcall.run import Run
 from upcall.store import PART_BYTES, RunStore
+from upcall.table import Table
 
 HANDLE = Handle(run_api="responses", ids={"response_id": "resp_1"})
 USED = Usage(input_tokens=1, output_tokens=2, total_tokens=3)
@@ -36,7 +37,7 @@ def store(laptop: LaptopCloud) -> Iterator[RunStore]:
         GlobalSecondaryIndexes=index,  # type: ignore[arg-type]
         BillingMode="PAY_PER_REQUEST",
     )
-    yield RunStore(client, name, retention_days=30)
+    yield RunStore(Table(client, name), 30)
     client.delete_table(TableName=name)
 
 
@@ -143,10 +144,10 @@ def test_runs_are_listed_newest_first_and_by_status(store: RunStore) -> None:
     store.failed(runs[3], Failure(code="x", message="x"), USED)
 
     newest = sorted((run.run_id for run in runs), reverse=True)
-    assert [run.run_id for run in store.recent()] == newest
-    assert [run.excerpt for run in store.recent("completed")] == ["Number 1."]
-    assert [run.status for run in store.recent("failed")] == ["failed"]
-    assert len(list(islice(store.recent(), 2))) == 2
+    assert [run.run_id for run in store.index.recent()] == newest
+    assert [run.excerpt for run in store.index.recent("completed")] == ["Number 1."]
+    assert [run.status for run in store.index.recent("failed")] == ["failed"]
+    assert len(list(islice(store.index.recent(), 2))) == 2
 
 
 def test_runs_of_earlier_days_follow_those_of_today(store: RunStore) -> None:
@@ -156,7 +157,7 @@ def test_runs_of_earlier_days_follow_those_of_today(store: RunStore) -> None:
     )
     store.add(yesterday)
 
-    assert [run.run_id for run in store.recent()] == [today.run_id, "run_0"]
+    assert [run.run_id for run in store.index.recent()] == [today.run_id, "run_0"]
 
 
 def test_everything_of_a_run_leaves_the_table_on_the_same_day(store: RunStore) -> None:
@@ -182,6 +183,6 @@ def test_a_run_that_moves_on_while_it_is_listed_is_listed_once(store: RunStore) 
             store.created(run, HANDLE)
 
     client.meta.events.register("after-call.dynamodb.Query", move_on)
-    listing = RunStore(client, store._table, retention_days=30)
+    listing = RunStore(Table(client, store._table._name), 30)
 
-    assert [(each.run_id, each.status) for each in listing.recent()] == [(run.run_id, "in_progress")]
+    assert [(each.run_id, each.status) for each in listing.index.recent()] == [(run.run_id, "in_progress")]

@@ -1,0 +1,131 @@
+"""What a caller asks for: the words, who answers them, how, and where the ending is told."""
+
+import json
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from typing_extensions import TypedDict
+
+from upcall.assistants import LimitsRequest
+from upcall.models import Model, RunApiName
+
+MAX_PROMPT_BYTES = 100 * 1024
+"""A prompt, or all items of an input together, is at most 100 KB of UTF-8: it stays in one DynamoDB item
+(400 KB) with room to spare."""
+
+MAX_INPUT_ITEMS = 200
+MAX_SCHEMA_BYTES = 32 * 1024
+MAX_URL_CHARACTERS = 2048
+
+
+def _speaks(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise ValueError("must be Unicode text; it holds half of a surrogate pair") from None
+    _fits(size)
+    return text
+
+
+def _fits(size: int) -> None:
+    if size > MAX_PROMPT_BYTES:
+        raise ValueError(f"must be at most {MAX_PROMPT_BYTES:,} bytes of UTF-8, not {size:,}")
+
+
+Text = Annotated[str, AfterValidator(_speaks), Field(min_length=1)]
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+MetadataValue = Annotated[str, StringConstraints(max_length=512)]
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
+"""The caller's own words about a run, in the measure that OpenAI has for it."""
+
+
+class InputItem(Model):
+    """A message of a conversation that the caller brings along."""
+
+    type: Literal["message"] = "message"
+    role: Literal["user", "assistant"]
+    content: Text
+
+
+def _ends_with_the_user(items: tuple[InputItem, ...]) -> tuple[InputItem, ...]:
+    _fits(sum(len(item.content.encode()) for item in items))
+    if items[-1].role != "user":
+        raise ValueError("must end with an item of the user")
+    return items
+
+
+Input = Annotated[
+    tuple[InputItem, ...],
+    Field(min_length=1, max_length=MAX_INPUT_ITEMS),
+    AfterValidator(_ends_with_the_user),
+]
+
+
+class JsonSchema(TypedDict):
+    """A schema that the message is to satisfy, in OpenAI's words."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    schema: dict[str, Any]
+    description: NotRequired[Annotated[str, StringConstraints(max_length=1024)]]
+    strict: NotRequired[bool]
+
+
+def _can_be_sent(schema: JsonSchema) -> JsonSchema:
+    try:
+        size = len(json.dumps(schema, ensure_ascii=False, allow_nan=False).encode())
+    except ValueError:
+        raise ValueError("must be JSON, of Unicode text and finite numbers") from None
+    if size > MAX_SCHEMA_BYTES:
+        raise ValueError(f"must be at most {MAX_SCHEMA_BYTES:,} bytes of JSON, not {size:,}")
+    return schema
+
+
+class ResponseFormat(Model):
+    """That the message is to be JSON of a schema. The Agents API has no such thing."""
+
+    type: Literal["json_schema"]
+    json_schema: Annotated[JsonSchema, AfterValidator(_can_be_sent)]
+
+
+class RunRequest(Model):
+    """What a caller sends to start a run: a prompt, or the items of a conversation that ends with one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["prompt"]}, {"required": ["input"]}]}
+    )
+
+    input: Annotated[Input, Field(description="A conversation, in place of a prompt.")] | None = None
+    prompt: Annotated[
+        Annotated[Text, Field(description="What to do. At most 100 KB of UTF-8.")] | None,
+        Field(validate_default=True),
+    ] = None
+    assistant: Annotated[str, Field(description="Who does it: a name of GET /assistants.")] | None = None
+    model: (
+        Annotated[str, Field(min_length=1, max_length=200, description="The model that thinks.")] | None
+    ) = None
+    run_api: RunApiName | None = None
+    previous_run_id: (
+        Annotated[str, Field(max_length=80, description="A completed run whose conversation goes on.")] | None
+    ) = None
+    response_format: ResponseFormat | None = None
+    callback_url: (
+        Annotated[
+            str,
+            StringConstraints(max_length=MAX_URL_CHARACTERS, pattern=r"^https?://[!-~]+$"),
+            Field(description="Where to POST how the run ended, signed per Standard Webhooks."),
+        ]
+        | None
+    ) = None
+    limits: LimitsRequest = LimitsRequest()
+    metadata: Metadata = Field(default_factory=dict)
+
+    @field_validator("prompt")
+    @classmethod
+    def _one_of_both(cls, prompt: str | None, info: ValidationInfo) -> str | None:
+        if "input" in info.data and (prompt is None) == (info.data["input"] is None):
+            raise ValueError("is required, or input" if prompt is None else "must not stand beside input")
+        return prompt
