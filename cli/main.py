@@ -158,14 +158,28 @@ def send_event(
 
 @app.command()
 def fire(
+    what: Annotated[
+        str, typer.Argument(help="schedule, for a digest of URLs; sweep, for runs that nothing works on.")
+    ] = "schedule",
     urls: Annotated[
         list[str] | None, typer.Argument(help="What to summarise.", show_default="the sample pages")
     ] = None,
 ) -> None:
-    """Fire the schedule now, on the laptop cloud that `upcall local` keeps up: a digest of URLs."""
-    from cli.sending import fire_digest
+    """Do now what a clock does on AWS, on the laptop cloud that `upcall local` keeps up."""
+    from cli.sending import fire as fire_now
 
-    out.print(f"sent to {fire_digest(urls or [])}", soft_wrap=True)
+    out.print(fire_now(what, urls or []), soft_wrap=True)
+
+
+@app.command()
+def listen(
+    port: Annotated[int, typer.Option(help="Where callbacks are taken.")] = 8783,
+    as_json: Json = False,
+) -> None:
+    """Take the callbacks of runs on the laptop cloud, check their signatures and print them."""
+    from cli.listening import listen as take
+
+    take(port, out=out, err=err, as_json=as_json)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import boto3
 
 from cli.clouds import running
 from cli.problems import Problem
+from local.profile import STACK_NAME
 
 RUN_REQUESTED = "Run Requested"
 
@@ -37,8 +38,27 @@ def send_event(path: Path) -> str:
         return f"the queue {to.request_queue.rpartition('/')[2]}"
 
 
-def fire_digest(urls: list[str]) -> str:
-    """Do what the schedule does, now: ask for a digest of these URLs, by default of the sample pages."""
+def fire(what: str, urls: list[str]) -> str:
+    """Do what a clock does on AWS, now; says what was done. Raises Problem for a clock that is none."""
+    if what == "schedule":
+        return f"sent to {_fire_digest(urls)}"
+    if what == "sweep":
+        return _fire_sweep()
+    raise Problem(f"there is nothing called {what!r} to fire; there is schedule, sweep")
+
+
+def _fire_sweep() -> str:
+    with running():
+        found = boto3.client("cloudformation").describe_stack_resource(
+            StackName=STACK_NAME, LogicalResourceId="SweepRunsFunction"
+        )["StackResourceDetail"]
+        answer = boto3.client("lambda").invoke(FunctionName=found["PhysicalResourceId"], Payload="{}")
+        swept = json.loads(answer["Payload"].read())
+    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in swept.items())
+
+
+def _fire_digest(urls: list[str]) -> str:
+    """Ask for a digest of these URLs, by default of the sample pages."""
     with running() as chosen:
         wanted = urls or [f"{chosen.addresses.pages}/{name}" for name in ("tides", "lighthouses", "bread")]
         message = {

@@ -18,7 +18,14 @@ from local.emulator import Emulator
 from local.functions import FunctionRunner
 from local.http_api import HttpApi
 from local.loopback import LoopbackServer, PortTaken
-from local.profile import AWS_ENVIRONMENT, Addresses, Profile, aws_environment
+from local.profile import (
+    AWS_ENVIRONMENT,
+    CALLBACK_SECRET,
+    CALLBACK_SECRET_NAME,
+    Addresses,
+    Profile,
+    aws_environment,
+)
 from local.queues import QueuePoller
 from local.snapshot import Snapshot
 from local.stack import Stack
@@ -60,6 +67,7 @@ class LaptopCloud:
         openai_base_url = profile.openai_base_url or self.emulator.base_url
 
         moto_seams.execute_workflows()
+        moto_seams.tell_of_ended_executions()
         moto = self._serve(DomainDispatcherApplication(create_backend_app), profile.aws_port)
         os.environ["AWS_ENDPOINT_URL"] = moto.url
         os.environ["MOTO_PORT"] = moto.url.rpartition(":")[2]  # where moto's tasks call back
@@ -70,9 +78,14 @@ class LaptopCloud:
             parameters={
                 "OpenAIBaseUrl": openai_base_url,
                 "FetchLocalHosts": pages_server.host,
+                "CallbackLocalHosts": "127.0.0.1:*, localhost:*",
+                "CallbackSecretName": CALLBACK_SECRET_NAME,
                 **profile.parameters,
             },
-            secret=profile.openai_api_key,
+            secrets={
+                template.parameter_default("OpenAISecretName"): profile.openai_api_key,
+                CALLBACK_SECRET_NAME: CALLBACK_SECRET,
+            },
             environment={**AWS_ENVIRONMENT, "AWS_ENDPOINT_URL": moto.url},
         )
         self.runner = FunctionRunner({each.name: each for each in self.stack.functions.values()})

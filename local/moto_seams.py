@@ -1,4 +1,4 @@
-"""The three places where the laptop cloud reaches into moto. Known to fit moto 5.2.5.
+"""The four places where the laptop cloud reaches into moto. Known to fit moto 5.2.5.
 
 Each has a test in `tests/local/test_moto_seams.py` that says what broke when a new moto moves it.
 """
@@ -11,6 +11,8 @@ from jsonata import Jsonata
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
+from moto.events.models import events_backends
+from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 
 from local.functions import FunctionRunner
 
@@ -20,6 +22,30 @@ def execute_workflows() -> None:
     default_user_config["stepfunctions"]["execute_state_machine"] = True
     default_user_config["lambda"]["use_docker"] = False
     moto_jsonata._eval_jsonata = _evaluate
+
+
+def tell_of_ended_executions() -> None:
+    """Make moto's Step Functions put an event on the default bus when an execution has ended."""
+
+    def terminated(self: BaseExecutionWorkerCommunication) -> None:
+        self._reflect_execution_status()  # type: ignore[no-untyped-call]
+        execution = self.execution
+        detail = {
+            "executionArn": execution.exec_arn,
+            "stateMachineArn": execution.state_machine.arn,
+            "name": execution.name,
+            "status": execution.exec_status,
+            "error": execution.error,
+            "cause": execution.cause,
+        }
+        entry = {
+            "Source": "aws.states",
+            "DetailType": "Step Functions Execution Status Change",
+            "Detail": json.dumps(detail),
+        }
+        events_backends[execution.account_id][execution.region_name].put_events([entry])
+
+    BaseExecutionWorkerCommunication.terminated = terminated  # type: ignore[method-assign]
 
 
 def invoke_with(runner: FunctionRunner) -> None:

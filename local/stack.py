@@ -17,14 +17,14 @@ class Stack:
     """A deployed template. `functions` are by logical id.
 
     Expects boto3's environment to point at moto. `parameters` go over the template's defaults,
-    `secret` is the OpenAI key, `environment` is what each function has besides the template's.
+    `secrets` are by name, `environment` is what each function has besides the template's.
     """
 
     def __init__(
         self,
         template: Template,
         parameters: Mapping[str, str],
-        secret: str,
+        secrets: Mapping[str, str],
         environment: Mapping[str, str],
     ) -> None:
         self._cloudformation = boto3.client("cloudformation")
@@ -33,7 +33,8 @@ class Stack:
         self.dynamodb = boto3.client("dynamodb")
 
         _upload_code()
-        _store_secret(template.parameter_default("OpenAISecretName"), secret)
+        for name, secret in secrets.items():
+            _store_secret(name, secret)
         outputs = self._deploy(template, parameters)
         self.physical = {
             each["LogicalResourceId"]: each.get("PhysicalResourceId", "")
@@ -43,6 +44,7 @@ class Stack:
         self.table = outputs["TableName"]
         self.bus = outputs["BusName"]
         self.inbox = outputs["InboxBucketName"]
+        self.callback_queue = self.physical["CallbackQueue"]
         self.request_queue = outputs["RequestQueueUrl"]
         self.dead_letter_queue = outputs["DeadLetterQueueUrl"]
         for bucket in template.announcing_buckets():

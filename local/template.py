@@ -120,14 +120,6 @@ class Template:
             in self.transformed["Resources"][name]["Properties"].get("NotificationConfiguration", {})
         ]
 
-    def schedules(self) -> dict[str, dict[str, Any]]:
-        """The rules that a clock fires, by logical id: their properties."""
-        return {
-            name: self.transformed["Resources"][name]["Properties"]
-            for name in self._of_type(self.transformed, "AWS::Events::Rule")
-            if "ScheduleExpression" in self.transformed["Resources"][name]["Properties"]
-        }
-
     def _deployable(self, root: Path) -> dict[str, Any]:
         """The template as `sam package` leaves it: code in a bucket, the definition inside."""
         template: dict[str, Any] = yaml_parse((root / "template.yaml").read_text("utf-8"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.events import FunctionError, Invoke
+from support.hearing import Hearing
 
 from local.cloud import LaptopCloud
 from local.profile import Profile
@@ -40,3 +41,11 @@ def invoke(laptop: LaptopCloud) -> Invoke:
         return payload
 
     return call
+
+
+@pytest.fixture
+def hearing(laptop: LaptopCloud) -> Iterator[Hearing]:
+    """What the bus announces while a test goes on."""
+    ear = Hearing(laptop)
+    yield ear
+    ear.stop()

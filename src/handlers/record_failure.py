@@ -39,4 +39,4 @@ def lambda_handler(event: RecordFailure) -> Ending:
         run = run_store().failed(run, event.failure, event.usage)
     if event.still_running and run.handle is not None:
         run_api(run.run_api).cancel(run.handle)
-    return Ending.of(run)
+    return Ending.of(run, run_store().message(run))

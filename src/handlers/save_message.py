@@ -21,4 +21,4 @@ def lambda_handler(event: SaveMessage) -> Ending:
     if not run.ended:
         message = run_api(event.handle.run_api).message(event.handle)
         run = run_store().completed(run, message)
-    return Ending.of(run)
+    return Ending.of(run, run_store().message(run))

@@ -6,10 +6,10 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from upcall.dead_letters import bury
 from upcall.errors import InvalidInput, KeyReused
 from upcall.incoming import start_from_message
 from upcall.log import logger
+from upcall.queues import bury
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 

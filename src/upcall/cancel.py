@@ -4,6 +4,7 @@ from upcall.caller import callers_run
 from upcall.errors import RunEnded, TryAgain
 from upcall.log import logger
 from upcall.models import Failure, Usage
+from upcall.queues import tell_of_end
 from upcall.run import Run
 from upcall.run_apis import run_api
 from upcall.store import run_store
@@ -19,8 +20,8 @@ def cancel(run_id: str) -> Run:
     """Cancel a run. Raises NotFound, and RunEnded for a run that has ended.
 
     The record goes first: from then on nothing late is stored, and whoever creates something upstream
-    for the run finds it ended and cancels that itself. If the server cannot be reached, what is
-    upstream ends by itself; none of its calls is ever answered.
+    for the run finds it ended and cancels that itself. The end of the execution has the run announced,
+    and cancelled upstream once more, should the server not be reached here.
     """
     run = _ended(run_id)
     if run.handle is not None:
@@ -28,7 +29,8 @@ def cancel(run_id: str) -> Run:
             run_api(run.run_api).cancel(run.handle)
         except TryAgain:
             logger.exception("not cancelled upstream", run_id=run_id)
-    stop_execution(run_id)
+    if not stop_execution(run_id, CANCELLED.code, CANCELLED.message):
+        tell_of_end(run_id, "ABORTED", CANCELLED.code, CANCELLED.message)
     return run
 
 

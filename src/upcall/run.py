@@ -4,7 +4,7 @@ import json
 import secrets
 import time
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
@@ -37,6 +37,7 @@ class Run(Model):
     """Our durable unit: one prompt in, one final message out.
 
     `owner` is the caller who asked for it. It has a `prompt` or an `input`, as its caller gave it.
+    `announced` is set where its ending was announced otherwise than by the workflow.
     """
 
     run_id: str
@@ -62,6 +63,7 @@ class Run(Model):
     ended_at: datetime | None = None
     failure: Failure | None = None
     message_parts: int = 0
+    announced: bool = False
 
     @classmethod
     def new(cls, *, previous: "Run | None" = None, **asked: Any) -> Self:
@@ -126,6 +128,7 @@ class RunView(Run):
     previous: Annotated[None, Field(exclude=True)] = None
     intent: Annotated[None, Field(exclude=True)] = None
     message_parts: Annotated[int, Field(exclude=True)] = 0
+    announced: Annotated[bool, Field(exclude=True)] = False
 
     @classmethod
     def of(cls, run: Run, message: str | None) -> Self:
@@ -140,6 +143,7 @@ class Ending(Model):
     `message_excerpt` is the begin of the message, of which `message_characters` tells the length.
     """
 
+    event: Literal["Run Completed", "Run Failed", "Run Cancelled"]
     run_id: str
     status: EndStatus
     owner: str
@@ -159,10 +163,14 @@ class Ending(Model):
     def of(cls, run: Run, message: str | None = None) -> Self:
         """The ending of a run that has ended, with its message, if it has one."""
         told = run.model_dump(include=set(cls.model_fields))
+        told["event"] = _EVENTS.get(run.status, "Run Failed")
         if message is not None:
             told["message_excerpt"] = longest_prefix(message, _is_short, MAX_EXCERPT_CHARACTERS)
             told["message_characters"] = len(message)
         return cls.model_validate({**told, "has_callback": run.callback_url is not None})
+
+
+_EVENTS = {"completed": "Run Completed", "cancelled": "Run Cancelled"}
 
 
 def _is_short(text: str) -> bool:

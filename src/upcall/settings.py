@@ -61,7 +61,10 @@ def openai_secret_name() -> str:
 
 
 def fetch_local_hosts() -> frozenset[str]:
-    """`host:port` pairs that `fetch` may reach although their addresses are not public; none if unset."""
+    """`host:port` pairs that may be reached although their addresses are not public; none if unset.
+
+    A port may be `*`.
+    """
     return _listed("FETCH_LOCAL_HOSTS")
 
 
@@ -78,6 +81,26 @@ def bucket_name() -> str:
 def dead_letter_queue_url() -> str:
     """The queue of messages that no run could be started from."""
     return _read("DEAD_LETTER_QUEUE_URL")
+
+
+def callback_queue_url() -> str:
+    """The queue of announcements that are to be posted to their runs' callbacks."""
+    return _read("CALLBACK_QUEUE_URL")
+
+
+def callback_secret_name() -> str:
+    """The secret that callbacks are signed with; empty where the operator offers no callbacks."""
+    return _read("CALLBACK_SECRET_NAME")
+
+
+def ended_execution_queue_url() -> str:
+    """The queue of executions that have ended otherwise than by the workflow's own last states."""
+    return _read("ENDED_EXECUTION_QUEUE_URL")
+
+
+def bus_name() -> str:
+    """The bus that says how runs ended."""
+    return _read("BUS_NAME")
 
 
 def webhook_url() -> str:

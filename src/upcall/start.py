@@ -49,6 +49,8 @@ def start(request: RunRequest, owner: str, key: str | None = None) -> Run:
         previous=previous,
     )
     _check_run_api(run)
+    if run.callback_url and not settings.callback_secret_name():
+        raise InvalidInput(FieldError("callback_url", "callbacks are not set up here"))
     if key is not None:
         run = run.model_copy(update={"run_id": _claimed(key, run, request)})
     run = run_store().add(run)

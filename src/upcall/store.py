@@ -136,6 +136,10 @@ class RunStore:
         """End the run without a message. Raises RunEnded."""
         return self._end(run, failure.status, usage, failure=failure.model_dump())
 
+    def announced(self, run: Run) -> None:
+        """Note that the ending of a run was announced otherwise than by the workflow."""
+        self._table.change(_partition(run.run_id), "RUN", {"announced": True})
+
     def message(self, run: Run) -> str | None:
         """The final message of a completed run, put together from its parts."""
         if run.status != "completed":

@@ -1,6 +1,7 @@
 """The one owner of Step Functions: a run's execution bears the run's id as its name."""
 
 import json
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,15 @@ from upcall.log import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+
+
+@dataclass(frozen=True)
+class ExecutionEnd:
+    """How an execution stands, in Step Functions' words, and why it ended if it did."""
+
+    status: str
+    error: str
+    cause: str
 
 
 def start_execution(run_id: str) -> None:
@@ -24,19 +34,32 @@ def start_execution(run_id: str) -> None:
         return
 
 
-def stop_execution(run_id: str) -> None:
-    """Stop the workflow on a run whose record has ended.
+def stop_execution(run_id: str, error: str, cause: str) -> bool:
+    """Stop the workflow on a run whose record has ended. Whether there is one.
 
-    Where that cannot be done, because there is no such execution or Step Functions is not ready, it is
-    logged: the workflow ends by itself when it finds the run ended, or cancelled upstream.
+    Where Step Functions is not ready that is logged: the workflow ends by itself when it finds the run
+    ended, or cancelled upstream.
     """
     from botocore.exceptions import ClientError
 
     arn = execution_arn(settings.state_machine_arn(), run_id)
     try:
-        _client().stop_execution(executionArn=arn, error="cancelled", cause="Cancelled on request.")
+        _client().stop_execution(executionArn=arn, error=error, cause=cause)
+    except _client().exceptions.ExecutionDoesNotExist:
+        return False
     except ClientError:
         logger.warning("execution not stopped", run_id=run_id, exc_info=True)
+    return True
+
+
+def execution_end(run_id: str) -> ExecutionEnd | None:
+    """How a run's execution stands; None where there is none."""
+    workflows = _client()
+    try:
+        found = workflows.describe_execution(executionArn=execution_arn(settings.state_machine_arn(), run_id))
+    except workflows.exceptions.ExecutionDoesNotExist:
+        return None
+    return ExecutionEnd(found["status"], found.get("error", ""), found.get("cause", ""))
 
 
 def execution_arn(state_machine_arn: str, run_id: str) -> str:

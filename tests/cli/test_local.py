@@ -189,10 +189,40 @@ def test_an_event_that_is_sent_starts_a_run(
 
 
 def test_the_schedule_can_be_fired_by_hand(addresses: dict[str, Any], upcall: Upcall) -> None:
-    assert upcall("fire", f"{addresses['pages']}/lighthouses?fired").stdout.startswith("sent to the queue")
+    fired = upcall("fire", "schedule", f"{addresses['pages']}/lighthouses?fired")
+    assert fired.stdout.startswith("sent to the queue")
 
     shown = upcall("show", listed(upcall, f"Summarise each of these: {addresses['pages']}/lighthouses?fired"))
     assert "How a lighthouse says its name" in shown.stdout
+
+
+def test_the_sweeper_can_be_fired_by_hand(addresses: dict[str, Any], upcall: Upcall) -> None:
+    assert addresses
+    assert upcall("fire", "sweep").stdout == "open 0, resumed 0, given to close 0\n"
+    assert problem(upcall("fire", "cannon")).startswith("upcall: there is nothing called 'cannon' to fire")
+
+
+def test_callbacks_are_heard_by_whoever_listens(
+    addresses: dict[str, Any], environment: dict[str, str]
+) -> None:
+    command = [sys.executable, "-m", "cli.main", "listen", "--port", "0"]
+    listener = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert listener.stdout is not None
+    assert listener.stderr is not None
+    url = listener.stderr.readline().split()[-1]
+    body = {"prompt": f"Summarise {addresses['pages']}/bread", "callback_url": url}
+
+    run_id = httpx.post(f"{addresses['api']}/runs", json=body).json()["run_id"]
+    lines = [listener.stdout.readline(), listener.stdout.readline()]
+
+    listener.send_signal(signal.SIGTERM)
+    assert listener.wait(PATIENCE_SECONDS) == 0
+    listener.stdout.close()
+    listener.stderr.close()
+    assert f"run.completed  {run_id}  signed" in lines[0]
+    assert "cold does to dough" in lines[1]
 
 
 def test_a_file_that_is_no_event_is_one_line(

@@ -1,4 +1,4 @@
-"""The three places where the laptop cloud reaches into moto. If one fails, a new moto has moved it."""
+"""The four places where the laptop cloud reaches into moto. If one fails, a new moto has moved it."""
 
 import json
 
@@ -82,3 +82,21 @@ def test_seam_3_an_unknown_function_is_unknown() -> None:
 )
 def test_jsonata_gives_plain_json(expression: str, value: object) -> None:
     assert _evaluate(expression) == value
+
+
+def test_seam_4_the_end_of_an_execution_is_told_on_the_default_bus() -> None:
+    """`BaseExecutionWorkerCommunication.terminated`."""
+    events, sqs = boto3.client("events"), boto3.client("sqs")
+    queue = sqs.create_queue(QueueName="seam-4")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="seam-4", EventPattern=json.dumps({"source": ["aws.states"]}))
+    events.put_targets(Rule="seam-4", Targets=[{"Id": "queue", "Arn": arn}])
+
+    started({"StartAt": "No", "States": {"No": {"Type": "Fail", "Error": "NoWay", "Cause": "So."}}}, {})
+
+    told: list[dict[str, object]] = []
+    while not told:
+        found = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1, MaxNumberOfMessages=10)
+        told = [json.loads(each["Body"])["detail"] for each in found.get("Messages", [])]
+    events.remove_targets(Rule="seam-4", Ids=["queue"])
+    assert ("FAILED", "NoWay", "So.") in [(each["status"], each["error"], each["cause"]) for each in told]

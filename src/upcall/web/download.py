@@ -9,10 +9,10 @@ from typing import Final
 import httpcore
 import httpx
 
-from upcall import settings
 from upcall.errors import ToolError
 from upcall.extraction.encodings import ENCODINGS, MAX_ENCODINGS, decoded
 from upcall.web.connection import Allowance, Transport
+from upcall.web.urls import checked_url
 
 MAX_BYTES = 10_000_000
 """Of everything that comes off the wire, and of the body after each step of decompression."""
@@ -21,8 +21,6 @@ MAX_REDIRECTS = 5
 
 DEADLINE_SECONDS = 20.0
 """For everything: names, connections, redirects, reading. Below the function's own time-out."""
-
-MAX_URL_CHARACTERS = 4096
 
 MAX_WORDS = 200
 """Characters of a server's own words in what the model is told."""
@@ -65,36 +63,6 @@ def download(url: str, *, seconds: float = DEADLINE_SECONDS) -> Download:
                 return answer
             target = answer
     raise ToolError(f"the server redirects more than {MAX_REDIRECTS} times")
-
-
-def checked_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
-    """A URL that may be asked for; `base` is what a relative one is relative to. Raises ToolError."""
-    url = url.strip()
-    if len(url) > MAX_URL_CHARACTERS:
-        raise ToolError(f"the URL is longer than {MAX_URL_CHARACTERS:,} characters")
-    if "\\" in url or not url.isprintable():
-        raise ToolError("the URL holds a character that no URL may hold")
-    try:
-        target = httpx.URL(url) if base is None else base.join(url)
-        host, port = target.raw_host.decode("ascii"), target.port
-    except (httpx.InvalidURL, ValueError) as error:
-        raise ToolError(f"this is not a URL: {error}") from None
-    if target.scheme not in ("http", "https"):
-        raise ToolError("only http and https URLs can be fetched")
-    if not host or port == 0:
-        raise ToolError("the URL names no host")
-    if target.userinfo:
-        raise ToolError("a URL must not hold a user name or a password")
-    _check_domain(host)
-    return target.copy_with(fragment=None)
-
-
-def _check_domain(host: str) -> None:
-    """Raise ToolError for a host outside of the domains that the operator allows, if there are some."""
-    allowed = settings.allowed_domains()
-    name = host.lower().rstrip(".")
-    if allowed and not any(name == domain or name.endswith(f".{domain}") for domain in allowed):
-        raise ToolError(f"{host} is not allowed here; these domains are: {', '.join(sorted(allowed))}")
 
 
 def _answer(transport: Transport, url: httpx.URL, allowance: Allowance) -> Download | httpx.URL:

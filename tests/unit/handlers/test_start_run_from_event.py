@@ -11,8 +11,8 @@ from support.events import Invoke, message, sample
 from handlers.start_run_from_event import lambda_handler
 from local.cloud import LaptopCloud
 from local.functions import Context, function_environment
-from upcall.dead_letters import REASON
 from upcall.incoming import _read
+from upcall.queues import REASON
 from upcall.store import RunStore
 
 

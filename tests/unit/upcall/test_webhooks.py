@@ -10,7 +10,7 @@ from support.canned import canned, json_answer
 from werkzeug.wrappers import Response
 
 from upcall.errors import OutcomeUnknown, ToolError
-from upcall.webhooks import post, signed
+from upcall.webhooks import post, signature, signed
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes ...").decode()
 
@@ -23,6 +23,19 @@ def test_the_receiver_can_tell_who_sent_it() -> None:
     assert (asked.method, asked.path, asked.headers["Content-Type"]) == ("POST", "/hook", "application/json")
     assert json.loads(asked.body) == {"type": "greeting", "data": "Grüße"}
     OpenAI(api_key="x").webhooks.verify_signature(asked.body, dict(asked.headers), secret=SECRET)
+
+
+def test_the_signature_is_that_of_the_standards_own_example() -> None:
+    """Message, time, secret and signature as Standard Webhooks' reference libraries test them."""
+    secret, message_id, timestamp = (
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "1614265330",
+    )
+
+    found = signature(secret, message_id, timestamp, b'{"test": 2432232314}')
+
+    assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 def test_a_body_that_was_changed_on_its_way_is_found_out() -> None:

@@ -1,0 +1,48 @@
+"""The one owner of SQS: dead letters with their reasons, deliveries put off, endings to be looked at."""
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING
+
+from upcall import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+REASON = "reason"
+"""The attribute of a dead letter that says why it is one."""
+
+MAX_REASON_CHARACTERS = 1000
+
+
+def bury(body: str, reason: str) -> None:
+    """Put a message among the dead letters, with the reason why nothing more can be done with it."""
+    _sqs().send_message(
+        QueueUrl=settings.dead_letter_queue_url(),
+        MessageBody=body,
+        MessageAttributes={
+            REASON: {"DataType": "String", "StringValue": reason[:MAX_REASON_CHARACTERS] or "unknown"}
+        },
+    )
+
+
+def put_off_callback(receipt: str, seconds: int) -> None:
+    """Have a callback that was received and not delivered come again after so many seconds."""
+    _sqs().change_message_visibility(
+        QueueUrl=settings.callback_queue_url(), ReceiptHandle=receipt, VisibilityTimeout=seconds
+    )
+
+
+def tell_of_end(run_id: str, status: str, error: str, cause: str) -> None:
+    """Say that a run's execution has ended, or was never there, in the words of Step Functions' events."""
+    detail = {"name": run_id, "status": status, "error": error, "cause": cause}
+    _sqs().send_message(
+        QueueUrl=settings.ended_execution_queue_url(), MessageBody=json.dumps({"detail": detail})
+    )
+
+
+@cache
+def _sqs() -> "SQSClient":
+    import boto3
+
+    return boto3.client("sqs")

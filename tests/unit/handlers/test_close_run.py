@@ -1,0 +1,141 @@
+"""What becomes of a run whose execution has ended otherwise than by the workflow's own last states."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from support.events import Invoke, Recorded, sample
+from support.hearing import Hearing
+
+from local.cloud import LaptopCloud
+from local.emulator import Fault, Hang, Say
+from upcall.models import Failure, Message, Usage
+from upcall.store import RunStore
+
+NOTHING_FAILED: dict[str, Any] = {"batchItemFailures": []}
+
+
+def told(**detail: Any) -> dict[str, Any]:
+    """The sample's event about another end."""
+    event = sample("close_run")
+    body = json.loads(event["Records"][0]["body"])
+    event["Records"][0]["body"] = json.dumps({**body, "detail": {**body["detail"], **detail}})
+    event["Records"][0]["messageId"] = uuid.uuid4().hex
+    return event
+
+
+def test_the_sample_is_about_a_run_that_is_gone(invoke: Invoke) -> None:
+    assert invoke("CloseRunFunction", sample("close_run")) == NOTHING_FAILED
+
+
+@pytest.mark.parametrize(
+    ("detail", "status", "code", "words"),
+    [
+        ({"status": "ABORTED"}, "cancelled", "execution_aborted", "The execution was stopped."),
+        (
+            {"status": "ABORTED", "error": "Maintenance", "cause": "Back soon."},
+            "cancelled",
+            "Maintenance",
+            "The execution was stopped. Back soon.",
+        ),
+        (
+            {"status": "TIMED_OUT"},
+            "failed",
+            "execution_timed_out",
+            "The execution took longer than the workflow allows.",
+        ),
+        (
+            {"status": "FAILED", "error": "States.Runtime", "cause": "History is full."},
+            "failed",
+            "States.Runtime",
+            "The execution failed. History is full.",
+        ),
+    ],
+)
+def test_an_open_run_is_recorded_cancelled_upstream_and_announced(
+    invoke: Invoke,
+    created: Recorded,
+    store: RunStore,
+    laptop: LaptopCloud,
+    hearing: Hearing,
+    detail: dict[str, Any],
+    status: str,
+    code: str,
+    words: str,
+) -> None:
+    run = created(Hang())
+
+    assert invoke("CloseRunFunction", told(name=run.run_id, **detail)) == NOTHING_FAILED
+
+    ended = store.get(run.run_id)
+    assert (ended.status, ended.failure) == (status, Failure(status=status, code=code, message=words))
+    assert [turn.phase for turn in laptop.emulator.brain.begun[run.model]] == ["cancelled"]
+    (event,) = hearing.about(run.run_id)
+    assert event["detail-type"] == ("Run Cancelled" if status == "cancelled" else "Run Failed")
+    assert event["detail"]["failure"]["code"] == code
+
+
+def test_the_same_end_told_twice_is_announced_once(
+    invoke: Invoke, recorded: Recorded, hearing: Hearing
+) -> None:
+    run = recorded()
+    for _ in range(2):
+        invoke("CloseRunFunction", told(name=run.run_id, status="ABORTED"))
+
+    assert len(hearing.about(run.run_id, all_there_are=True)) == 1
+
+
+def test_a_run_that_the_workflow_has_failed_is_left_alone(
+    invoke: Invoke, recorded: Recorded, store: RunStore, hearing: Hearing
+) -> None:
+    run = recorded()
+    store.failed(run, Failure(code="limit_rounds", message="Too many."), Usage())
+
+    invoke("CloseRunFunction", told(name=run.run_id, status="FAILED", error="limit_rounds"))
+
+    assert hearing.about(run.run_id, all_there_are=True) == []
+
+
+def test_a_completed_run_that_was_not_announced_is_announced(
+    invoke: Invoke, recorded: Recorded, store: RunStore, hearing: Hearing
+) -> None:
+    run = recorded()
+    store.completed(run, Message(text="All is well."))
+
+    invoke("CloseRunFunction", told(name=run.run_id, status="FAILED", error="EventBridge.FailedEntry"))
+
+    (event,) = hearing.about(run.run_id)
+    assert event["detail-type"] == "Run Completed"
+    assert (event["detail"]["message_excerpt"], event["detail"]["message_characters"]) == ("All is well.", 12)
+
+
+def test_a_server_that_cannot_be_reached_is_tried_again_and_nothing_is_announced_twice(
+    invoke: Invoke, created: Recorded, store: RunStore, laptop: LaptopCloud, hearing: Hearing
+) -> None:
+    run = created(Hang())
+    laptop.emulator.brain.unspent(run.model).append(Fault("cancel", 503))
+    event = told(name=run.run_id, status="ABORTED")
+
+    failed = invoke("CloseRunFunction", event)
+    assert [each["itemIdentifier"] for each in failed["batchItemFailures"]] == [
+        event["Records"][0]["messageId"]
+    ]
+    assert store.get(run.run_id).status == "cancelled"
+    assert invoke("CloseRunFunction", event) == NOTHING_FAILED
+
+    assert [turn.phase for turn in laptop.emulator.brain.begun[run.model]] == ["cancelled"]
+    assert len(hearing.about(run.run_id, all_there_are=True)) == 1
+
+
+def test_an_end_that_cannot_be_read_is_a_dead_letter(invoke: Invoke) -> None:
+    assert invoke("CloseRunFunction", told(status="LOST")) == NOTHING_FAILED
+
+
+def test_a_message_stays_as_it_is(invoke: Invoke, created: Recorded, store: RunStore) -> None:
+    run = created(Say("Done."))
+    store.completed(run, Message(text="Done."))
+
+    invoke("CloseRunFunction", told(name=run.run_id, status="TIMED_OUT"))
+
+    assert store.message(store.get(run.run_id)) == "Done."
