@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cli.live import argument, size
 from cli.problems import Problem
+from cli.sources import Took
 from upcall.models import LedgerEntry, Status
 from upcall.run import Run, RunSummary
 
@@ -22,17 +23,17 @@ STYLES: dict[Status, str] = {
 }
 
 
-def summary_line(run: Run, transitions: int, dollars: float) -> Text:
-    """One line that says how a run went and what it would cost on AWS."""
+def summary_line(run: Run, took: Took | None) -> Text:
+    """One line that says how a run went, and what it would cost on AWS where that is known."""
     seconds = ((run.ended_at or run.created_at) - run.created_at).total_seconds()
     facts = [
         _counted(run.round, "round"),
         _counted(run.tool_calls, "call"),
         _counted(run.usage.total_tokens, "token"),
         f"{seconds:.1f} s",
-        _counted(transitions, "state transition"),
-        f"≈ ${dollars:.5f} on AWS",
     ]
+    if took:
+        facts += [_counted(took.transitions, "state transition"), f"≈ ${took.dollars:.5f} on AWS"]
     return Text.assemble((run.status, STYLES.get(run.status, "")), " · ", " · ".join(facts))
 
 
