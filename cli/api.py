@@ -1,5 +1,6 @@
 """Upcall's HTTP API as the command asks it, on the laptop or on AWS. The one owner of its retries."""
 
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,7 +21,6 @@ TIMEOUT_SECONDS = 35
 """An HTTP API of AWS gives its functions 30 s (AWS quota); after that somebody on the way has died."""
 
 PAUSES_SECONDS = (0.25, 0.5, 1.0, 2.0)
-"""Before each further try, of which there are as many."""
 
 TRY_AGAIN = (429, 500, 502, 503, 504)
 
@@ -39,13 +39,21 @@ class Accepted(Model):
 class Api:
     """The API at an address; a context manager. What goes wrong with it is a Problem.
 
-    `refused` is what to say where the API does not let its caller in. Fields that this version does not
-    know are left out, so that it gets along with a stack that is newer.
+    `refused` is what to say where the API does not let its caller in; `pauses` are before each further
+    try, of which there are as many. Fields that this version does not know are left out, so that it gets
+    along with a stack that is newer.
     """
 
-    def __init__(self, url: str, auth: httpx.Auth | None = None, refused: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        auth: httpx.Auth | None = None,
+        refused: str = "",
+        pauses: tuple[float, ...] = PAUSES_SECONDS,
+    ) -> None:
         self.url = url
         self._refused = refused
+        self._pauses = pauses
         # loopback is never behind a proxy, whatever proxies the user has
         abroad = httpx.URL(url).host not in LOOPBACK
         try:
@@ -65,7 +73,7 @@ class Api:
 
     def cancel(self, run_id: str) -> RunView:
         """Cancel a run. Asked once: a second time would be told that the run has ended already."""
-        return self._read(RunView, self._ask("POST", f"{_path(run_id)}/cancel", pauses=()))
+        return self._read(RunView, self._ask("POST", f"{_path(run_id)}/cancel", again=False))
 
     def runs(self, status: Status | None, limit: int) -> Iterator[RunSummary]:
         """At most so many runs, newest first, part by part."""
@@ -96,10 +104,10 @@ class Api:
         *,
         content: str = "",
         headers: dict[str, str] | None = None,
-        pauses: tuple[float, ...] = PAUSES_SECONDS,
+        again: bool = True,
     ) -> bytes:
-        """The body of a good answer. Asks again after each pause where that may help."""
-        for pause in (*pauses, None):
+        """The body of a good answer. Asks again after each pause, if it may, where that may help."""
+        for pause in (*(self._pauses if again else ()), None):
             try:
                 answer = self._http.request(method, path, content=content, headers=headers)
             except httpx.TimeoutException:
@@ -149,7 +157,10 @@ class Api:
 
 
 def _path(run_id: str) -> str:
-    return f"/runs/{quote(run_id, safe='')}"
+    """Where a run is. A word that is no id has no place of its own in a URL: it may hold a slash."""
+    if not re.fullmatch(r"\w+", run_id, re.ASCII):
+        raise Problem(f"there is no run {run_id!r}")
+    return f"/runs/{run_id}"
 
 
 def _query(**parameters: str | int | None) -> str:
