@@ -50,14 +50,16 @@ class Api:
         auth: httpx.Auth | None = None,
         refused: str = "",
         pauses: tuple[float, ...] = PAUSES_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         self.url = url
         self._refused = refused
         self._pauses = pauses
+        self._timeout = timeout
         # loopback is never behind a proxy, whatever proxies the user has
         abroad = httpx.URL(url).host not in LOOPBACK
         try:
-            self._http = httpx.Client(base_url=url, auth=auth, timeout=TIMEOUT_SECONDS, trust_env=abroad)
+            self._http = httpx.Client(base_url=url, auth=auth, timeout=timeout, trust_env=abroad)
         except (ImportError, OSError, ValueError) as error:
             raise Problem(f"the variables that name a proxy or certificates are wrong: {error}") from error
 
@@ -111,7 +113,7 @@ class Api:
             try:
                 answer = self._http.request(method, path, content=content, headers=headers)
             except httpx.TimeoutException:
-                trouble = Problem(f"{self.url} does not answer within {TIMEOUT_SECONDS} s")
+                trouble = Problem(f"{self.url} does not answer within {self._timeout} s")
             except httpx.RequestError as error:
                 trouble = Problem(f"{self.url} cannot be reached: {error or type(error).__name__}")
             else:

@@ -83,6 +83,12 @@ def deployed(stack: str, token: str | None) -> Iterator[Stack]:
         yield Stack(api)
 
 
+def region_of(url: str) -> str | None:
+    """The region that an address of API Gateway's own names; a domain of the user's names none."""
+    named = re.search(r"\.execute-api\.([a-z0-9-]+)\.", httpx.URL(url).host)
+    return named[1] if named else None
+
+
 def _checked(url: str) -> str:
     """A URL that credentials may be sent to. Raises Problem."""
     try:
@@ -120,8 +126,7 @@ def _signed(url: str) -> Signed:
         credentials = session.get_credentials()
     if credentials is None:
         raise Problem("there are no AWS credentials: run `aws configure`, or set AWS_PROFILE")
-    named = re.search(r"\.execute-api\.([a-z0-9-]+)\.", httpx.URL(url).host)
-    region = named[1] if named else session.region_name
+    region = region_of(url) or session.region_name
     if region is None:
         raise Problem(NO_REGION)
     return Signed(credentials, region)

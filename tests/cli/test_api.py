@@ -14,6 +14,7 @@ from botocore.credentials import Credentials
 from rich.console import Console
 from support.canned import canned
 from support.gateway import CALLER, LOST, REGION, Gateway, gateway
+from support.raw import raw_server, silent
 from werkzeug.wrappers import Response
 
 from cli.api import Api
@@ -180,6 +181,19 @@ def test_what_fails_for_good_is_said_after_the_last_try(api: Api, gate: Gateway)
     gate.faults = [LOST] * 3
     with pytest.raises(Problem, match=f"{gate.url} cannot be reached: "):
         list(api.runs(None, 1))
+
+
+def test_a_server_that_is_silent_is_given_up() -> None:
+    with raw_server(silent) as server, Api(server.url, pauses=(0,), timeout=0.05) as api:
+        with pytest.raises(Problem, match=r"does not answer within 0\.05 s"):
+            api.run("run_x")
+        assert len(server.heads) == 2
+
+
+def test_a_proxy_that_cannot_be_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "nonsense://x")
+    with pytest.raises(Problem, match="the variables that name a proxy or certificates are wrong"):
+        Api("https://upcall.example")
 
 
 def test_what_the_api_refuses_is_said_in_its_words_and_not_sent_again(api: Api, gate: Gateway) -> None:
