@@ -39,13 +39,15 @@ def summary_line(run: Run, took: Took | None) -> Text:
 
 def run_list(console: Console, runs: Iterable[RunSummary]) -> None:
     """Runs, a line each: cut to the width of a terminal, whole and tab-separated elsewhere."""
-    table = Table("run", "status", "started", box=None, pad_edge=False)
-    table.add_column("prompt", no_wrap=True, overflow="ellipsis", ratio=1)
+    table = Table(box=None, pad_edge=False)
+    for name, width in (("run", 32), ("status", 11), ("started", 16)):
+        table.add_column(name, width=width)  # whole: ids are there to be copied
+    table.add_column("prompt")
     for run in runs:
         status = Text(run.status, STYLES.get(run.status, ""))
         started = f"{run.created_at.astimezone():%Y-%m-%d %H:%M}"
         if console.is_terminal:
-            table.add_row(run.run_id, status, started, Text(run.excerpt))
+            table.add_row(run.run_id, status, started, Text(run.excerpt, no_wrap=True, overflow="ellipsis"))
         else:
             print(run.run_id, run.status, started, run.excerpt, sep="\t", file=console.file)
     if table.row_count:
