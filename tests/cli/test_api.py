@@ -184,10 +184,9 @@ def test_what_fails_for_good_is_said_after_the_last_try(api: Api, gate: Gateway)
 
 
 def test_a_server_that_is_silent_is_given_up() -> None:
-    with raw_server(silent) as server, Api(server.url, pauses=(0,), timeout=0.05) as api:
-        with pytest.raises(Problem, match=r"does not answer within 0\.05 s"):
+    with raw_server(silent) as server, Api(server.url, pauses=(0,), timeout=0.2) as api:
+        with pytest.raises(Problem, match=r"does not answer within 0\.2 s"):
             api.run("run_x")
-        assert len(server.heads) == 2
 
 
 def test_a_proxy_that_cannot_be_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
