@@ -24,7 +24,7 @@ install: .venv/installed  ## Make .venv, with the upcall command in it
 	@touch $@
 
 run: install  ## Run PROMPT (default: summarise a sample page) on the laptop cloud
-	@$(BIN)/upcall run $${PROMPT:+"$$PROMPT"}
+	@UPCALL_STACK= $(BIN)/upcall run $${PROMPT:+"$$PROMPT"}
 run: override export PROMPT := $(value PROMPT)
 
 local: install  ## Keep the laptop cloud up

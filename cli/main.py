@@ -1,7 +1,6 @@
 """The commands. Each finds its cloud, does one thing, and prints it for people or for machines."""
 
 import sys
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,20 @@ out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+OnStack = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        envvar="UPCALL_STACK",
+        metavar="NAME|URL",
+        help="A deployed stack, or its URL.",
+        show_default="the laptop",
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(envvar="UPCALL_TOKEN", help="For a stack with a JWT authoriser.", show_default=False),
+]
 
 
 def main() -> None:
@@ -29,7 +42,8 @@ def main() -> None:
     try:
         app()
     except (Problem, UpcallError) as error:
-        err.print(f"upcall: {error}", style="red", soft_wrap=True, markup=False)
+        words = " ".join(str(error).split())  # which may be those of others, on several lines
+        err.print(f"upcall: {words}", style="red", soft_wrap=True, markup=False)
         sys.exit(2)
 
 
@@ -46,18 +60,23 @@ def run(
     previous: Annotated[
         str | None, typer.Option("--continue", metavar="RUN_ID", help="A completed run to go on from.")
     ] = None,
+    stack: OnStack = None,
+    token: Token = None,
     as_json: Json = False,
 ) -> None:
     """Start a run, watch it, and print its message.
 
     Runs on the laptop cloud: the one that `upcall local` keeps up, or one of its own. With
     OPENAI_API_KEY or OPENAI_BASE_URL set, the real API or that server is used in place of the
-    emulator. Exits with 1 if the run ends without a message.
+    emulator. With --stack, runs there, with the user's AWS credentials. Exits with 1 if the run ends
+    without a message.
     """
     from cli.running import run_and_show
+    from cli.sources import source
 
     fields = {"assistant": assistant, "model": model, "run_api": api, "previous_run_id": previous}
-    completed = run_and_show(prompt, fields, out=out, err=err, as_json=as_json)
+    with source(stack, token) as runs:
+        completed = run_and_show(runs, prompt, fields, out=out, err=err, as_json=as_json)
     raise typer.Exit(0 if completed else 1)
 
 
@@ -65,14 +84,17 @@ def run(
 def list_runs(
     status: Annotated[str | None, typer.Option(help="Only runs of this status.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    stack: OnStack = None,
+    token: Token = None,
     as_json: Json = False,
 ) -> None:
     """List runs, newest first."""
-    from cli.clouds import store
     from cli.render import print_json, run_list, status_of
+    from cli.sources import source
 
-    with store() as runs:
-        found = list(islice(runs.index.recent(status_of(status)), limit))
+    wanted = status_of(status)
+    with source(stack, token) as runs:
+        found = runs.listed(wanted, limit)
     if as_json:
         print_json(out, [each.model_dump(mode="json", exclude_none=True) for each in found])
     else:
@@ -82,30 +104,37 @@ def list_runs(
 @app.command()
 def show(
     run_id: Annotated[str, typer.Argument(help="The run's id, as `upcall list` prints it.")],
+    stack: OnStack = None,
+    token: Token = None,
     as_json: Json = False,
 ) -> None:
     """Show a run: the record, the ledger of its tool calls, the message."""
-    from cli.clouds import store
     from cli.render import print_json, whole_run
+    from cli.sources import source
 
-    with store() as runs:
-        found = runs.get(run_id)
-        ledger, message = runs.ledger(run_id), runs.message(found)
+    with source(stack, token) as runs:
+        found = runs.shown(run_id)
     if as_json:
-        record = found.model_dump(mode="json", exclude_none=True)
-        calls = [entry.model_dump(mode="json") for entry in ledger]
-        print_json(out, {**record, "ledger": calls, "message": message})
+        record = found.run.model_dump(mode="json", exclude_none=True)
+        calls = [entry.model_dump(mode="json") for entry in found.ledger]
+        print_json(out, {**record, "ledger": calls, "message": found.message})
     else:
-        whole_run(out, found, ledger, message)
+        whole_run(out, found.run, found.ledger, found.message)
 
 
 @app.command()
-def cancel(run_id: Annotated[str, typer.Argument(help="The run's id.")], as_json: Json = False) -> None:
+def cancel(
+    run_id: Annotated[str, typer.Argument(help="The run's id.")],
+    stack: OnStack = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
     """Cancel a run: upstream, in the workflow and in the table. One that has ended is refused."""
     from cli.render import print_json
-    from cli.running import cancel as cancel_run
+    from cli.sources import source
 
-    ended = cancel_run(run_id)
+    with source(stack, token) as runs:
+        ended = runs.cancelled(run_id)
     if as_json:
         print_json(out, ended.model_dump(mode="json", exclude_none=True))
     else:

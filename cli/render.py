@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cli.live import argument, size
 from cli.problems import Problem
+from cli.sources import Took
 from upcall.models import LedgerEntry, Status
 from upcall.run import Run, RunSummary
 
@@ -22,29 +23,31 @@ STYLES: dict[Status, str] = {
 }
 
 
-def summary_line(run: Run, transitions: int, dollars: float) -> Text:
-    """One line that says how a run went and what it would cost on AWS."""
+def summary_line(run: Run, took: Took | None) -> Text:
+    """One line that says how a run went, and what it would cost on AWS where that is known."""
     seconds = ((run.ended_at or run.created_at) - run.created_at).total_seconds()
     facts = [
         _counted(run.round, "round"),
         _counted(run.tool_calls, "call"),
         _counted(run.usage.total_tokens, "token"),
         f"{seconds:.1f} s",
-        _counted(transitions, "state transition"),
-        f"≈ ${dollars:.5f} on AWS",
     ]
+    if took:
+        facts += [_counted(took.transitions, "state transition"), f"≈ ${took.dollars:.5f} on AWS"]
     return Text.assemble((run.status, STYLES.get(run.status, "")), " · ", " · ".join(facts))
 
 
 def run_list(console: Console, runs: Iterable[RunSummary]) -> None:
     """Runs, a line each: cut to the width of a terminal, whole and tab-separated elsewhere."""
-    table = Table("run", "status", "started", box=None, pad_edge=False)
-    table.add_column("prompt", no_wrap=True, overflow="ellipsis", ratio=1)
+    table = Table(box=None, pad_edge=False)
+    for name, width in (("run", 32), ("status", 11), ("started", 16)):
+        table.add_column(name, width=width)  # whole: ids are there to be copied
+    table.add_column("prompt")
     for run in runs:
         status = Text(run.status, STYLES.get(run.status, ""))
         started = f"{run.created_at.astimezone():%Y-%m-%d %H:%M}"
         if console.is_terminal:
-            table.add_row(run.run_id, status, started, Text(run.excerpt))
+            table.add_row(run.run_id, status, started, Text(run.excerpt, no_wrap=True, overflow="ellipsis"))
         else:
             print(run.run_id, run.status, started, run.excerpt, sep="\t", file=console.file)
     if table.row_count:

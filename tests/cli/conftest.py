@@ -19,7 +19,8 @@ PATIENCE_SECONDS = 60
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A newcomer's variables: no key, a state folder, an AWS profile and a proxy that lead nowhere."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OPENAI_"))}
+    ours = ("AWS_", "OPENAI_", "UPCALL_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {
         **kept,
         "UPCALL_STATE_FOLDER": str(tmp_path_factory.mktemp("state")),

@@ -12,9 +12,10 @@ from support.runs import Ended, Runs
 from cli import cost
 from cli.history import Progress, events, progress
 from cli.live import View, argument, size
+from cli.render import run_list
 from local.cloud import LaptopCloud
 from local.emulator import Call, CallTools, Fault, Say
-from upcall.run import Run
+from upcall.run import Run, RunSummary
 
 Told = Callable[[Ended], Progress]
 
@@ -110,6 +111,26 @@ def test_a_run_in_trouble_shows_what_the_trouble_is(runs: Runs) -> None:
 
     assert "TryAgain: 503: Closed for lunch." in drawn(True, progress(all_events[: failed + 1]))
     assert "Closed for lunch" not in drawn(True, progress(all_events))
+
+
+def test_a_list_on_a_narrow_terminal_cuts_the_prompt_and_nothing_else() -> None:
+    run = Run.new(prompt="x" * 80, assistant="a", model="m", run_api="responses")
+    summary = RunSummary(
+        run_id=run.run_id,
+        status="in_progress",
+        excerpt=run.prompt,
+        assistant="a",
+        model="m",
+        round=0,
+        created_at=run.created_at,
+    )
+    file = io.StringIO()
+    run_list(Console(file=file, force_terminal=True, width=80), [summary])
+
+    (_, line) = file.getvalue().splitlines()
+    assert run.run_id in line
+    assert f"{run.created_at.astimezone():%Y-%m-%d %H:%M}  xxxx" in line
+    assert line.rstrip().endswith("x…")
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_a_taken_port_is_refused_in_one_line(
     addresses: dict[str, Any], upcall: Upcall, tmp_path: Any
 ) -> None:
     port = addresses["api"].rpartition(":")[2]
-    taken = upcall("local", "--api-port", port, UPCALL_STATE_FOLDER=str(tmp_path))
+    taken = upcall("local", "--api-port", port, "--aws-port", "0", UPCALL_STATE_FOLDER=str(tmp_path))
 
     assert taken.returncode == 2
     assert taken.stderr.strip().startswith(f"upcall: port {port} is taken")
