@@ -12,10 +12,10 @@ class NoDocker(Exception):
 
 
 def gateways() -> tuple[str, ...]:
-    """This machine's addresses on Docker's bridge, where `host.docker.internal` leads with `host-gateway`.
+    """The addresses of this machine on Docker's bridge, where containers find it.
 
-    None with Docker Desktop: its engine is in a machine of its own, and leads that name to loopback here.
-    Raises NoDocker.
+    There are none with Docker Desktop, whose engine is in a machine of its own: it leads
+    `host.docker.internal` to loopback here. Raises NoDocker.
     """
     asked = docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
     if asked.returncode != 0:

@@ -8,7 +8,7 @@ Judge = Callable[[Any], bool]
 
 
 def _answers(code: int, /, **fields: Any) -> Judge:
-    """An answer of the API with that status, whose body has these fields; `...` stands for anything but nothing."""
+    """An answer of the API with that status, whose body has these fields; `...` is anything but nothing."""
 
     def right(answer: Any) -> bool:
         body = json.loads(answer["body"])

@@ -45,9 +45,7 @@ class LoopbackServer:
         self.host = f"{HOST}:{port}"
         self.url = f"http://{self.host}"
         for server in self._servers:
-            threading.Thread(
-                target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-            ).start()
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def stop(self) -> None:
         """Stop serving and free the port."""

@@ -27,8 +27,8 @@ class Profile:
     """What a laptop cloud is set up with.
 
     `openai_base_url` names a server to drive runs on, with `openai_api_key`; without it the emulator
-    does. Ports of 0 are any free ones. `also_on` are addresses besides loopback that containers reach
-    the servers at. The emulator's ids count from `first_turn` on. `parameters` go over the template's defaults.
+    does. Ports of 0 are any free ones. `also_on` are addresses besides loopback to
+    answer at. The emulator's ids count from `first_turn` on. `parameters` go over the template's defaults.
     """
 
     state_folder: Path = STATE_FOLDER

@@ -1,4 +1,4 @@
-"""`make sam-local`: each function in its container with its sample event, then the API of `sam local start-api`.
+"""`make sam-local`: each function in its container with its sample, then the API of `sam local start-api`.
 
 Expects what `make sam-build` has built. Nothing that it starts is left; exits with 1 if an answer was wrong.
 """
@@ -22,11 +22,13 @@ from local.cloud import LaptopCloud
 from local.containers import NoDocker, has_image
 from local.expected import ANSWERS
 from local.loopback import HOST, PortTaken
-from local.profile import ROOT
-from local.samples import PAGES_PORT, hold_object, hold_run, profile_for_containers, sample
+from local.profile import ROOT, Profile
+from local.samples import AWS_PORT, PAGES_PORT, for_containers, hold_object, hold_run, sample
 
-SAM = ROOT / ".venv-sam" / "bin" / "sam"
+SAM = str(ROOT / ".venv-sam" / "bin" / "sam")
 IMAGE = "public.ecr.aws/lambda/python:3.13-"
+PROFILE = Profile(aws_port=AWS_PORT, pages_port=PAGES_PORT, thinking_seconds=0.05)
+
 INVOKE_SECONDS = 300
 """The first invocation builds an image with the layers, and may pull the one below it."""
 
@@ -96,8 +98,7 @@ class SamLocal:
 
 
 def event_for(function: str) -> dict[str, Any]:
-    """The function's sample, as it is; but for `fetch`, which reads a page of the laptop's own, for many a
-    laptop is offline."""
+    """The function's sample as it is. `fetch` alone gets another page, for the laptop may be offline."""
     snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in function.removesuffix("Function"))
     event = sample(snake.lstrip("_"))
     if function == "FetchFunction":
@@ -125,7 +126,8 @@ def invoke_all(cloud: LaptopCloud, sam: SamLocal, out: Console) -> bool:
     right = True
     unjudged = sorted(set(cloud.stack.functions) - set(ANSWERS))
     for function in [*ANSWERS, *unjudged]:
-        BEFORE.get(function, lambda _: None)(cloud)
+        if prepare := BEFORE.get(function):
+            prepare(cloud)
         start = time.monotonic()
         try:
             answer = sam.invoke(function, event_for(function))
@@ -143,7 +145,7 @@ def main() -> int:
     """Do all of it and say how it went, by the exit code too."""
     out = Console(highlight=False, soft_wrap=True)
     try:
-        with LaptopCloud(profile_for_containers(api_port=0)) as cloud:
+        with LaptopCloud(for_containers(PROFILE)) as cloud:
             sam = SamLocal()
             right = invoke_all(cloud, sam, out)
             try:
@@ -154,7 +156,7 @@ def main() -> int:
                 right = False
                 out.print(f"✗ sam local start-api\n{error!r}", style="red", markup=False)
     except (NoDocker, PortTaken) as error:
-        out.print(f"sam-local: {error}", style="red", markup=False)
+        out.print(f"sam-local: {error} (`upcall local` must not be up meanwhile)", style="red", markup=False)
         return 2
     return 0 if right else 1
 

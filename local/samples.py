@@ -6,6 +6,7 @@ the ids of the samples are true.
 
 import json
 import shutil
+from dataclasses import replace
 from typing import Any
 
 from local import pages
@@ -21,20 +22,12 @@ PAGES_PORT, AWS_PORT, OPENAI_PORT = 8780, 8782, 8783
 OBJECT = "tides.html"
 
 
-def profile_for_containers(api_port: int) -> Profile:
-    """A fresh cloud on the ports that containers know. Raises NoDocker."""
+def for_containers(profile: Profile) -> Profile:
+    """The profile of a fresh cloud that containers reach where they look for it. Raises NoDocker."""
+    also_on = gateways()
     state = STATE_FOLDER / "samples"
     shutil.rmtree(state, ignore_errors=True)
-    return Profile(
-        state_folder=state,
-        api_port=api_port,
-        aws_port=AWS_PORT,
-        pages_port=PAGES_PORT,
-        openai_port=OPENAI_PORT,
-        also_on=gateways(),
-        first_turn=1,
-        thinking_seconds=0.05,
-    )
+    return replace(profile, state_folder=state, openai_port=OPENAI_PORT, also_on=also_on, first_turn=1)
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -66,7 +59,7 @@ def hold_object(cloud: LaptopCloud) -> None:
 
 
 def hold_all(cloud: LaptopCloud) -> None:
-    """Make every sample true, in whatever order they come: the run has a round behind it, and a message ahead."""
+    """Make every sample true, whichever comes first: the run has a round behind it, and a message ahead."""
     hold_run(cloud)
     for function in ("create_run", "submit_tool_outputs"):
         camel = "".join(word.capitalize() for word in function.split("_"))
