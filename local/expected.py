@@ -48,4 +48,9 @@ ANSWERS: dict[str, Judge] = {
     "StartRunFunction": _answers(202, status="queued", run_id=...),
     "StartRunFromEventFunction": lambda answer: answer == {"batchItemFailures": []},
 }
-"""By logical id. A function that stands not here is a wrong answer: a test asks for all of them."""
+"""By logical id: each handler's, and that of each tool from which more is wanted than an outcome."""
+
+
+def judge(function: str) -> Judge:
+    """What judges the answer of a function; of a tool that is not named here, that it went well."""
+    return ANSWERS.get(function, _said("ok", ""))

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from local.cloud import LaptopCloud
 from local.containers import NoDocker, has_image
-from local.expected import ANSWERS
+from local.expected import ANSWERS, judge
 from local.loopback import HOST, PortTaken
 from local.profile import ROOT, Profile
 from local.samples import AWS_PORT, PAGES_PORT, for_containers, hold_object, hold_run, sample
@@ -124,14 +124,13 @@ def call_api(client: httpx.Client, cloud: LaptopCloud) -> str:
 def invoke_all(cloud: LaptopCloud, sam: SamLocal, out: Console) -> bool:
     """Invoke every function of the stack and judge its answer; whether all were right."""
     right = True
-    unjudged = sorted(set(cloud.stack.functions) - set(ANSWERS))
-    for function in [*ANSWERS, *unjudged]:
+    for function in [*ANSWERS, *sorted(set(cloud.stack.functions) - set(ANSWERS))]:
         if prepare := BEFORE.get(function):
             prepare(cloud)
         start = time.monotonic()
         try:
             answer = sam.invoke(function, event_for(function))
-            if not ANSWERS[function](answer):
+            if not judge(function)(answer):
                 raise WrongAnswer(json.dumps(answer))
         except (WrongAnswer, LookupError, TypeError, ValueError) as error:
             right = False

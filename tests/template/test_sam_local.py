@@ -54,8 +54,10 @@ def test_nothing_is_told_that_no_function_asks_for() -> None:
     assert set(SAID) <= {name for function in FUNCTIONS for name in variables(function)}
 
 
-def test_every_answer_is_judged() -> None:
-    assert set(ANSWERS) == set(FUNCTIONS)
+def test_the_answer_of_every_handler_is_judged() -> None:
+    handlers = {name for name, each in FUNCTIONS.items() if each["Handler"].startswith("handlers.")}
+
+    assert handlers <= set(ANSWERS) <= set(FUNCTIONS)
 
 
 @pytest.mark.parametrize("command", ["local_invoke", "local_start_api"])
