@@ -5,9 +5,10 @@ SAM := .venv-sam/bin/sam
 COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
   --no-annotate --no-emit-index-url --no-emit-find-links
 SAM_VERSION := 1.170.0
+MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run local test coverage lint format openapi bench build validate lock clean
+.PHONY: help install run local test coverage lint format openapi bench build sam-build sam-local validate lock clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -52,8 +53,18 @@ bench: install  ## Measure, as ratios within one run
 	@$(BIN)/python bench/cold_import.py docs/cold-import.svg
 	@$(BIN)/python bench/extraction.py
 
-build: $(SAM)  ## Build what is deployed
-	$(SAM) build
+build: $(SAM)  ## Build what is deployed, for ARCHITECTURE (default: arm64)
+	$(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
+
+# `sam local` takes what to run on from the built template, where that is the default of a parameter.
+sam-build: $(SAM)  ## Build for `sam local`, which runs on this machine
+	@ARCHITECTURE=$(MACHINE) $(SAM) build --build-dir .aws-sam/local/build --cache-dir .aws-sam/local/cache \
+	  --parameter-overrides Architecture=$(MACHINE)
+	@sed -i.before '/^  Architecture:/,/Default:/s/Default: .*/Default: $(MACHINE)/' .aws-sam/local/build/template.yaml
+	@rm .aws-sam/local/build/template.yaml.before
+
+sam-local: install sam-build  ## Invoke every function in its container, and call the API, with SAM local
+	@$(BIN)/python -m local.sam_local
 
 validate: $(SAM)  ## Check the template
 	$(SAM) validate --lint

@@ -2,7 +2,10 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -13,11 +16,16 @@ from cli.render import print_json
 from local.loopback import PortTaken
 from local.profile import Profile
 
+if TYPE_CHECKING:
+    from local.cloud import LaptopCloud
+
 SAVE_EVERY_SECONDS = 1.0
 """So that `upcall list` sees what was run, and a crash loses a second at most."""
 
 
-def keep_up(api_port: int, aws_port: int, *, out: Console, err: Console, as_json: bool) -> None:
+def keep_up(
+    api_port: int, aws_port: int, *, out: Console, err: Console, as_json: bool, sam: bool = False
+) -> None:
     """Serve until SIGINT or SIGTERM. Raises Problem if a port is taken or one is up already."""
     if (running := running_cloud()) is not None:
         raise Problem(f"a laptop cloud is up already, at {running.api}")
@@ -26,7 +34,8 @@ def keep_up(api_port: int, aws_port: int, *, out: Console, err: Console, as_json
         signal.signal(name, lambda *_: stop.set())
     profile = Profile(api_port=api_port, aws_port=aws_port, pages_port=PAGES_PORT)
     try:
-        with err.status("Starting the laptop cloud") as status, own_cloud(profile) as own:
+        with err.status("Starting the laptop cloud") as status, ExitStack() as ends:
+            own = ends.enter_context(_cloud_for_sam(profile) if sam else own_cloud(profile))
             status.stop()
             addresses = own.addresses
             with published(addresses):
@@ -39,6 +48,22 @@ def keep_up(api_port: int, aws_port: int, *, out: Console, err: Console, as_json
     except PortTaken as error:
         raise Problem(f"{error}: choose another with --api-port or --aws-port") from error
     err.print("Saved and stopped.", style="dim")
+
+
+@contextmanager
+def _cloud_for_sam(profile: Profile) -> Iterator["LaptopCloud"]:
+    """A cloud in which every sample event is true. Raises Problem where no Docker answers."""
+    from local.cloud import LaptopCloud
+    from local.containers import NoDocker
+    from local.samples import for_containers, hold_all
+
+    try:
+        profile = for_containers(profile)
+    except NoDocker as error:
+        raise Problem(str(error)) from error
+    with LaptopCloud(profile) as cloud:
+        hold_all(cloud)
+        yield cloud
 
 
 def _print(out: Console, api: str, aws: str, pages: str, openai: str) -> None:

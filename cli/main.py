@@ -215,12 +215,20 @@ def listen(
 def local(
     api_port: Annotated[int, typer.Option(help="Where the HTTP API answers.")] = 8781,
     aws_port: Annotated[int, typer.Option(help="Where AWS answers.")] = 8782,
+    sam: Annotated[
+        bool,
+        typer.Option("--sam", help="For `sam local`: answer containers too, with the samples' run in it."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Keep the laptop cloud up: the HTTP API, AWS, sample pages and the OpenAI emulator."""
+    """Keep the laptop cloud up: the HTTP API, AWS, sample pages and the OpenAI emulator.
+
+    With --sam it is one that starts empty, drives runs on the emulator alone, and answers functions in
+    containers as events/env.json tells them (docs/sam-local.md).
+    """
     from cli.keeping import keep_up
 
-    keep_up(api_port, aws_port, out=out, err=err, as_json=as_json)
+    keep_up(api_port, aws_port, out=out, err=err, as_json=as_json, sam=sam)
 
 
 if __name__ == "__main__":

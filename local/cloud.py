@@ -50,6 +50,7 @@ class LaptopCloud:
 
     def _start(self, profile: Profile) -> None:
         profile.state_folder.mkdir(parents=True, exist_ok=True)
+        self._also_on = profile.also_on
         self._ends.enter_context(aws_environment(AWS_ENVIRONMENT))
         self._ends.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
@@ -59,7 +60,11 @@ class LaptopCloud:
         except PortTaken:  # nothing depends on where the samples are: any port will do
             pages_server = self._serve(pages.app(), 0)
         self.emulator = Emulator(
-            thinking_seconds=profile.thinking_seconds, poll_after_ms=profile.poll_after_ms
+            thinking_seconds=profile.thinking_seconds,
+            poll_after_ms=profile.poll_after_ms,
+            port=profile.openai_port,
+            also_on=profile.also_on,
+            first_turn=profile.first_turn,
         )
         self._ends.callback(self.emulator.stop)
         self._memory = profile.state_folder / "emulator.pickle"
@@ -80,13 +85,14 @@ class LaptopCloud:
                 "FetchLocalHosts": pages_server.host,
                 "CallbackLocalHosts": "127.0.0.1:*, localhost:*",
                 "CallbackSecretName": CALLBACK_SECRET_NAME,
+                "AwsEndpointUrl": moto.url,
                 **profile.parameters,
             },
             secrets={
                 template.parameter_default("OpenAISecretName"): profile.openai_api_key,
                 CALLBACK_SECRET_NAME: CALLBACK_SECRET,
             },
-            environment={**AWS_ENVIRONMENT, "AWS_ENDPOINT_URL": moto.url},
+            environment=AWS_ENVIRONMENT,
         )
         self.runner = FunctionRunner({each.name: each for each in self.stack.functions.values()})
         moto_seams.invoke_with(self.runner)
@@ -125,7 +131,7 @@ class LaptopCloud:
         self._ends.close()
 
     def _serve(self, app: Any, port: int) -> LoopbackServer:
-        server = LoopbackServer(app, port)
+        server = LoopbackServer(app, port, self._also_on)
         self._ends.callback(server.stop)
         return server
 

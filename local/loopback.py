@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -28,23 +29,37 @@ class _Quiet(WSGIRequestHandler):
 
 
 class LoopbackServer:
-    """Serves `app` until it is stopped. Port 0 takes any free one; a taken port raises PortTaken."""
+    """Serves `app` until it is stopped. Port 0 takes any free one; a taken port raises PortTaken.
 
-    def __init__(self, app: "WSGIApplication", port: int = 0) -> None:
-        with socket.socket() as probe:  # werkzeug itself would print, and end the process
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError as error:
-                raise PortTaken(port) from error
-        self._server = make_server(HOST, port, app, threaded=True, request_handler=_Quiet)
-        self.host = f"{HOST}:{self._server.server_port}"
+    `also_on` are other addresses of this machine to serve it on, on the same port.
+    """
+
+    def __init__(self, app: "WSGIApplication", port: int = 0, also_on: Sequence[str] = ()) -> None:
+        for address in (HOST, *also_on):
+            if not bindable(address, port):  # werkzeug itself would print, and end the process
+                raise PortTaken(port)
+        first = make_server(HOST, port, app, threaded=True, request_handler=_Quiet)
+        port = first.server_port
+        others = (make_server(a, port, app, threaded=True, request_handler=_Quiet) for a in also_on)
+        self._servers = [first, *others]
+        self.host = f"{HOST}:{port}"
         self.url = f"http://{self.host}"
-        threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        ).start()
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def stop(self) -> None:
         """Stop serving and free the port."""
-        self._server.shutdown()
-        self._server.server_close()
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+
+def bindable(address: str, port: int = 0) -> bool:
+    """Whether this machine has that address, and the port is free on it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True

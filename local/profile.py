@@ -31,7 +31,8 @@ class Profile:
     """What a laptop cloud is set up with.
 
     `openai_base_url` names a server to drive runs on, with `openai_api_key`; without it the emulator
-    does. Ports of 0 are any free ones. `parameters` go over the template's defaults.
+    does. Ports of 0 are any free ones. `also_on` are addresses besides loopback to
+    answer at. The emulator's ids count from `first_turn` on. `parameters` go over the template's defaults.
     """
 
     state_folder: Path = STATE_FOLDER
@@ -40,6 +41,9 @@ class Profile:
     api_port: int = 0
     aws_port: int = 0
     pages_port: int = 0
+    openai_port: int = 0
+    also_on: tuple[str, ...] = ()
+    first_turn: int | None = None
     thinking_seconds: float = 0.4
     poll_after_ms: int | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from typing import Any
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from local.profile import AWS_ENVIRONMENT, ROOT, aws_environment
+from local.profile import AWS_ENVIRONMENT, ROOT, STACK_NAME, aws_environment
 
 CODE_BUCKET = "upcall-code"
 
@@ -26,6 +26,15 @@ _NOT_ON_A_LAPTOP = (
     "AWS::SQS::QueuePolicy",
 )
 _SUBSTITUTION = "Substitution"
+
+_NAMES = {
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::StepFunctions::StateMachine": "StateMachineName",
+}
+"""What is named after the stack and its logical id, so that `events/env.json` can name it, too; moto would
+name it by chance."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +79,11 @@ class Template:
             if not resource["Type"].startswith(_NOT_ON_A_LAPTOP)
             and "ScheduleExpression" not in resource.get("Properties", {})  # it has no clock
         }
-        for resource in resources.values():
+        for name, resource in resources.items():
             resource.get("Properties", {}).pop("Layers", None)
+            if resource["Type"] in _NAMES:
+                own = f"{STACK_NAME}-{name}".lower()
+                resource.setdefault("Properties", {}).setdefault(_NAMES[resource["Type"]], own)
         properties = self.transformed["Resources"][self._machine]["Properties"]
         outputs = {
             f"{_SUBSTITUTION}{name}": {"Value": value}

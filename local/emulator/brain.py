@@ -6,6 +6,7 @@ It knows no protocol. A conversation goes in, the next step comes out.
 import itertools
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -115,9 +116,14 @@ class Script:
 
 
 class Brain:
-    """Scripts by the name of the model that follows them; any other model is the offline one."""
+    """Scripts by the name of the model that follows them; any other model is the offline one.
 
-    def __init__(self) -> None:
+    Turns are numbered from `first_turn` on. By default that is unlike the numbers of earlier processes,
+    whose turns may be followed up.
+    """
+
+    def __init__(self, first_turn: int | None = None) -> None:
+        self.turn_numbers = itertools.count(first_turn or time.time_ns() // 1000)
         self._scripts: dict[str, Script] = {}
         self._numbers = itertools.count(1)
         self.begun: dict[str, list[Turn]] = {}

@@ -1,6 +1,7 @@
 """The emulator as a server: one brain, and a module for each protocol that it speaks."""
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,20 @@ class Emulator:
     """An OpenAI server on loopback.
 
     `thinking_seconds` is how long the model takes for each step. `poll_after_ms`, if set, is sent as
-    the header `openai-poll-after-ms`, which makes clients look more often than they would.
+    the header `openai-poll-after-ms`, which makes clients look more often than they would. The ids of
+    what it makes count from `first_turn` on.
     """
 
     def __init__(
-        self, *, thinking_seconds: float = 0.4, poll_after_ms: int | None = None, port: int = 0
+        self,
+        *,
+        thinking_seconds: float = 0.4,
+        poll_after_ms: int | None = None,
+        port: int = 0,
+        also_on: Sequence[str] = (),
+        first_turn: int | None = None,
     ) -> None:
-        self.brain = Brain()
+        self.brain = Brain(first_turn)
         self.script = self.brain.script
         flask = Flask(__name__, static_folder=None)
         unauthorised = ApiError(401, "You didn't provide an API key.")
@@ -45,7 +53,7 @@ class Emulator:
                 response.headers["openai-poll-after-ms"] = str(poll_after_ms)
             return response
 
-        self._server = LoopbackServer(flask, port)
+        self._server = LoopbackServer(flask, port, also_on)
         self.base_url = f"{self._server.url}/v1"
 
     def stop(self) -> None:

@@ -3,7 +3,6 @@
 Every protocol of the emulator is a way to start turns, to look at them and to answer their calls.
 """
 
-import itertools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,9 +11,6 @@ from typing import Literal
 from local.emulator.brain import Brain, Call, CallTools, Conversation, Exchange, Hang, Say, Step
 
 Phase = Literal["queued", "in_progress", "cancelled", "done"]
-
-_numbers = itertools.count(time.time_ns() // 1000)
-"""Unlike those of earlier processes, whose turns may be followed up."""
 
 
 @dataclass
@@ -25,7 +21,7 @@ class Turn:
     conversation: Conversation
     step: Step
     thinking_seconds: float
-    number: int = field(default_factory=lambda: next(_numbers))
+    number: int
     created_at: float = field(default_factory=time.time)
     cancelled: bool = False
 
@@ -70,6 +66,6 @@ def begin(brain: Brain, model: str, conversation: Conversation, thinking_seconds
     """Let the model think about a conversation."""
     step = brain.think(model, conversation)
     slow = step.after_seconds if isinstance(step, Say) else 0
-    turn = Turn(model, conversation, step, max(thinking_seconds, slow))
+    turn = Turn(model, conversation, step, max(thinking_seconds, slow), next(brain.turn_numbers))
     brain.begun.setdefault(model, []).append(turn)
     return turn

@@ -239,3 +239,11 @@ def test_where_no_cloud_is_up_nothing_is_sent(upcall: Upcall, tmp_path: Path) ->
     state = {"UPCALL_STATE_FOLDER": str(tmp_path)}
 
     assert problem(upcall("fire", **state)).startswith("upcall: no laptop cloud is up; start one with")
+
+
+def test_for_containers_there_must_be_a_docker(upcall: Upcall, tmp_path: Path) -> None:
+    variables = {"UPCALL_STATE_FOLDER": str(tmp_path), "PATH": str(tmp_path)}
+
+    assert problem(upcall("local", "--sam", **variables)) == (
+        "upcall: there is no command docker on this machine"
+    )

@@ -36,5 +36,5 @@ def message(kind: str) -> dict[str, Any]:
 
 
 def samples() -> list[Path]:
-    """All sample events."""
-    return sorted((ROOT / "events").glob("*.json"))
+    """All sample events; env.json beside them is what SAM local gives the functions that get them."""
+    return sorted(path for path in (ROOT / "events").glob("*.json") if path.name != "env.json")

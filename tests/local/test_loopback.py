@@ -1,0 +1,48 @@
+"""A server on loopback, and on further addresses of the machine."""
+
+import httpx
+import pytest
+
+from local import pages
+from local.loopback import LoopbackServer, PortTaken, bindable
+
+OTHER = "127.0.0.2"
+needs_another = pytest.mark.skipif(not bindable(OTHER), reason=f"this machine has no address {OTHER}")
+
+
+@needs_another
+def test_it_answers_on_the_same_port_of_another_address() -> None:
+    server = LoopbackServer(pages.app(), also_on=[OTHER])
+    port = server.host.partition(":")[2]
+    try:
+        assert httpx.get(f"http://{OTHER}:{port}/tides").text == httpx.get(f"{server.url}/tides").text
+    finally:
+        server.stop()
+    assert bindable(OTHER, int(port))
+
+
+@needs_another
+def test_a_port_that_is_taken_on_the_other_address_is_taken() -> None:
+    server = LoopbackServer(pages.app())
+    port = int(server.host.partition(":")[2])
+    other = LoopbackServer(pages.app(), also_on=[OTHER])
+    taken = int(other.host.partition(":")[2])
+    try:
+        assert port != taken
+        with pytest.raises(PortTaken, match=str(taken)):
+            LoopbackServer(pages.app(), taken, also_on=[OTHER])
+    finally:
+        server.stop()
+        other.stop()
+
+
+def test_by_itself_it_answers_on_loopback_alone() -> None:
+    server = LoopbackServer(pages.app())
+    port = int(server.host.partition(":")[2])
+    try:
+        assert not bindable("127.0.0.1", port)
+        if bindable(OTHER):
+            with pytest.raises(httpx.ConnectError):
+                httpx.get(f"http://{OTHER}:{port}/tides")
+    finally:
+        server.stop()
