@@ -20,9 +20,11 @@ CODE_BUCKET = "upcall-code"
 _NOT_ON_A_LAPTOP = (
     "AWS::Lambda::EventSourceMapping",
     "AWS::ApiGatewayV2::",
+    "AWS::CloudWatch::Alarm",
     "AWS::Lambda::Permission",
     "AWS::Lambda::LayerVersion",
     "AWS::S3::BucketPolicy",
+    "AWS::SNS::",
     "AWS::SQS::QueuePolicy",
 )
 _SUBSTITUTION = "Substitution"
@@ -59,7 +61,7 @@ class Template:
         self.transformed: dict[str, Any] = transformed
 
     def stack(self) -> dict[str, Any]:
-        """What moto's CloudFormation takes: no API gateway, no layers, no workflow of its own.
+        """What moto's CloudFormation takes: no API gateway, no layers, no alarms, no workflow of its own.
 
         The substitutions of the workflow's definition come back as outputs, so that CloudFormation
         resolves them.
@@ -77,10 +79,11 @@ class Template:
             f"{_SUBSTITUTION}{name}": {"Value": value}
             for name, value in properties["DefinitionSubstitutions"].items()
         }
+        missing = [name for name in self.transformed["Resources"] if name not in resources]
         outputs |= {
             name: output
             for name, output in self.transformed["Outputs"].items()
-            if "HttpApi" not in str(output)
+            if not any(re.search(rf"\b{each}\b", str(output["Value"])) for each in missing)
         }
         return {**self.transformed, "Resources": resources, "Outputs": outputs}
 
