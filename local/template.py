@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from samtranslator.metrics.method_decorator import MetricsMethodWrapperSingleton
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
@@ -58,6 +59,7 @@ class Template:
         self.definition = (root / uri).read_text("utf-8")
         with aws_environment(AWS_ENVIRONMENT):  # the translator wants a region
             transformed = transform(self._deployable(root), {}, _NoPolicies())
+        MetricsMethodWrapperSingleton.get_instance().publish()  # to nobody; else it complains as it ends
         self.transformed: dict[str, Any] = transformed
 
     def stack(self) -> dict[str, Any]:
