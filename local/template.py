@@ -24,6 +24,7 @@ _NOT_ON_A_LAPTOP = (
     "AWS::CloudWatch::Alarm",
     "AWS::Lambda::Permission",
     "AWS::Lambda::LayerVersion",
+    "AWS::Logs::MetricFilter",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::",
     "AWS::SQS::QueuePolicy",

@@ -31,10 +31,29 @@ def watched() -> list[str]:
 
 
 def test_each_function_that_no_caller_waits_for_is_in_one_alarm() -> None:
-    functions = {name for name, each in RESOURCES.items() if each["Type"] == "AWS::Lambda::Function"}
+    others = {
+        name
+        for name, each in RESOURCES.items()
+        if each["Type"] == "AWS::Lambda::Function" and each["Properties"]["Handler"].startswith("handlers.")
+    }
     of_the_api = {route.function for route in TEMPLATE.routes()}
 
-    assert sorted(watched()) == sorted(functions - of_the_api)
+    assert sorted(watched()) == sorted(others - of_the_api)
+
+
+def test_a_tool_is_watched_by_the_words_that_it_logs_and_needs_no_line_of_its_own() -> None:
+    logged = (ROOT / "src" / "upcall" / "tool" / "handler.py").read_text("utf-8")
+
+    assert RESOURCES["ToolFailedFilter"]["Properties"]["FilterPattern"] == '{ $.message = "tool failed" }'
+    assert '"tool failed",\n' in logged
+    counted = [
+        each["Properties"]["MetricTransformations"][0]
+        for each in RESOURCES.values()
+        if each["Type"] == "AWS::Logs::MetricFilter"
+    ]
+    for each in counted:
+        assert each["MetricNamespace"] == ALARMS["ToolErrorsAlarm"]["Namespace"]
+        assert each["MetricName"] == ALARMS["ToolErrorsAlarm"]["MetricName"]
 
 
 @pytest.mark.parametrize("name", ALARMS)
