@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from werkzeug.wrappers import Request, Response
 
-from cli import checkup
+from cli import checkup, clouds, main
 from cli.checkup import DeployedStack, Finding, Resource
 from cli.doctor import CHECKS, deployed, examine_stack, looked_at
 from local.cloud import LaptopCloud
@@ -295,3 +296,9 @@ def test_without_a_stack_it_looks_at_the_laptop(upcall: Upcall) -> None:
 
     assert finished.returncode == 0
     assert {"what": "state", "mark": "ok"}.items() <= json.loads(finished.stdout)[-1].items()
+
+
+def test_the_ports_that_it_looks_at_are_those_of_upcall_local() -> None:
+    ports = {name: each.default for name, each in signature(main.local).parameters.items() if "port" in name}
+
+    assert ports == {"api_port": clouds.API_PORT, "aws_port": clouds.AWS_PORT}
