@@ -8,10 +8,10 @@ SAM_VERSION := 1.170.0
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run local test coverage lint format openapi bench build sam-build sam-local validate lock clean
+.PHONY: help install run local test coverage lint format openapi bench build sam-build sam-local validate check-template lock clean
 
 help:  ## Say what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 install: .venv/installed  ## Make .venv, with the upcall command in it
 
@@ -69,6 +69,17 @@ sam-local: install sam-build  ## Invoke every function in its container, and cal
 validate: $(SAM)  ## Check the template
 	$(SAM) validate --lint
 
+check-template: install .venv-checks/installed  ## Check the transformed template: cfn-lint, checkov, cdk-nag
+	@mkdir -p .aws-sam
+	@$(BIN)/python -m local.transformed .aws-sam/transformed.json
+	@.venv-checks/bin/python checks/template.py .aws-sam/transformed.json
+
+.venv-checks/installed: checks/requirements.txt
+	@echo "Installing the checkers of templates into .venv-checks (once)"
+	@$(PYTHON) -m venv .venv-checks
+	@.venv-checks/bin/python -m pip install -qq --disable-pip-version-check -r checks/requirements.txt
+	@touch $@
+
 $(SAM):
 	@echo "Installing the SAM CLI into .venv-sam (once)"
 	@$(PYTHON) -m venv .venv-sam
@@ -83,5 +94,5 @@ lock:  ## Write the pinned requirements anew
 	@rm -r .venv-lock
 
 clean:  ## Remove what was made, save the runs in .upcall
-	rm -rf .venv .venv-sam .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
+	rm -rf .venv .venv-sam .venv-checks .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -exec rm -rf {} +

@@ -19,7 +19,7 @@ from upcall.workflow import execution_arn
 if TYPE_CHECKING:
     from local.cloud import LaptopCloud
 
-PAGES_PORT = 8780
+PAGES_PORT, API_PORT, AWS_PORT = 8780, 8781, 8782
 RUNNING = STATE_FOLDER / "running.json"
 OPENAI = "https://api.openai.com/v1"
 RETENTION_DAYS = 30

@@ -231,5 +231,29 @@ def local(
     keep_up(api_port, aws_port, out=out, err=err, as_json=as_json, sam=sam)
 
 
+@app.command()
+def doctor(
+    stack: Annotated[
+        str | None, typer.Option(help="A deployed stack.", show_default="look at the laptop")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a deployed stack, or the laptop, lacks. Exits with 1 if something is to be mended.
+
+    Looks with your AWS credentials, and changes nothing.
+    """
+    from dataclasses import asdict
+
+    from cli.doctor import examine_laptop, examine_stack, is_bad, show
+    from cli.render import print_json
+
+    findings = examine_stack(stack) if stack else examine_laptop()
+    if as_json:
+        found = list(findings)
+        print_json(out, [asdict(each) for each in found])
+        raise typer.Exit(1 if any(map(is_bad, found)) else 0)
+    raise typer.Exit(1 if show(out, findings) else 0)
+
+
 if __name__ == "__main__":
     main()

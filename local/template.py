@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from samtranslator.metrics.method_decorator import MetricsMethodWrapperSingleton
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
@@ -20,9 +21,12 @@ CODE_BUCKET = "upcall-code"
 _NOT_ON_A_LAPTOP = (
     "AWS::Lambda::EventSourceMapping",
     "AWS::ApiGatewayV2::",
+    "AWS::CloudWatch::Alarm",
     "AWS::Lambda::Permission",
     "AWS::Lambda::LayerVersion",
+    "AWS::Logs::MetricFilter",
     "AWS::S3::BucketPolicy",
+    "AWS::SNS::",
     "AWS::SQS::QueuePolicy",
 )
 _SUBSTITUTION = "Substitution"
@@ -65,10 +69,11 @@ class Template:
         self.definition = (root / uri).read_text("utf-8")
         with aws_environment(AWS_ENVIRONMENT):  # the translator wants a region
             transformed = transform(self._deployable(root), {}, _NoPolicies())
+        MetricsMethodWrapperSingleton.get_instance().publish()  # to nobody; else it complains as it ends
         self.transformed: dict[str, Any] = transformed
 
     def stack(self) -> dict[str, Any]:
-        """What moto's CloudFormation takes: no API gateway, no layers, no workflow of its own.
+        """What moto's CloudFormation takes: no API gateway, no layers, no alarms, no workflow of its own.
 
         The substitutions of the workflow's definition come back as outputs, so that CloudFormation
         resolves them.
@@ -89,10 +94,11 @@ class Template:
             f"{_SUBSTITUTION}{name}": {"Value": value}
             for name, value in properties["DefinitionSubstitutions"].items()
         }
+        missing = [name for name in self.transformed["Resources"] if name not in resources]
         outputs |= {
             name: output
             for name, output in self.transformed["Outputs"].items()
-            if "HttpApi" not in str(output)
+            if not any(re.search(rf"\b{each}\b", str(output["Value"])) for each in missing)
         }
         return {**self.transformed, "Resources": resources, "Outputs": outputs}
 

@@ -125,8 +125,3 @@ def test_the_block_to_paste_is_one_that_works(name: str) -> None:
     assert pasted["FunctionName"] == properties["FunctionName"]
     variables = properties.get("Environment", {}).get("Variables", {})
     assert pasted.get("Environment", {}).get("Variables", {}).items() <= variables.items()
-
-
-def test_the_api_lets_nobody_in_by_default() -> None:
-    auth = RESOURCES["HttpApi"]["Properties"]["Auth"]
-    assert auth == {"EnableIamAuthorizer": True, "DefaultAuthorizer": "AWS_IAM"}

@@ -1,0 +1,66 @@
+"""What the documents say of the template is so."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from local.profile import ROOT
+from local.template import Template
+
+TEMPLATE = Template(ROOT)
+DEPLOYING = (ROOT / "docs" / "deploying.md").read_text("utf-8")
+OPERATING = (ROOT / "docs" / "operating.md").read_text("utf-8")
+PARAMETERS: dict[str, Any] = TEMPLATE.source["Parameters"]
+OUTPUTS: dict[str, Any] = TEMPLATE.source["Outputs"]
+
+
+def snake(camel: str) -> str:
+    """DeadLetterQueueUrl → DEAD_LETTER_QUEUE_URL."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", camel).upper()
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS)
+def test_each_parameter_is_in_the_table(parameter: str) -> None:
+    table = DEPLOYING.partition("## The parameters")[2]
+    assert f"`{parameter}`" in table
+
+
+@pytest.mark.parametrize(
+    "override",
+    re.findall(r"(\w+)=[^ \"]+", "".join(re.findall(r"--parameter-overrides.*(?:\\\n.*)?", DEPLOYING))),
+)
+def test_each_parameter_that_a_command_sets_exists(override: str) -> None:
+    assert override in PARAMETERS
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", OPERATING)) - {"TIMED_OUT", "EXECUTION_ARN"})
+)
+def test_each_name_that_stands_for_an_output_is_one(name: str) -> None:
+    assert name in {snake(output) for output in OUTPUTS}
+
+
+@pytest.mark.parametrize("alarm", re.findall(r"`(\w+Alarm)`", OPERATING))
+def test_each_alarm_that_is_named_exists(alarm: str) -> None:
+    assert TEMPLATE.source["Resources"][alarm]["Type"] == "AWS::CloudWatch::Alarm"
+
+
+def test_the_table_of_costs_adds_up() -> None:
+    rows = re.findall(r"^\| [^*|]+ \|[^|]*\| (?:[\d.]+) \| ([\d.]+) \|$", OPERATING, re.MULTILINE)
+    (total,) = re.findall(r"\*\*a run\*\*.*\*\*([\d.]+)\*\*", OPERATING)
+
+    assert len(rows) == 8
+    assert sum(map(float, rows)) == pytest.approx(float(total), abs=0.000002)
+
+
+def test_the_links_lead_somewhere() -> None:
+    for text in (DEPLOYING, OPERATING):
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+            assert (ROOT / "docs" / target).exists(), target
+
+
+def test_the_policy_for_callers_is_json() -> None:
+    (policy,) = re.findall(r"```json\n(.+?)```", DEPLOYING, re.DOTALL)
+    assert json.loads(policy)["Action"] == "execute-api:Invoke"
