@@ -202,7 +202,7 @@ def fire(
 
 @app.command()
 def listen(
-    port: Annotated[int, typer.Option(help="Where callbacks are taken.")] = 8783,
+    port: Annotated[int, typer.Option(help="Where callbacks are taken.")] = 8784,
     as_json: Json = False,
 ) -> None:
     """Take the callbacks of runs on the laptop cloud, check their signatures and print them."""

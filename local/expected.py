@@ -46,6 +46,9 @@ ANSWERS: dict[str, Judge] = {
     "CancelRunFunction": _answers(200, status="cancelled"),
     "RecordFailureFunction": lambda answer: answer["status"] == "failed",
     "StartRunFunction": _answers(202, status="queued", run_id=...),
+    "CloseRunFunction": lambda answer: answer == {"batchItemFailures": []},
+    "CallBackFunction": lambda answer: answer == {"batchItemFailures": []},
+    "SweepRunsFunction": lambda answer: answer["resumed"] == 0,
     "StartRunFromEventFunction": lambda answer: answer == {"batchItemFailures": []},
 }
 """By logical id: each handler's, and that of each tool from which more is wanted than an outcome."""

@@ -13,8 +13,10 @@ from local import pages
 from local.cloud import LaptopCloud
 from local.containers import gateways
 from local.profile import ROOT, STATE_FOLDER, Profile
+from upcall.caller import ANYBODY
 from upcall.run import Run
 from upcall.store import RunStore
+from upcall.table import Table
 
 PAGES_PORT, AWS_PORT, OPENAI_PORT = 8780, 8782, 8783
 """As in `events/env.json`."""
@@ -45,8 +47,10 @@ def hold_run(cloud: LaptopCloud) -> None:
             if run_id in item["pk"].get("S", ""):
                 dynamodb.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
     prompt = json.loads(sample("start_run")["body"])["prompt"]
-    run = Run.new(prompt=prompt, assistant="summarizer", model="gpt-5.4-mini", run_api="responses")
-    RunStore(dynamodb, table, retention_days=30).add(run.model_copy(update={"run_id": run_id}))
+    run = Run.new(
+        owner=ANYBODY, prompt=prompt, assistant="summarizer", model="gpt-5.4-mini", run_api="responses"
+    )
+    RunStore(Table(dynamodb, table), 30).add(run.model_copy(update={"run_id": run_id}))
 
 
 def hold_object(cloud: LaptopCloud) -> None:

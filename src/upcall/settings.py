@@ -60,12 +60,12 @@ def openai_secret_name() -> str:
     return _read("OPENAI_SECRET_NAME")
 
 
-def fetch_local_hosts() -> frozenset[str]:
+def local_hosts() -> frozenset[str]:
     """`host:port` pairs that may be reached although their addresses are not public; none if unset.
 
     A port may be `*`.
     """
-    return _listed("FETCH_LOCAL_HOSTS")
+    return _listed("FETCH_LOCAL_HOSTS") | _listed("CALLBACK_LOCAL_HOSTS")
 
 
 def allowed_domains() -> frozenset[str]:

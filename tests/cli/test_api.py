@@ -25,7 +25,8 @@ from cli.stacks import Stack
 from cli.watching import follow
 from local.cloud import LaptopCloud
 from local.emulator import Call, CallTools, Hang, Say
-from upcall.run import RunRequest, RunSummary
+from upcall.run import RunSummary
+from upcall.run_request import RunRequest
 
 AT_ONCE = (0.0, 0.0)
 SIGNED = Signed(CALLER, REGION)

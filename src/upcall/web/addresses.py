@@ -63,7 +63,7 @@ def public_addresses(host: str, port: int, seconds: float) -> list[Any]:
     Each is a family and the address that `socket.connect` takes. Raises ToolError if one of them must
     not be reached, and after so many seconds.
     """
-    local = not settings.fetch_local_hosts().isdisjoint({f"{host}:{port}", f"{host}:*"})
+    local = not settings.local_hosts().isdisjoint({f"{host}:{port}", f"{host}:*"})
     if not local and port not in PORTS:
         raise ToolError(f"port {port} is not allowed, only 80 and 443 are")
     found = [(family, sockaddr) for family, _, _, _, sockaddr in _resolved(host, port, seconds)]

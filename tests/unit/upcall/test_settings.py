@@ -10,7 +10,7 @@ def test_a_missing_setting_says_its_name() -> None:
 
 def test_local_hosts_are_read_as_a_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FETCH_LOCAL_HOSTS", "127.0.0.1:80,localhost:8080")
-    assert settings.fetch_local_hosts() == {"127.0.0.1:80", "localhost:8080"}
+    assert settings.local_hosts() == {"127.0.0.1:80", "localhost:8080"}
 
     monkeypatch.setenv("FETCH_LOCAL_HOSTS", "")
-    assert settings.fetch_local_hosts() == frozenset()
+    assert settings.local_hosts() == frozenset()
