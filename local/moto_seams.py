@@ -12,7 +12,6 @@ from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
 from moto.events.models import events_backends
-from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 
 from local.functions import FunctionRunner
 
@@ -25,7 +24,11 @@ def execute_workflows() -> None:
 
 
 def tell_of_ended_executions() -> None:
-    """Make moto's Step Functions put an event on the default bus when an execution has ended."""
+    """Make moto's Step Functions put an event on the default bus when an execution has ended.
+
+    Imported here, where the user's AWS profile is out of sight: moto makes clients as it is loaded.
+    """
+    from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 
     def terminated(self: BaseExecutionWorkerCommunication) -> None:
         self._reflect_execution_status()  # type: ignore[no-untyped-call]
