@@ -13,18 +13,33 @@ from upcall.models import Model, RunApiName
 FOLDER = Path(__file__).parents[1] / "assistants"
 
 
+Rounds = Annotated[int, Field(ge=0, le=50, description="How often the model may ask for tools.")]
+CallsPerRound = Annotated[int, Field(ge=1, le=100, description="How many tools it may ask for at once.")]
+Seconds = Annotated[int, Field(ge=1, le=14_400, description="How long a run may take.")]
+Tokens = Annotated[
+    int,
+    Field(
+        ge=1, le=20_000_000, description="Tokens, read and written, after which no tool is called any more."
+    ),
+]
+
+
 class Limits(Model):
     """Where a run is stopped, whatever the model wants."""
 
-    rounds: Annotated[int, Field(ge=0, le=50)] = 10
-    seconds: Annotated[int, Field(ge=1, le=14_400)] = 900
+    rounds: Rounds = 10
+    calls_per_round: CallsPerRound = 20
+    seconds: Seconds = 900
+    tokens: Tokens = 1_000_000
 
 
 class LimitsRequest(Model):
     """The limits of one run, where they are not to be the assistant's; the same maxima hold."""
 
-    rounds: Annotated[int, Field(ge=0, le=50)] | None = None
-    seconds: Annotated[int, Field(ge=1, le=14_400)] | None = None
+    rounds: Rounds | None = None
+    calls_per_round: CallsPerRound | None = None
+    seconds: Seconds | None = None
+    tokens: Tokens | None = None
 
 
 class Assistant(Model):

@@ -12,7 +12,12 @@ def test_a_run_is_created_upstream_and_its_ids_are_recorded(
 
     assert made["handle"]["ids"]["response_id"].startswith("resp_")
     assert made["tools"] == ["fetch", "read_object"]
-    assert made["limits"] == {"rounds": 10, "seconds": 900}
+    assert made["limits"] == {
+        "rounds": 10,
+        "calls_per_round": 20,
+        "seconds": 900,
+        "tokens": 1_000_000,
+    }
     found = store.get(run.run_id)
     assert found.status == "in_progress"
     assert found.handle is not None
