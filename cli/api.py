@@ -78,6 +78,10 @@ class Api:
         """Cancel a run. Asked once: a second time would be told that the run has ended already."""
         return self._read(RunView, self._ask("POST", f"{_path(run_id)}/cancel", again=False))
 
+    def retry(self, run_id: str) -> RunView:
+        """Have a run tried again. Asked once: a second time would be told that it has not ended."""
+        return self._read(RunView, self._ask("POST", f"{_path(run_id)}/retry", again=False))
+
     def runs(self, status: Status | None, limit: int) -> Iterator[RunSummary]:
         """At most so many runs, newest first, part by part."""
         cursor = None

@@ -36,9 +36,9 @@ class Cloud:
         """The table of runs."""
         return RunStore(Table(boto3.client("dynamodb"), self.addresses.table), RETENTION_DAYS)
 
-    def execution_arn(self, run_id: str) -> str:
-        """The execution of a run, which bears the run's name."""
-        return execution_arn(self.addresses.state_machine, run_id)
+    def execution_arn(self, name: str) -> str:
+        """The execution of that name, which for the first attempt at a run is the run's id."""
+        return execution_arn(self.addresses.state_machine, name)
 
 
 @contextmanager

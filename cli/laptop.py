@@ -40,6 +40,14 @@ class Laptop:
                 told = _follow(chosen, run_id, view)
             return _outcome(chosen, api.run(run_id), told)
 
+    def retried(self, run_id: str, err: Console) -> Outcome:
+        """Have a run tried again, and show each state that it passes."""
+        with cloud() as chosen, Api(chosen.addresses.api) as api:
+            execution = api.retry(run_id).execution
+            with View(err) as view:
+                told = _follow(chosen, execution, view)
+            return _outcome(chosen, api.run(run_id), told)
+
     def listed(self, status: Status | None, limit: int) -> list[RunSummary]:
         """Runs of the table, newest first."""
         with store() as runs:
@@ -57,10 +65,10 @@ class Laptop:
             return api.cancel(run_id)
 
 
-def _follow(chosen: Cloud, run_id: str, view: View) -> Progress:
+def _follow(chosen: Cloud, execution: str, view: View) -> Progress:
     workflows = boto3.client("stepfunctions")
     while True:
-        told = progress(events(workflows, chosen.execution_arn(run_id)))
+        told = progress(events(workflows, chosen.execution_arn(execution)))
         view.show(told)
         if told.ended:
             return told

@@ -141,6 +141,22 @@ def cancel(
         out.print(f"{ended.run_id} is {ended.status}")
 
 
+@app.command()
+def retry(
+    run_id: Annotated[str, typer.Argument(help="A run that ended without a message.")],
+    stack: OnStack = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Try a run again that ended without a message; what its tools have answered is not asked again."""
+    from cli.running import show as show_outcome
+    from cli.sources import source
+
+    with source(stack, token) as runs:
+        completed = show_outcome(runs.retried(run_id, err), out=out, err=err, as_json=as_json)
+    raise typer.Exit(0 if completed else 1)
+
+
 @app.command("tools")
 def list_tools(as_json: Json = False) -> None:
     """List the tools: what a model is told of each, what repeating a call means, what runs it."""

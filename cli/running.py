@@ -23,7 +23,11 @@ def run_and_show(
 
     Progress goes to `err`, the message to `out`. Raises Problem or InvalidInput for bad input.
     """
-    outcome = source.run(prompt, fields, err)
+    return show(source.run(prompt, fields, err), out=out, err=err, as_json=as_json)
+
+
+def show(outcome: Outcome, *, out: Console, err: Console, as_json: bool) -> bool:
+    """Print how a run went: the message to `out`, the rest to `err`. Whether it completed."""
     _print(outcome, out, err, as_json=as_json)
     return outcome.run.status == "completed"
 

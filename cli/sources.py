@@ -46,6 +46,9 @@ class Source(Protocol):
     def run(self, prompt: str | None, fields: Fields, err: Console) -> Outcome:
         """Start a run and follow it to its end, with its progress on `err`."""
 
+    def retried(self, run_id: str, err: Console) -> Outcome:
+        """Have a run tried again that ended without a message, and follow it to its end."""
+
     def listed(self, status: Status | None, limit: int) -> list[RunSummary]:
         """At most so many runs, newest first."""
 

@@ -48,6 +48,14 @@ class Stack:
         asked = request(prompt, fields)
         run_id = self._api.start(asked)
         announce(err, run_id, self._api.url, asked)
+        return self._watched(run_id, err)
+
+    def retried(self, run_id: str, err: Console) -> Outcome:
+        """Have a run tried again, and show its status and its rounds."""
+        self._api.retry(run_id)
+        return self._watched(run_id, err)
+
+    def _watched(self, run_id: str, err: Console) -> Outcome:
         with View(err) as view:
             try:
                 return follow(

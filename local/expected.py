@@ -45,6 +45,7 @@ ANSWERS: dict[str, Judge] = {
     "NotifyFunction": _said("error", "no webhook is set up here"),
     "CancelRunFunction": _answers(200, status="cancelled"),
     "RecordFailureFunction": lambda answer: answer["status"] == "failed",
+    "RetryRunFunction": _answers(202, status="queued", attempt=2),
     "StartRunFunction": _answers(202, status="queued", run_id=...),
     "CloseRunFunction": lambda answer: answer == {"batchItemFailures": []},
     "CallBackFunction": lambda answer: answer == {"batchItemFailures": []},

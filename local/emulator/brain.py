@@ -140,6 +140,10 @@ class Brain:
         self._scripts[name] = Script(steps, list(faults))
         return name
 
+    def rewrite(self, model: str, *steps: Step) -> None:
+        """Have a model follow other steps from now on."""
+        self._scripts[model].steps = steps
+
     def fault(self, model: str, operation: str) -> Fault | None:
         """The next fault of that model's script for an operation, which is used up by asking."""
         faults = self._scripts[model].faults if model in self._scripts else []

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from local.emulator.brain import Brain, Call, Conversation, Fail, Say, StopShort
+from local.emulator.brain import Brain, Call, Conversation, Exchange, Fail, Say, StopShort
 from local.emulator.errors import ApiError
 from local.emulator.faults import weather
 from local.emulator.turn import Turn, begin
@@ -97,8 +97,8 @@ class Responses:
         schema = ((asked.get("text") or {}).get("format") or {}).get("schema")
         before = asked.get("previous_response_id")
         if before is None:
-            _no_strangers(outputs, {})
-            return Conversation(prompt, tools, said=said, schema=schema)
+            rounds = _rounds(items, outputs)
+            return Conversation(prompt, tools, rounds, said=said, schema=schema)
         if before not in self._stored:
             raise ApiError(
                 400,
@@ -115,6 +115,16 @@ class Responses:
         if previous.calls:
             return previous.answered(outputs)
         return Conversation(prompt, tools, follows=previous.conversation, said=said, schema=schema)
+
+
+def _rounds(items: Any, outputs: Mapping[str, str]) -> tuple[tuple[Exchange, ...], ...]:
+    """The calls that a caller brings along with their outputs, as one round."""
+    calls = {i["call_id"]: Call(i["name"], i["arguments"]) for i in items if i.get("type") == "function_call"}
+    _no_strangers(outputs, calls)
+    for call_id in calls:
+        if call_id not in outputs:
+            raise ApiError(400, f"No tool output found for function call {call_id}.", param="input")
+    return (tuple(Exchange(call, outputs[id_]) for id_, call in calls.items()),) if calls else ()
 
 
 def _text(content: Any) -> str:

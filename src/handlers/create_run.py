@@ -15,12 +15,14 @@ class CreateRun(Model):
 
 
 class RunCreated(Model):
-    """Where the run lives upstream, or how long the server asked to wait; its tools and limits."""
+    """Where the run lives upstream, or how long the server asked to wait; its tools, limits and figures."""
 
     handle: Handle | None
     pause_seconds: float
     tools: tuple[str, ...]
     limits: Limits
+    round: int
+    tokens: int
 
 
 @step
@@ -30,4 +32,11 @@ def lambda_handler(event: CreateRun) -> RunCreated:
     chosen = assistant(run.assistant)
     definitions = tools.definitions(chosen.tools)
     handle, pause = driving.unless_told_to_wait(lambda: driving.create(run, chosen, definitions))
-    return RunCreated(handle=handle, pause_seconds=pause, tools=chosen.tools, limits=run.limits)
+    return RunCreated(
+        handle=handle,
+        pause_seconds=pause,
+        tools=chosen.tools,
+        limits=run.limits,
+        round=run.round,
+        tokens=run.usage.total_tokens,
+    )

@@ -26,7 +26,16 @@ def health() -> Response[str]:
 @app.get("/openapi.json", include_in_schema=False)
 def description() -> Response[str]:
     """Describe the API."""
-    from handlers import cancel_run, get_run, list_assistants, list_calls, list_runs, list_tools, start_run
+    from handlers import (
+        cancel_run,
+        get_run,
+        list_assistants,
+        list_calls,
+        list_runs,
+        list_tools,
+        retry_run,
+        start_run,
+    )
 
-    routes = (start_run, list_runs, get_run, list_calls, cancel_run, list_tools, list_assistants)
+    routes = (start_run, list_runs, get_run, list_calls, cancel_run, retry_run, list_tools, list_assistants)
     return openapi(*(module.app for module in routes), app)

@@ -18,9 +18,7 @@ CallsPerRound = Annotated[int, Field(ge=1, le=100, description="How many tools i
 Seconds = Annotated[int, Field(ge=1, le=14_400, description="How long a run may take.")]
 Tokens = Annotated[
     int,
-    Field(
-        ge=1, le=20_000_000, description="Tokens, read and written, after which no tool is called any more."
-    ),
+    Field(ge=1, le=20_000_000, description="Tokens, read and written, after which no tool is called."),
 ]
 
 

@@ -29,8 +29,8 @@ def cancel(run_id: str) -> Run:
             run_api(run.run_api).cancel(run.handle)
         except TryAgain:
             logger.exception("not cancelled upstream", run_id=run_id)
-    if not stop_execution(run_id, CANCELLED.code, CANCELLED.message):
-        tell_of_end(run_id, "ABORTED", CANCELLED.code, CANCELLED.message)
+    if not stop_execution(run, CANCELLED.code, CANCELLED.message):
+        tell_of_end(run.execution, "ABORTED", CANCELLED.code, CANCELLED.message)
     return run
 
 

@@ -23,7 +23,7 @@ MAX_WORDS: Final = 1000
 
 
 class _End(BaseModel):
-    """What Step Functions says of an execution that has ended; its name is the run's id."""
+    """What Step Functions says of an execution that has ended."""
 
     name: Annotated[str, Field(min_length=1)]
     status: Literal["FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"]
@@ -52,9 +52,11 @@ def close_told(body: str) -> None:
     except ValidationError as error:
         raise InvalidInput(*field_errors(error)) from error
     try:
-        run = run_store().get(end.name)
+        run = run_store().get(end.name.partition("-")[0])
     except NotFound:  # it has left the table: nobody waits for it any more
-        logger.warning("no run to close", run_id=end.name)
+        logger.warning("no run to close", execution=end.name)
+        return
+    if end.name != run.execution:  # of an attempt that was given up for a new one
         return
     if run.ended and _told_by_workflow(run, end):
         return

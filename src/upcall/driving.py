@@ -23,7 +23,8 @@ def create(run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> H
     if intent is None:
         intent = api.prepare(run, assistant, tools)
         run_store().intended(run, intent)
-    handle = api.create(run, intent, assistant, tools)
+    answered = run_store().ledger(run.run_id) if run.round else []
+    handle = api.create(run, intent, assistant, tools, answered)
     with _cancelling_if_ended(api, handle):
         run_store().created(run, handle)
     return handle

@@ -4,6 +4,7 @@
     ├── InvalidInput   mend the request: names each field and the reason     HTTP 400
     ├── NotFound       ask for something that exists                         HTTP 404
     ├── RunEnded       nothing more to do: the run has its terminal status   HTTP 409
+    ├── CannotRetry    wait for its end, or start a new run                  HTTP 409
     ├── KeyReused      send another Idempotency-Key, or the request it stands for    HTTP 422
     ├── TryAgain       wait, then repeat: the workflow's Retry names this
     ├── Refused        do not repeat: OpenAI said no, in its own words
@@ -42,6 +43,10 @@ class NotFound(UpcallError):
 
 class RunEnded(UpcallError):
     """The run has its terminal status already; a terminal status is written once."""
+
+
+class CannotRetry(UpcallError):
+    """The run is in a state, or a conversation, from which it cannot be tried again."""
 
 
 class KeyReused(UpcallError):

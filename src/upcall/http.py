@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from upcall.caller import calling
-from upcall.errors import FieldError, InvalidInput, KeyReused, NotFound, RunEnded
+from upcall.errors import CannotRetry, FieldError, InvalidInput, KeyReused, NotFound, RunEnded
 from upcall.field_errors import WHOLE
 from upcall.log import logger
 from upcall.models import Model
@@ -71,6 +71,7 @@ def http_api() -> APIGatewayHttpResolver:
     app.exception_handler(InvalidInput)(_invalid)
     app.exception_handler(NotFound)(_not_found)
     app.exception_handler(RunEnded)(_conflict)
+    app.exception_handler(CannotRetry)(_conflict)
     app.exception_handler(KeyReused)(_unprocessable)
     app.exception_handler(UnicodeDecodeError)(_not_text)
     app.exception_handler(RecursionError)(_too_deep)
@@ -183,7 +184,7 @@ def _not_found(error: Exception) -> Response[str]:
     return problem(HTTPStatus.NOT_FOUND, str(error))
 
 
-def _conflict(error: RunEnded) -> Response[str]:
+def _conflict(error: RunEnded | CannotRetry) -> Response[str]:
     return problem(HTTPStatus.CONFLICT, str(error))
 
 

@@ -33,9 +33,9 @@ def put_off_callback(receipt: str, seconds: int) -> None:
     )
 
 
-def tell_of_end(run_id: str, status: str, error: str, cause: str) -> None:
-    """Say that a run's execution has ended, or was never there, in the words of Step Functions' events."""
-    detail = {"name": run_id, "status": status, "error": error, "cause": cause}
+def tell_of_end(execution: str, status: str, error: str, cause: str) -> None:
+    """Say that an execution has ended, or was never there, in the words of Step Functions' events."""
+    detail = {"name": execution, "status": status, "error": error, "cause": cause}
     _sqs().send_message(
         QueueUrl=settings.ended_execution_queue_url(), MessageBody=json.dumps({"detail": detail})
     )

@@ -37,7 +37,8 @@ class Run(Model):
     """Our durable unit: one prompt in, one final message out.
 
     `owner` is the caller who asked for it. It has a `prompt` or an `input`, as its caller gave it.
-    `announced` is set where its ending was announced otherwise than by the workflow.
+    `announced` is set where its ending was announced otherwise than by the workflow. `attempt` counts the
+    executions that it was given, one after the other.
     """
 
     run_id: str
@@ -64,6 +65,7 @@ class Run(Model):
     failure: Failure | None = None
     message_parts: int = 0
     announced: bool = False
+    attempt: int = 1
 
     @classmethod
     def new(cls, *, previous: "Run | None" = None, **asked: Any) -> Self:
@@ -81,6 +83,11 @@ class Run(Model):
     def items(self) -> tuple[InputItem, ...]:
         """What the caller says, a prompt being one item of the user."""
         return self.input or (InputItem(role="user", content=self.prompt or ""),)
+
+    @property
+    def execution(self) -> str:
+        """The name of its execution: the run's id, and from the second attempt on its number."""
+        return self.run_id if self.attempt == 1 else f"{self.run_id}-{self.attempt}"
 
     @property
     def asked(self) -> str:

@@ -55,7 +55,7 @@ def start(request: RunRequest, owner: str, key: str | None = None) -> Run:
         run = run.model_copy(update={"run_id": _claimed(key, run, request)})
     run = run_store().add(run)
     if run.status == "queued":
-        start_execution(run.run_id)
+        start_execution(run)
     return run
 
 

@@ -18,7 +18,7 @@ from itertools import islice
 from typing import Any
 
 from upcall import settings
-from upcall.errors import NotFound, RunEnded
+from upcall.errors import CannotRetry, NotFound, RunEnded
 from upcall.models import (
     END_STATUSES,
     EndStatus,
@@ -139,6 +139,28 @@ class RunStore:
     def announced(self, run: Run) -> None:
         """Note that the ending of a run was announced otherwise than by the workflow."""
         self._table.change(_partition(run.run_id), "RUN", {"announced": True})
+
+    def reopened(self, run: Run) -> Run:
+        """Open the record of a run that has ended, for another attempt. Raises CannotRetry if it moved on.
+
+        What was answered stays in the ledger. A conversation of the Agents API goes on; others begin anew.
+        """
+        going_on = run.handle if run.run_api == "agents" and run.handle else run.previous
+        fields = {
+            "status": "queued",
+            **index_keys(run, "queued"),
+            "attempt": run.attempt + 1,
+            "previous": going_on.model_dump() if going_on else None,
+            "intent": None,
+            "handle": None,
+            "failure": None,
+            "ended_at": None,
+            "announced": False,
+        }
+        place = (_partition(run.run_id), "RUN")
+        if not self._table.change(*place, fields, status=run.status, attempt=run.attempt):
+            raise CannotRetry(f"run {run.run_id} is being tried again already")
+        return self.get(run.run_id)
 
     def message(self, run: Run) -> str | None:
         """The final message of a completed run, put together from its parts."""

@@ -26,17 +26,18 @@ def sweep() -> Swept:
     looked = resumed = told = 0
     before = datetime.now(UTC) - MIN_AGE
     for status in OPEN_STATUSES:
-        for run in run_store().index.recent(status):
-            if run.created_at > before:
+        for listed in run_store().index.recent(status):
+            if listed.created_at > before:
                 continue
             looked += 1
-            end = execution_end(run.run_id)
+            run = run_store().get(listed.run_id)
+            end = execution_end(run)
             if end is None:
-                start_execution(run.run_id)
+                start_execution(run)
                 logger.warning("run resumed", run_id=run.run_id)
                 resumed += 1
             elif end.status != "RUNNING":
-                tell_of_end(run.run_id, end.status, end.error, end.cause)
+                tell_of_end(run.execution, end.status, end.error, end.cause)
                 logger.warning("run given to close", run_id=run.run_id)
                 told += 1
     return Swept(open=looked, resumed=resumed, given_to_close=told)

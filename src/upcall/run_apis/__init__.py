@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from upcall.assistants import Assistant
-from upcall.models import Handle, Message, RunApiName, Snapshot, ToolDefinition, ToolOutput
+from upcall.models import Handle, LedgerEntry, Message, RunApiName, Snapshot, ToolDefinition, ToolOutput
 from upcall.run import Run
 from upcall.run_apis import agents, assistants, responses
 
@@ -25,9 +25,17 @@ class RunApi(Protocol):
         """
 
     def create(
-        self, run: Run, intent: Handle, assistant: Assistant, tools: Sequence[ToolDefinition]
+        self,
+        run: Run,
+        intent: Handle,
+        assistant: Assistant,
+        tools: Sequence[ToolDefinition],
+        answered: Sequence[LedgerEntry] = (),
     ) -> Handle:
-        """Start the run upstream, in the conversation of `run.previous` if there is one."""
+        """Start the run upstream, in the conversation of `run.previous` if there is one.
+
+        `answered` are the calls of an earlier attempt: the model is to know of them.
+        """
 
     def poll(self, handle: Handle) -> Snapshot:
         """How the run stands."""

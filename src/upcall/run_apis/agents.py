@@ -13,7 +13,7 @@ from typing import Any
 from upcall import openai_client
 from upcall.assistants import Assistant
 from upcall.errors import Refused
-from upcall.models import Handle, Message, Snapshot, Status, ToolDefinition, ToolOutput
+from upcall.models import Handle, LedgerEntry, Message, Snapshot, Status, ToolDefinition, ToolOutput
 from upcall.openai_client import Answer
 from upcall.run import Run
 from upcall.run_apis.translate import (
@@ -58,11 +58,17 @@ def prepare(run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> 
     return _handle(session_id, agent, after=str(newest.get("id") or ""))
 
 
-def create(run: Run, intent: Handle, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:
+def create(
+    run: Run,
+    intent: Handle,
+    assistant: Assistant,
+    tools: Sequence[ToolDefinition],
+    answered: Sequence[LedgerEntry] = (),  # noqa: ARG001  # the session holds them
+) -> Handle:
     """Start a session, or a new turn of the session of the run that it continues."""
     if session_id := intent.ids["session_id"]:
         event = {"type": "agent.session.input.message", "input": _messages(run)}
-        _send(session_id, [event], key=run.run_id)
+        _send(session_id, [event], key=run.execution)
         return intent
     agent: dict[str, Any] = {"model": run.model, "instructions": assistant.instructions}
     if tools:

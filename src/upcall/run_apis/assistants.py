@@ -15,7 +15,7 @@ from typing import Any
 from upcall import openai_client, settings
 from upcall.assistants import Assistant
 from upcall.errors import Refused
-from upcall.models import Handle, Message, Snapshot, Status, ToolDefinition, ToolOutput
+from upcall.models import Handle, LedgerEntry, Message, Snapshot, Status, ToolDefinition, ToolOutput
 from upcall.openai_client import Answer
 from upcall.run import Run
 from upcall.run_apis.translate import (
@@ -55,9 +55,10 @@ def create(
     intent: Handle,
     assistant: Assistant,  # noqa: ARG001
     tools: Sequence[ToolDefinition],  # noqa: ARG001
+    answered: Sequence[LedgerEntry] = (),  # noqa: ARG001  # a run that has called tools is not tried again
 ) -> Handle:
     """Start the run on its thread, unless an earlier try has."""
-    runs, metadata = f"/threads/{intent.ids['thread_id']}/runs", {"run_id": run.run_id}
+    runs, metadata = f"/threads/{intent.ids['thread_id']}/runs", {"run_id": run.execution}
     newest = _newest(runs)
     if newest.get("metadata") == metadata:
         run_id = str(newest["id"])

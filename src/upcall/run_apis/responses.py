@@ -12,7 +12,7 @@ from typing import Any
 from upcall import openai_client
 from upcall.assistants import Assistant
 from upcall.errors import Refused
-from upcall.models import Handle, Message, Snapshot, Status, ToolDefinition, ToolOutput
+from upcall.models import Handle, LedgerEntry, Message, Snapshot, Status, ToolDefinition, ToolOutput
 from upcall.run import Run
 from upcall.run_apis.translate import (
     failure,
@@ -48,10 +48,14 @@ def create(
     intent: Handle,  # noqa: ARG001
     assistant: Assistant,
     tools: Sequence[ToolDefinition],
+    answered: Sequence[LedgerEntry] = (),
 ) -> Handle:
-    """Start the first response of a run."""
-    items = [{"role": item.role, "content": item.content} for item in run.items]
-    turn: dict[str, Any] = {"input": run.prompt or items}
+    """Start the first response of a run, or of another attempt at it."""
+    items: list[dict[str, Any]] = [{"role": item.role, "content": item.content} for item in run.items]
+    for entry in answered:
+        items.append({"type": "function_call", **entry.call.model_dump()})
+        items.append(_output(entry.output))
+    turn: dict[str, Any] = {"input": items if answered else run.prompt or items}
     if run.previous is not None:
         turn["previous_response_id"] = run.previous.ids["response_id"]
     return _respond(run, assistant, tools, turn)
@@ -87,10 +91,7 @@ def submit(
     outputs: Sequence[ToolOutput],
 ) -> Handle:
     """Answer the calls of a response with a new one that follows it."""
-    items = [
-        {"type": "function_call_output", "call_id": output.call_id, "output": output.output}
-        for output in outputs
-    ]
+    items = [_output(output) for output in outputs]
     previous = handle.ids["response_id"]
     return _respond(run, assistant, tools, {"previous_response_id": previous, "input": items})
 
@@ -125,6 +126,10 @@ def _respond(
         body["tools"] = [{"type": "function", "strict": True, **tool.model_dump()} for tool in tools]
     answer = openai_client.post("/responses", body)
     return Handle(run_api="responses", ids={"response_id": answer.id})
+
+
+def _output(output: ToolOutput) -> dict[str, Any]:
+    return {"type": "function_call_output", "call_id": output.call_id, "output": output.output}
 
 
 def _path(handle: Handle) -> str:
