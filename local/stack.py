@@ -44,7 +44,6 @@ class Stack:
         self.table = outputs["TableName"]
         self.bus = outputs["BusName"]
         self.inbox = outputs["InboxBucketName"]
-        self.callback_queue = self.physical["CallbackQueue"]
         self.request_queue = outputs["RequestQueueUrl"]
         self.dead_letter_queue = outputs["DeadLetterQueueUrl"]
         for bucket in template.announcing_buckets():

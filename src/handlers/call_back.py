@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from upcall.callbacks import TRY_FOR_SECONDS, call_back, pause_seconds
 from upcall.errors import InvalidInput, TryAgain
-from upcall.queues import bury, put_off_callback
+from upcall.queues import bury_callback, put_off_callback
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -19,11 +19,11 @@ def deliver(record: SQSRecord) -> None:
     try:
         call_back(record.body)
     except InvalidInput as error:
-        bury(record.body, str(error))
+        bury_callback(record.body, str(error))
     except TryAgain as error:
         age = time.time() - int(record.attributes.sent_timestamp) / 1000
         if age > TRY_FOR_SECONDS:
-            bury(record.body, str(error))
+            bury_callback(record.body, str(error))
             return
         put_off_callback(
             record.receipt_handle, pause_seconds(int(record.attributes.approximate_receive_count))

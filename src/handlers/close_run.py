@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from upcall.closing import close_told
 from upcall.errors import InvalidInput
-from upcall.queues import bury
+from upcall.queues import bury_end
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -18,7 +18,7 @@ def close_or_bury(record: SQSRecord) -> None:
     try:
         close_told(record.body)
     except InvalidInput as error:
-        bury(record.body, str(error))
+        bury_end(record.body, str(error))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:

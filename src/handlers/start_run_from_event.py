@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from upcall.errors import InvalidInput, KeyReused
 from upcall.incoming import start_from_message
 from upcall.log import logger
-from upcall.queues import bury
+from upcall.queues import bury_request
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -20,7 +20,7 @@ def start_or_bury(record: SQSRecord) -> None:
         run = start_from_message(record.body, record.message_id)
     except (InvalidInput, KeyReused) as error:
         logger.warning("message not read", message_id=record.message_id)
-        bury(record.body, str(error))
+        bury_request(record.body, str(error))
     else:
         logger.info("run started by a message", run_id=run.run_id, message_id=record.message_id)
 

@@ -15,10 +15,24 @@ REASON = "reason"
 MAX_REASON_CHARACTERS = 1000
 
 
-def bury(body: str, reason: str) -> None:
-    """Put a message among the dead letters, with the reason why nothing more can be done with it."""
+def bury_request(body: str, reason: str) -> None:
+    """Put a message that no run can be started from among the dead letters, with the reason."""
+    _bury(settings.dead_letter_queue_url(), body, reason)
+
+
+def bury_callback(body: str, reason: str) -> None:
+    """Put a callback that does not arrive among the dead letters, with the reason."""
+    _bury(settings.callback_dead_letter_queue_url(), body, reason)
+
+
+def bury_end(body: str, reason: str) -> None:
+    """Put the end of an execution that nobody can read among the dead letters, with the reason."""
+    _bury(settings.ended_execution_dead_letter_queue_url(), body, reason)
+
+
+def _bury(queue_url: str, body: str, reason: str) -> None:
     _sqs().send_message(
-        QueueUrl=settings.dead_letter_queue_url(),
+        QueueUrl=queue_url,
         MessageBody=body,
         MessageAttributes={
             REASON: {"DataType": "String", "StringValue": reason[:MAX_REASON_CHARACTERS] or "unknown"}

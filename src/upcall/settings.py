@@ -103,6 +103,16 @@ def bus_name() -> str:
     return _read("BUS_NAME")
 
 
+def callback_dead_letter_queue_url() -> str:
+    """The queue of callbacks that did not arrive."""
+    return _read("CALLBACK_DEAD_LETTER_QUEUE_URL")
+
+
+def ended_execution_dead_letter_queue_url() -> str:
+    """The queue of ends of executions that nobody can read."""
+    return _read("ENDED_EXECUTION_DEAD_LETTER_QUEUE_URL")
+
+
 def webhook_url() -> str:
     """Where `notify` posts to; empty where the operator has named no place."""
     return _read("WEBHOOK_URL")

@@ -36,7 +36,8 @@ def test_each_parameter_that_a_command_sets_exists(override: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", OPERATING)) - {"TIMED_OUT", "EXECUTION_ARN"})
+    "name",
+    sorted(set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", OPERATING)) - {"TIMED_OUT", "EXECUTION_ARN", "RUN_ID"}),
 )
 def test_each_name_that_stands_for_an_output_is_one(name: str) -> None:
     assert name in {snake(output) for output in OUTPUTS}

@@ -26,7 +26,7 @@ def watched() -> list[str]:
         each["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Ref"]
         for alarm in ALARMS.values()
         for each in alarm.get("Metrics", [])
-        if "MetricStat" in each
+        if "MetricStat" in each and each["MetricStat"]["Metric"]["Namespace"] == "AWS/Lambda"
     ]
 
 
@@ -39,6 +39,17 @@ def test_each_function_that_no_caller_waits_for_is_in_one_alarm() -> None:
     of_the_api = {route.function for route in TEMPLATE.routes()}
 
     assert sorted(watched()) == sorted(others - of_the_api)
+
+
+def test_all_dead_letters_are_watched() -> None:
+    metrics = ALARMS["DeadLettersAlarm"]["Metrics"]
+    counted = {
+        each["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
+        for each in metrics
+        if "MetricStat" in each
+    }
+
+    assert counted == {name for name in RESOURCES if name.endswith("DeadLetterQueue")}
 
 
 def test_a_tool_is_watched_by_the_words_that_it_logs_and_needs_no_line_of_its_own() -> None:

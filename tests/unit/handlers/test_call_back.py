@@ -73,7 +73,7 @@ def buried(laptop: LaptopCloud, run_id: str) -> str:
     sqs, deadline = boto3.client("sqs"), time.monotonic() + 20
     while time.monotonic() < deadline:
         found = sqs.receive_message(
-            QueueUrl=laptop.stack.dead_letter_queue,
+            QueueUrl=laptop.stack.physical["CallbackDeadLetterQueue"],
             MaxNumberOfMessages=10,
             MessageAttributeNames=["All"],
             VisibilityTimeout=1,
