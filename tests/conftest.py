@@ -10,13 +10,23 @@ from typing import Any
 import pytest
 from support.events import FunctionError, Invoke
 from support.hearing import Hearing
+from support.used_rights import UsedRights
 
 from local.cloud import LaptopCloud
 from local.profile import Profile
 
 
 @pytest.fixture(scope="session")
-def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaptopCloud]:
+def used_rights() -> UsedRights:
+    """What the functions of the laptop cloud have asked AWS for, in all tests so far."""
+    return UsedRights()
+
+
+@pytest.fixture(scope="session")
+def laptop(
+    tmp_path_factory: pytest.TempPathFactory,
+    used_rights: UsedRights,  # it must be there before the first client is
+) -> Iterator[LaptopCloud]:
     """The laptop cloud, in a hurry: a model that thinks for 20 ms, polled as often."""
     profile = Profile(
         state_folder=tmp_path_factory.mktemp("state"),

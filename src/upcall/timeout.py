@@ -30,7 +30,8 @@ def within(seconds: float | None, work: Callable[[], T]) -> T:
             errors.append(error)
 
     context = contextvars.copy_context()
-    thread = threading.Thread(target=context.run, args=(run,), daemon=True)
+    name = threading.current_thread().name
+    thread = threading.Thread(target=context.run, args=(run,), daemon=True, name=name)
     thread.start()
     thread.join(seconds)
     if errors:
