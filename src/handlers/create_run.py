@@ -23,6 +23,7 @@ class RunCreated(Model):
     limits: Limits
     round: int
     tokens: int
+    tool_calls: int
 
 
 @step
@@ -39,4 +40,5 @@ def lambda_handler(event: CreateRun) -> RunCreated:
         limits=run.limits,
         round=run.round,
         tokens=run.usage.total_tokens,
+        tool_calls=run.tool_calls,
     )

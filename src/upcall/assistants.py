@@ -8,13 +8,15 @@ from typing import Annotated
 from pydantic import Field
 
 from upcall.errors import NotFound
-from upcall.models import Model, RunApiName
+from upcall.models import MAX_CALLS_PER_ROUND, Model, RunApiName
 
 FOLDER = Path(__file__).parents[1] / "assistants"
 
 
 Rounds = Annotated[int, Field(ge=0, le=50, description="How often the model may ask for tools.")]
-CallsPerRound = Annotated[int, Field(ge=1, le=100, description="How many tools it may ask for at once.")]
+CallsPerRound = Annotated[
+    int, Field(ge=1, le=MAX_CALLS_PER_ROUND, description="How many tools it may ask for at once.")
+]
 Seconds = Annotated[int, Field(ge=1, le=14_400, description="How long a run may take.")]
 Tokens = Annotated[
     int,
@@ -26,7 +28,7 @@ class Limits(Model):
     """Where a run is stopped, whatever the model wants."""
 
     rounds: Rounds = 10
-    calls_per_round: CallsPerRound = 20
+    calls_per_round: CallsPerRound = 50
     seconds: Seconds = 900
     tokens: Tokens = 1_000_000
 

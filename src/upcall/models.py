@@ -6,9 +6,9 @@ All models are frozen and refuse fields that they do not know.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from upcall.jsontext import json_bytes
 
@@ -31,6 +31,15 @@ OPEN_STATUSES: tuple[Status, ...] = ("queued", "in_progress", "requires_action",
 MAX_STATE_BYTES = 262_144
 """Input, output and variables of a Step Functions state (AWS quota)."""
 
+MAX_CALLS_PER_ROUND = 100
+"""Whatever a run's limits say: more would leave their outputs no room in the state."""
+
+MIN_OUTPUT_BYTES = 1024
+"""Of JSON text that each output may take at least, besides as much again for its own fields."""
+
+MAX_FAILURE_CHARACTERS = 4000
+MAX_CODE_CHARACTERS = 200
+"""An execution fails with both; Step Functions bounds the one at 32,768 characters, the other at 256."""
 
 RunApiName = Literal["responses", "assistants", "agents"]
 
@@ -103,12 +112,17 @@ class LedgerEntry(Model):
     output: ToolOutput
 
 
+def _in_short(words: str) -> str:
+    left_out = len(words) - MAX_FAILURE_CHARACTERS
+    return words if left_out <= 0 else f"{words[:MAX_FAILURE_CHARACTERS]}… ({left_out:,} characters more)"
+
+
 class Failure(Model):
-    """Why a run ended without a message."""
+    """Why a run ended without a message; the words of a server in short, if they are many."""
 
     status: FailureStatus = "failed"
-    code: str
-    message: str
+    code: Annotated[str, AfterValidator(lambda code: code[:MAX_CODE_CHARACTERS])]
+    message: Annotated[str, AfterValidator(_in_short)]
 
 
 class Message(Model):
@@ -122,7 +136,8 @@ class Snapshot(Model):
     """How a run stands upstream at one moment, in our words.
 
     `tool_calls` and `max_output_bytes` are set with `requires_action`, `failure` with a status that
-    ends the run without a message. `usage` counts what this turn used and no earlier snapshot told.
+    ends the run without a message, `still_running` where it goes on upstream all the same. `usage`
+    counts what this turn used and no earlier snapshot told.
     `pause_seconds` is how long the workflow should wait before it asks again.
     """
 
@@ -131,17 +146,33 @@ class Snapshot(Model):
     max_output_bytes: int = 0
     usage: Usage = Usage()
     failure: Failure | None = None
+    still_running: bool = False
     pause_seconds: float = 0
 
     @classmethod
     def requires_action(cls, tool_calls: tuple[ToolCall, ...], usage: Usage) -> Self:
-        """The model waits for `tool_calls`; each output may take its share of the workflow's state."""
+        """The model waits for `tool_calls`; each output may take its share of the workflow's state.
+
+        Calls that leave no room there for their outputs end the run.
+        """
+        count, size = len(tool_calls), sum(_state_bytes(call) for call in tool_calls)
+        if count > MAX_CALLS_PER_ROUND:
+            words = f"The model asked for {count} tools at once; {MAX_CALLS_PER_ROUND} are allowed at most."
+            return cls.given_up(Failure(code="limit_calls_per_round", message=words), usage)
+        if size > (most := _room(count) - MIN_OUTPUT_BYTES * count):
+            words = f"The model's {count} calls take {size:,} bytes; {most:,} are allowed."
+            return cls.given_up(Failure(code="limit_call_bytes", message=words), usage)
         return cls(
             status="requires_action",
             tool_calls=tool_calls,
             max_output_bytes=share_of_state(tool_calls),
             usage=usage,
         )
+
+    @classmethod
+    def given_up(cls, failure: Failure, usage: Usage) -> Self:
+        """The run ends here, though it is not at its end upstream."""
+        return cls(status=failure.status, failure=failure, usage=usage, still_running=True)
 
     @classmethod
     def failed(cls, failure: Failure, usage: Usage) -> Self:
@@ -156,6 +187,13 @@ def share_of_state(tool_calls: tuple[ToolCall, ...]) -> int:
     what the calls leave of it, less 1,024 bytes an output for its own fields and 16 KB for the
     rest, is shared out evenly.
     """
-    calls = sum(json_bytes(call.model_dump_json()) for call in tool_calls)
-    left = MAX_STATE_BYTES - 16_384 - calls - 1024 * len(tool_calls)
-    return max(left // len(tool_calls), 1024)
+    left = _room(len(tool_calls)) - sum(_state_bytes(call) for call in tool_calls)
+    return max(left // len(tool_calls), MIN_OUTPUT_BYTES)
+
+
+def _room(outputs: int) -> int:
+    return MAX_STATE_BYTES - 16_384 - MIN_OUTPUT_BYTES * outputs
+
+
+def _state_bytes(call: ToolCall) -> int:
+    return json_bytes(call.model_dump_json())

@@ -111,7 +111,7 @@ class RunStore:
         round_ = run.round + 1
         for position, (call, output) in enumerate(zip(calls, outputs, strict=True), start=1):
             entry = LedgerEntry(round=round_, position=position, call=call, output=output)
-            place = f"CALL#{round_:04}#{call.call_id}"
+            place = f"CALL#{round_:04}#{_short(call.call_id)}"
             self._table.put(_partition(run.run_id), place, self._kept(run, _written(entry)))
         self._change(
             run,
@@ -183,7 +183,9 @@ class RunStore:
             size += len(found[-1].output.output.encode())
             if len(found) == limit or size > MAX_CALLS_BYTES:
                 last = found[-1]
-                return CallList(calls=tuple(found), next_cursor=f"{last.round:04}#{last.call.call_id}")
+                return CallList(
+                    calls=tuple(found), next_cursor=f"{last.round:04}#{_short(last.call.call_id)}"
+                )
         return CallList(calls=tuple(found))
 
     def _end(self, run: Run, status: EndStatus, usage: Usage, **fields: Any) -> Run:
@@ -213,6 +215,11 @@ def no_such_run(run_id: str) -> NotFound:
 
 def _partition(run_id: str) -> str:
     return f"RUN#{run_id}"
+
+
+def _short(call_id: str) -> str:
+    """A call's id as a part of a key, which DynamoDB bounds at 1,024 bytes; a server chooses its ids."""
+    return call_id if len(call_id.encode()) <= 256 else hashlib.sha256(call_id.encode()).hexdigest()
 
 
 def _written(model: Model) -> dict[str, Any]:

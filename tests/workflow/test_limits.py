@@ -6,8 +6,7 @@ import pytest
 from support.runs import Ended, Runs
 
 from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Say
-from local.emulator.brain import Step
+from local.emulator import Call, CallTools, Say, Step
 
 APIS = ["responses", "assistants", "agents"]
 

@@ -19,13 +19,13 @@ def failure(status: FailureStatus, error: object, details: object = None) -> Fai
 def unknown_status(theirs: object, used: Usage) -> Snapshot:
     """A status that no table knows ends the run, with its name."""
     words = f"the server said {theirs!r}, which is no status that Upcall knows"
-    return Snapshot.failed(Failure(code="unknown_status", message=words), used)
+    return Snapshot.given_up(Failure(code="unknown_status", message=words), used)
 
 
 def unsupported_action(theirs: object, used: Usage) -> Snapshot:
     """A required action that is not a function call ends the run, with its name."""
     words = f"the server waits for {theirs!r}, which Upcall cannot do; it answers function calls"
-    return Snapshot.failed(Failure(code="unsupported_action", message=words), used)
+    return Snapshot.given_up(Failure(code="unsupported_action", message=words), used)
 
 
 def tool_call(call_id: object, name: object, arguments: object) -> ToolCall:

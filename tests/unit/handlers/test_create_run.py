@@ -14,7 +14,7 @@ def test_a_run_is_created_upstream_and_its_ids_are_recorded(
     assert made["tools"] == ["fetch", "read_object"]
     assert made["limits"] == {
         "rounds": 10,
-        "calls_per_round": 20,
+        "calls_per_round": 50,
         "seconds": 900,
         "tokens": 1_000_000,
     }
