@@ -4,7 +4,8 @@ Each has a test in `tests/local/test_moto_seams.py` that says what broke when a 
 """
 
 import json
-from typing import Any
+from collections.abc import Container
+from typing import Any, Protocol
 
 import moto.stepfunctions.parser.asl.jsonata.jsonata as moto_jsonata
 from jsonata import Jsonata
@@ -14,7 +15,22 @@ from moto.core.config import default_user_config
 from moto.events.models import events_backends
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 
-from local.functions import FunctionRunner
+from local.functions import Invocation
+
+
+class Lambda(Protocol):
+    """What invokes functions: a FunctionRunner, or what stands before it and answers as a bad day of Lambda's.
+
+    `functions` holds the names of those that there are. `invoke` may raise an error of moto's, which becomes the
+    error of Lambda's API that it names.
+    """
+
+    @property
+    def functions(self) -> Container[str]:
+        """The names of the functions that there are."""
+
+    def invoke(self, name: str, event: str) -> Invocation:
+        """Invoke a function by its name with a JSON event."""
 
 
 def execute_workflows() -> None:
@@ -48,7 +64,7 @@ def tell_of_ended_executions() -> None:
     BaseExecutionWorkerCommunication.terminated = terminated  # type: ignore[method-assign]
 
 
-def invoke_with(runner: FunctionRunner) -> None:
+def invoke_with(runner: Lambda) -> None:
     """Make moto's Lambda invoke the project's handlers."""
 
     def invoke(
