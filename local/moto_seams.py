@@ -46,13 +46,14 @@ def tell_of_ended_executions() -> None:
     def terminated(self: BaseExecutionWorkerCommunication) -> None:
         self._reflect_execution_status()  # type: ignore[no-untyped-call]
         execution = self.execution
+        cause = execution.cause  # which moto may keep as the answer of a service, and AWS tells as its text
         detail = {
             "executionArn": execution.exec_arn,
             "stateMachineArn": execution.state_machine.arn,
             "name": execution.name,
             "status": execution.exec_status,
             "error": execution.error,
-            "cause": execution.cause,
+            "cause": cause if cause is None or isinstance(cause, str) else json.dumps(cause),
         }
         entry = {
             "Source": "aws.states",

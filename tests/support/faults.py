@@ -77,7 +77,7 @@ STRANGE = FunctionDied("ZeroDivisionError", "division by zero")
 WEATHER = FunctionDied("TryAgain", "POST /responses: Connection refused")
 MALFORMED = (
     Malformed("null", None),
-    Malformed("a list", [{"status": "completed"}]),
+    Malformed("a list", ["done"]),
     Malformed("words", "done"),
     Malformed("no fields", {}),
     Malformed("other fields", {"status": 7, "handle": "x", "tools": {}, "limits": [], "pause_seconds": "long"}),

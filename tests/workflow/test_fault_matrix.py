@@ -14,7 +14,7 @@ import boto3
 import pytest
 from support.canned import Server, canned
 from support.fault_matrix import CASES, Case
-from support.faults import BadBus, BadLambda
+from support.faults import STRANGE, BadBus, BadLambda, Malformed
 from support.hearing import Hearing
 from support.runs import Runs
 from support.workflow import TASKS, is_lambda, tasks
@@ -31,7 +31,7 @@ from upcall.run_apis import run_api
 from upcall.store import RunStore
 from upcall.table import Table
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 15
 
 HASTE = {"IntervalSeconds": 1, "BackoffRate": 1, "MaxDelaySeconds": 1, "MaxAttempts": 2}
 
@@ -70,7 +70,10 @@ def world(laptop: LaptopCloud, hasty: None) -> Iterator[World]:
         notify = found["upcall-tool-notify"]
         variables = {"WEBHOOK_URL": webhook.url, "WEBHOOK_SECRET_NAME": CALLBACK_SECRET_NAME}
         ringing = replace(notify, environment={**notify.environment, **variables})
-        functions, bus = BadLambda(FunctionRunner({**found, notify.name: ringing})), BadBus()
+        poll = laptop.stack.functions["PollRunFunction"]
+        hurried = replace(poll, environment={**poll.environment, "POLL_WINDOW_SECONDS": "0.3"})
+        hasty_ones = {notify.name: ringing, poll.name: hurried}
+        functions, bus = BadLambda(FunctionRunner({**found, **hasty_ones})), BadBus()
         ear = Hearing(laptop)
         moto_seams.invoke_with(functions)
         store = RunStore(Table(laptop.stack.dynamodb, laptop.stack.table), 30)
@@ -113,7 +116,7 @@ def plan(world: World, run_id: str, case: Case) -> None:
         world.bus.plan(run_id, case.fault, case.when, always=case.always)
         return
     if case.state == "Record failure":
-        fault = case.fault
+        fault = STRANGE if isinstance(case.fault, Malformed) else case.fault
         world.functions.plan(run_id, name_of(world.laptop, "Poll run"), fault, "before", always=True)
     world.functions.plan(run_id, name_of(world.laptop, case.state), case.fault, case.when, always=case.always)
 
