@@ -19,10 +19,9 @@ from local.functions import Invocation
 
 
 class Lambda(Protocol):
-    """What invokes functions: a FunctionRunner, or what stands before it and answers as a bad day of Lambda's.
+    """What invokes functions: a FunctionRunner, or what stands before one in a test.
 
-    `functions` holds the names of those that there are. `invoke` may raise an error of moto's, which becomes the
-    error of Lambda's API that it names.
+    `invoke` may raise an error of moto's, which becomes an error of Lambda's API.
     """
 
     @property

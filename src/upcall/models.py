@@ -96,14 +96,16 @@ class ToolOutput(Model):
 
     @classmethod
     def given(cls, call: ToolCall, answer: object) -> Self:
-        """What a tool's function gave in answer to a call, or an error in words if that is no output of it."""
+        """What a tool's function gave in answer to a call, or an error in words if it is no output."""
         try:
             output = cls.model_validate(answer)
         except ValidationError:
             output = None
         if output is not None and output.call_id == call.call_id:
             return output
-        words = f"The tool {call.name} gave no answer that can be read. Whether it had an effect is not known."
+        words = (
+            f"The tool {call.name} gave no answer that can be read. Whether it had an effect is not known."
+        )
         return cls(call_id=call.call_id, outcome="error", output=json.dumps({"error": words}))
 
 

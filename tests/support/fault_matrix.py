@@ -1,19 +1,19 @@
 """The fault matrix: every Task of the workflow, whatever may befall it, and what becomes of the run.
 
 It is generated from the workflow's definition: what is tried again is what the state's Retry names, and what is
-caught is what its Catch names. `python -m tests.support.fault_matrix FILE` writes it as a table.
+caught is what its Catch names. `python -m support.fault_matrix FILE` prints it as a table, and writes it to a file.
 """
 
-import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from local.emulator import Call, CallTools, Hang, Say, Step
 from support.faults import (
     ENORMOUS,
     MALFORMED,
-    NO_TYPE,
     OUT_OF_MEMORY,
     SERVICE_ERROR,
     STRANGE,
@@ -25,6 +25,7 @@ from support.faults import (
     Malformed,
     When,
 )
+from support.handlers_killed import table as handlers
 from support.workflow import TASKS, is_lambda
 from upcall.models import RunApiName
 
@@ -33,9 +34,10 @@ Status = Literal["completed", "failed"]
 COLUMNS: Mapping[str, Sequence[Fault]] = {
     "throttled": (THROTTLED,),
     "service error": (SERVICE_ERROR,),
-    "time-out": (TIME_OUT, NO_TYPE),
+    "time-out": (TIME_OUT,),
     "out of memory": (OUT_OF_MEMORY,),
-    "function error": (STRANGE, WEATHER),
+    "function error": (STRANGE,),
+    "`TryAgain`": (WEATHER,),
     "malformed result": MALFORMED,
     "enormous result": (ENORMOUS,),
 }
@@ -81,7 +83,7 @@ class Case:
         if self.state == "Record failure":
             return "failed"
         if self.survived or self.state in ("Call tool", "Announce"):
-            return "failed" if self.fault == ENORMOUS and self.state == "Submit tool outputs" else "completed"
+            return "completed"
         return "completed" if self.state == "Save message" and self.when == "after" else "failed"
 
     @property
@@ -154,6 +156,39 @@ OTHER_APIS = [
 CASES = [*WHOLE, *OTHER_APIS]
 
 
+DOCUMENT = """\
+# What may befall a run, and what becomes of it
+
+`make fault-matrix` goes through all of this on the laptop cloud, and writes this page. The rows are those of the workflow's
+definition and of the folder of handlers: a new one without a test fails the tests.
+
+After each case there is one terminal record, or one message that is whole; no tool with the effect `once` was called
+twice; the ledger has each call once; nothing goes on upstream; and the run was announced: once, or at least once where
+that is said below.
+
+## The workflow's tasks
+
+What becomes of a run when a fault befalls a task once → and what when there is no end to it, if that is another. The
+task's function has not done its work when it happens, or it has and its answer is lost.
+
+{tasks}
+- `*`: the execution dies of it, and `close_run` records, cancels upstream and announces what is not yet. `(*)`: it may,
+  for what cannot be read breaks the first expression that meets it, and what is enormous cannot be caught on AWS.
+- `TryAgain` is what functions say when OpenAI or the table is not ready: the workflow's Retry names it.
+- A tool's failure is an output that the model reads. A run that comes to "Record failure" was to fail anyway.
+- The bus may have taken an announcement whose answer is lost: then there are two.
+- All of it was gone through for the Responses API, and for the other two what a run API can make a difference to.
+
+## Handlers that are killed between any two of their effects
+
+{handlers}"""
+
+
+def document() -> str:
+    """The page about all of it."""
+    return DOCUMENT.format(tasks=table(), handlers=handlers())
+
+
 def table() -> str:
     """The whole matrix, in Markdown: a row for each Task, before and after its work."""
     lines = [_row("state", "its work", *COLUMNS), _row(*["---"] * (len(COLUMNS) + 2))]
@@ -181,3 +216,8 @@ def _end(case: Case) -> str:
 
 def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())
+    Path(sys.argv[1]).write_text(document(), "utf-8")

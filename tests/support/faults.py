@@ -71,8 +71,7 @@ Fault = ApiError | FunctionDied | Malformed
 THROTTLED = ApiError("TooManyRequestsException", 429)
 SERVICE_ERROR = ApiError("ServiceException", 500)
 TIME_OUT = FunctionDied("Sandbox.Timedout", "RequestId: 1 Error: Task timed out after 90.00 seconds")
-OUT_OF_MEMORY = FunctionDied("Runtime.ExitError", "RequestId: 1 Error: Runtime exited with error: signal: killed")
-NO_TYPE = FunctionDied("Lambda.Unknown", "2026-11-21T06:00:00Z 1 Task timed out after 90.00 seconds")
+OUT_OF_MEMORY = FunctionDied("Lambda.Unknown", "RequestId: 1 Process exited before completing request")
 STRANGE = FunctionDied("ZeroDivisionError", "division by zero")
 WEATHER = FunctionDied("TryAgain", "POST /responses: Connection refused")
 MALFORMED = (
@@ -80,7 +79,9 @@ MALFORMED = (
     Malformed("a list", ["done"]),
     Malformed("words", "done"),
     Malformed("no fields", {}),
-    Malformed("other fields", {"status": 7, "handle": "x", "tools": {}, "limits": [], "pause_seconds": "long"}),
+    Malformed(
+        "other fields", {"status": 7, "handle": "x", "tools": {}, "limits": [], "pause_seconds": "long"}
+    ),
 )
 ENORMOUS = Malformed("enormous", {"text": "x" * 300_000})
 
@@ -159,7 +160,7 @@ class BadBus:
             code = "ThrottlingException" if fault == "throttled" else "InternalFailure"
             return [{"ErrorCode": code, "ErrorMessage": "A fault of the test."}]
 
-        EventsBackend.put_events = put  # type: ignore[method-assign]
+        EventsBackend.put_events = put  # type: ignore[method-assign, assignment]
         try:
             yield
         finally:

@@ -54,7 +54,9 @@ HANDLERS: Mapping[str, Handler] = {
         "one ending, nothing goes on upstream; announced twice where it died before it had noted that it has announced",
         "test_close_run",
     ),
-    "sweep_runs": Handler("the next sweep", "each lost run is resumed once, or closed once", "test_sweep_runs"),
+    "sweep_runs": Handler(
+        "the next sweep", "each lost run is resumed once, or closed once", "test_sweep_runs"
+    ),
     "call_back": Handler(QUEUE, "posted at least once, under one id", "test_call_back"),
     "cancel_run": Handler(
         CALLER, "cancelled here, upstream and in the workflow, and announced", "test_cancel_run"

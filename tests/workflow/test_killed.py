@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 import boto3
@@ -31,7 +31,6 @@ from upcall.run import Ending, Run
 from upcall.store import RunStore
 from upcall.sweeping import MIN_AGE
 from upcall.table import Table
-from upcall.workflow import execution_arn
 
 PATIENCE_SECONDS = 20
 APIS: tuple[RunApiName, ...] = get_args(RunApiName)
@@ -54,9 +53,7 @@ class Cloud:
     def recorded(self, *steps: Any, **fields: Any) -> Run:
         """The record of a run that follows a script."""
         asked = {"prompt": "Go.", "assistant": "summarizer", "run_api": "responses", **fields}
-        return self.store.add(
-            Run.new(owner=ANYBODY, model=self.laptop.emulator.script(*steps), **asked)
-        )
+        return self.store.add(Run.new(owner=ANYBODY, model=self.laptop.emulator.script(*steps), **asked))
 
     def created(self, *steps: Any, **fields: Any) -> Run:
         """A run that lives upstream, and that no execution works on."""
@@ -121,7 +118,9 @@ def test_each_tool_runs_once_for_the_run_that_is_followed_and_one_message_is_sto
     turns = cloud.laptop.emulator.brain.begun[model]
     assert [[each.output for each in round_] for round_ in turns[-1].conversation.rounds] == [["It rains."]]
     assert (turns[-1].conversation.follows is not None) == follow_up
-    assert {turn.phase for turn in turns} == {"done"}, "what a dead handler has left behind has come to its end"
+    assert {turn.phase for turn in turns} == {"done"}, (
+        "what a dead handler has left behind has come to its end"
+    )
 
 
 def killed_all_the_way(killer: Killer, run_id: str) -> None:
@@ -256,7 +255,9 @@ def test_record_failure(cloud: Cloud, api: RunApiName) -> None:
 
     def record(run: Run) -> None:
         assert run.handle is not None
-        event = sample("record_failure", run_id=run.run_id, handle=run.handle.model_dump(), still_running=True)
+        event = sample(
+            "record_failure", run_id=run.run_id, handle=run.handle.model_dump(), still_running=True
+        )
         assert cloud.killer.once("RecordFailureFunction", event)["event"] == "Run Failed"
 
     for run in cloud.killer.afresh(lambda: cloud.created(Hang(), run_api=api), record):
@@ -275,7 +276,9 @@ def test_call_back(cloud: Cloud) -> None:
             )
 
         def call_back(run: Run) -> None:
-            event = message("call_back", json.dumps({"detail": Ending.of(run, "Done.").model_dump(mode="json")}))
+            event = message(
+                "call_back", json.dumps({"detail": Ending.of(run, "Done.").model_dump(mode="json")})
+            )
             assert cloud.killer.once("CallBackFunction", event) == {"batchItemFailures": []}
 
         for run in cloud.killer.afresh(ended, call_back):
@@ -294,7 +297,7 @@ def test_sweep_runs(cloud: Cloud) -> None:
         before = workflows.describe_state_machine(stateMachineArn=arn)["definition"]
         workflows.update_state_machine(stateMachineArn=arn, definition=json.dumps(dies))
         silent = {"stateMachineArn": arn, "name": died.run_id, "input": "{}"}
-        workflows.start_execution(**silent)  # type: ignore[arg-type]
+        workflows.start_execution(**silent)
         workflows.update_state_machine(stateMachineArn=arn, definition=before)
         return started, died
 

@@ -46,7 +46,9 @@ def test_a_cause_that_is_plain_text_stays_as_it_is(invoke: Invoke, recorded: Rec
     assert (failure["code"], failure["message"]) == ("Lambda.TooManyRequestsException", "Rate exceeded.")
 
 
-def test_what_step_functions_says_without_words_gets_some_and_a_name_that_a_workflow_can_fail_by(invoke: Invoke, recorded: Recorded) -> None:
+def test_what_step_functions_says_without_words_gets_some_and_a_name_that_a_workflow_can_fail_by(
+    invoke: Invoke, recorded: Recorded
+) -> None:
     event = sample("record_failure", run_id=recorded().run_id)
     event["failure"] = {"code": "States.Timeout", "message": ""}
 
