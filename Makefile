@@ -8,7 +8,7 @@ SAM_VERSION := 1.170.0
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run local test coverage lint format openapi bench build sam-build sam-local validate check-template lock clean
+.PHONY: help install run local test coverage fault-matrix lint format openapi bench build sam-build sam-local validate check-template lock clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,6 +36,10 @@ test: install  ## Run all tests, offline
 
 coverage: install  ## Run all tests and say what they do not reach; takes half as long again
 	@$(BIN)/python -m pytest --cov
+
+fault-matrix: install  ## Go through all that may befall a run; print it as a table, write it into docs/
+	@$(BIN)/python -m pytest tests/workflow/test_fault_matrix.py tests/workflow/test_killed.py
+	@PYTHONPATH=tests $(BIN)/python -m support.fault_matrix docs/fault-matrix.md
 
 lint: install  ## Check style and types
 	$(BIN)/ruff check .

@@ -4,7 +4,8 @@ Each has a test in `tests/local/test_moto_seams.py` that says what broke when a 
 """
 
 import json
-from typing import Any
+from collections.abc import Container
+from typing import Any, Protocol
 
 import moto.stepfunctions.parser.asl.jsonata.jsonata as moto_jsonata
 from jsonata import Jsonata
@@ -13,7 +14,21 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
 from moto.events.models import events_backends
 
-from local.functions import FunctionRunner
+from local.functions import Invocation
+
+
+class Lambda(Protocol):
+    """What invokes functions: a FunctionRunner, or what stands before one in a test.
+
+    `invoke` may raise an error of moto's, which becomes an error of Lambda's API.
+    """
+
+    @property
+    def functions(self) -> Container[str]:
+        """The names of the functions that there are."""
+
+    def invoke(self, name: str, event: str) -> Invocation:
+        """Invoke a function by its name with a JSON event."""
 
 
 def execute_workflows() -> None:
@@ -33,13 +48,14 @@ def tell_of_ended_executions() -> None:
     def terminated(self: BaseExecutionWorkerCommunication) -> None:
         self._reflect_execution_status()  # type: ignore[no-untyped-call]
         execution = self.execution
+        cause = execution.cause  # which moto may keep as the answer of a service, and AWS tells as its text
         detail = {
             "executionArn": execution.exec_arn,
             "stateMachineArn": execution.state_machine.arn,
             "name": execution.name,
             "status": execution.exec_status,
             "error": execution.error,
-            "cause": execution.cause,
+            "cause": cause if cause is None or isinstance(cause, str) else json.dumps(cause),
         }
         entry = {
             "Source": "aws.states",
@@ -51,7 +67,7 @@ def tell_of_ended_executions() -> None:
     BaseExecutionWorkerCommunication.terminated = terminated  # type: ignore[method-assign]
 
 
-def invoke_with(runner: FunctionRunner) -> None:
+def invoke_with(runner: Lambda) -> None:
     """Make moto's Lambda invoke the project's handlers."""
 
     def invoke(

@@ -13,12 +13,16 @@ from upcall.store import run_store
 
 
 def _in_words(failure: Failure) -> Failure:
-    """A caught error's cause is the document that Lambda makes of an exception: keep its message."""
+    """A caught error's cause may be Lambda's document of an exception, or nothing: have words.
+
+    Names that begin with `States.` are Step Functions' own; a workflow cannot fail by one.
+    """
+    code = failure.code.removeprefix("States.")
     try:
         message = str(json.loads(failure.message)["errorMessage"])
     except (ValueError, TypeError, KeyError):
-        return failure
-    return failure.model_copy(update={"message": message})
+        message = failure.message or f"{code}, for no reason that was told"
+    return failure.model_copy(update={"code": code, "message": message})
 
 
 class RecordFailure(Model):

@@ -9,13 +9,13 @@ from upcall.store import run_store
 
 
 class SubmitToolOutputs(Model):
-    """A round: its number from 1 on, its calls, their outputs in the same order, the turn's tokens."""
+    """A round: its number from 1 on, its calls, what came of each in the same order, the turn's tokens."""
 
     run_id: str
     handle: Handle
     round: int
     tool_calls: tuple[ToolCall, ...]
-    tool_outputs: tuple[ToolOutput, ...]
+    tool_outputs: tuple[object, ...]
     usage: Usage
 
 
@@ -34,6 +34,7 @@ def lambda_handler(event: SubmitToolOutputs) -> RoundDone:
         return RoundDone(handle=run.handle)
     chosen = assistant(run.assistant)
     definitions = tools.definitions(chosen.tools)
-    round_ = (event.handle, event.tool_calls, event.tool_outputs, event.usage)
+    outputs = tuple(map(ToolOutput.given, event.tool_calls, event.tool_outputs))
+    round_ = (event.handle, event.tool_calls, outputs, event.usage)
     handle, pause = driving.unless_told_to_wait(lambda: driving.submit(run, chosen, definitions, *round_))
     return RoundDone(handle=handle or event.handle, pause_seconds=pause)

@@ -21,22 +21,29 @@ def cancel(run_id: str) -> Run:
 
     The record goes first: from then on nothing late is stored, and whoever creates something upstream
     for the run finds it ended and cancels that itself. The end of the execution has the run announced,
-    and cancelled upstream once more, should the server not be reached here.
+    and cancelled upstream once more, should the server not be reached here. A request that died on the way is
+    brought to its end by the next one, which is told all the same that the run has ended.
     """
     run = _ended(run_id)
+    _stop(run)
+    return run
+
+
+def _stop(run: Run) -> None:
     if run.handle is not None:
         try:
             run_api(run.run_api).cancel(run.handle)
         except TryAgain:
-            logger.exception("not cancelled upstream", run_id=run_id)
+            logger.exception("not cancelled upstream", run_id=run.run_id)
     if not stop_execution(run, CANCELLED.code, CANCELLED.message):
         tell_of_end(run.execution, "ABORTED", CANCELLED.code, CANCELLED.message)
-    return run
 
 
 def _ended(run_id: str) -> Run:
     for _ in range(TRIES):
         run = callers_run(run_id)
+        if run.failure == CANCELLED:
+            _stop(run)
         if run.ended:
             raise RunEnded(f"run {run_id} has ended already: it is {run.status}")
         try:

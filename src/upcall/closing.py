@@ -2,7 +2,7 @@
 
 It is recorded, cancelled upstream and announced, each at least once and the record exactly once. An
 ending that the workflow has announced itself is left alone: its execution failed with the run's own
-failure.
+failure, in the same words. The code alone would not tell: what fails a run may befall its ending, too.
 """
 
 from collections.abc import Mapping
@@ -70,7 +70,9 @@ def close_told(body: str) -> None:
 
 
 def _told_by_workflow(run: Run, end: _End) -> bool:
-    return end.status == "FAILED" and run.failure is not None and end.error == run.failure.code
+    if end.status != "FAILED" or run.failure is None:
+        return False
+    return (end.error, end.cause) == (run.failure.code, run.failure.message)
 
 
 def _ended(run: Run, end: _End) -> Run:

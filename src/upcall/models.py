@@ -4,11 +4,12 @@ The statuses are the Assistants API's words; each run API is translated into the
 All models are frozen and refuse fields that they do not know.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from upcall.jsontext import json_bytes
 
@@ -101,6 +102,20 @@ class ToolOutput(Model):
     output: str
     started_at: datetime | None = None
     duration_ms: int = 0
+
+    @classmethod
+    def given(cls, call: ToolCall, answer: object) -> Self:
+        """What a tool's function gave in answer to a call, or an error in words if it is no output."""
+        try:
+            output = cls.model_validate(answer)
+        except ValidationError:
+            output = None
+        if output is not None and output.call_id == call.call_id:
+            return output
+        words = (
+            f"The tool {call.name} gave no answer that can be read. Whether it had an effect is not known."
+        )
+        return cls(call_id=call.call_id, outcome="error", output=json.dumps({"error": words}))
 
 
 class LedgerEntry(Model):

@@ -60,6 +60,14 @@ class Runs:
         run = self.http.get(f"/runs/{run_id}").json()
         return Ended(run, execution, self._laptop.emulator.brain.heard.get(run["model"], []))
 
+    def start_execution(self, run_id: str) -> None:
+        """Start the workflow on a run that is recorded."""
+        self._workflows.start_execution(
+            stateMachineArn=self._laptop.addresses.state_machine,
+            name=run_id,
+            input=json.dumps({"run_id": run_id}),
+        )
+
     def wait_for_state(self, run_id: str, state: str) -> None:
         """Wait until the workflow has entered a state. Raises TimeoutError if it does not."""
         deadline = time.monotonic() + PATIENCE_SECONDS

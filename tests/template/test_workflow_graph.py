@@ -1,33 +1,13 @@
 """The graph of the workflow. Neither moto nor cfn-lint looks at it before a run gets there."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.workflow import LAMBDAS, MACHINES, TASKS, TEMPLATE, WORKFLOW
 
-from local.profile import ROOT
-from local.template import Template
-
-TEMPLATE = Template(ROOT)
-WORKFLOW = TEMPLATE.workflow(
-    {f"Substitution{name}": name for name in re.findall(r"\$\{(\w+)\}", TEMPLATE.definition)}
-)
 ENDS = ("Succeed", "Fail")
-
-
-def machines(machine: dict[str, Any], name: str = "run") -> Iterator[tuple[str, dict[str, Any]]]:
-    """The workflow, and the one inside each Map."""
-    yield name, machine
-    for state_name, state in machine["States"].items():
-        if "ItemProcessor" in state:
-            yield from machines(state["ItemProcessor"], state_name)
-
-
-MACHINES = dict(machines(WORKFLOW))
 STATES = [(name, state) for machine in MACHINES.values() for name, state in machine["States"].items()]
-TASKS = [(name, state) for name, state in STATES if state["Type"] == "Task"]
-LAMBDAS = [(name, state) for name, state in TASKS if state["Resource"].endswith("lambda:invoke")]
 ENDINGS = [WORKFLOW["States"]["Record failure"], WORKFLOW["States"]["Announce"]]
 
 

@@ -1,99 +1,104 @@
 """A handler may be killed between any two of its effects: what it does is done once all the same.
 
-An effect is a request, to the table or to OpenAI, and on loopback each request is a connection. Each
-handler is killed at its first effect, tried again and killed at its second, and so on until it comes
-through; then it is run once more, as if its answer had been lost.
+Each is killed at its first effect and run again by whoever owns the retry, then at its second, and so on; in the
+end its answer is lost. `HANDLERS` says of each who runs it again, and holds the test of it.
 """
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from importlib import import_module
-from typing import Any
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, get_args
 
+import boto3
 import pytest
+from support.canned import canned
+from support.events import sample
+from support.handlers_killed import HANDLERS
+from support.hearing import Hearing
+from support.killing import Killer
+from support.runs import Runs
+from werkzeug.wrappers import Response
 
 from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Say
-from local.functions import function_environment
-from upcall.run import Run
+from local.emulator import Call, CallTools, Hang, Say
+from local.profile import ROOT
+from upcall.caller import ANYBODY
+from upcall.models import Message, RunApiName
+from upcall.run import Ending, Run
 from upcall.store import RunStore
+from upcall.sweeping import MIN_AGE
 from upcall.table import Table
 
+PATIENCE_SECONDS = 20
+APIS: tuple[RunApiName, ...] = get_args(RunApiName)
 
-class Killed(BaseException):
-    """The process is gone. Nothing catches it."""
-
-
-_effects_left: ContextVar[list[int] | None] = ContextVar("effects_left", default=None)
-
-
-def _watch(event: str, _: Any) -> None:
-    left = _effects_left.get()
-    if event == "socket.connect" and left is not None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise Killed
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"  # what the dead leave open
+)
 
 
-sys.addaudithook(_watch)
+@dataclass
+class Cloud:
+    """A laptop cloud with a killer in it."""
+
+    laptop: LaptopCloud
+    killer: Killer
+    store: RunStore
+    runs: Runs
+    hearing: Hearing
+
+    def recorded(self, *steps: Any, **fields: Any) -> Run:
+        """The record of a run that follows a script."""
+        asked = {"prompt": "Go.", "assistant": "summarizer", "run_api": "responses", **fields}
+        return self.store.add(Run.new(owner=ANYBODY, model=self.laptop.emulator.script(*steps), **asked))
+
+    def created(self, *steps: Any, **fields: Any) -> Run:
+        """A run that lives upstream, and that no execution works on."""
+        run = self.recorded(*steps, **fields)
+        self.killer.once("CreateRunFunction", {"run_id": run.run_id})
+        return self.store.get(run.run_id)
+
+    def polled_at_length(self, **fields: Any) -> Run:
+        """A run that an execution works on, whose model comes to no end."""
+        run = self.recorded(Hang(), **fields)
+        self.runs.start_execution(run.run_id)
+        self.runs.wait_for_state(run.run_id, "Poll run")
+        return self.store.get(run.run_id)
+
+    def phases(self, run: Run) -> list[str]:
+        """How far each turn of the run's model has come."""
+        return [turn.phase for turn in self.laptop.emulator.brain.begun.get(run.model, [])]
+
+    def ended(self, run_id: str) -> Run:
+        """The run, once it has ended."""
+        until(lambda: self.store.get(run_id).ended, f"{run_id} does not end")
+        return self.store.get(run_id)
 
 
-@contextmanager
-def killed_at(effect: int) -> Iterator[None]:
-    """Kill the code inside as it begins its effect of that number."""
-    token = _effects_left.set([effect])
-    try:
-        yield
-    finally:
-        _effects_left.reset(token)
-
-
-class Killer:
-    """Runs the handlers of a laptop cloud, and kills them at each of their effects."""
-
-    def __init__(self, laptop: LaptopCloud) -> None:
-        self._functions = laptop.stack.functions
-        self.kills = 0
-
-    def once(self, logical_id: str, event: dict[str, Any]) -> Any:
-        """Run a handler to its end."""
-        function = self._functions[logical_id]
-        module, _, name = function.handler.rpartition(".")
-        with function_environment(function.environment):
-            return getattr(import_module(module), name)(event, None)
-
-    def at_each_effect(self, logical_id: str, event: dict[str, Any]) -> Any:
-        """Run a handler until it comes through, killed one effect later each time; then once more."""
-        for effect in range(1, 100):
-            try:
-                with killed_at(effect):
-                    done = self.once(logical_id, event)
-            except Killed:
-                self.kills += 1
-            else:
-                assert self.once(logical_id, event) == done, "a second run must come to the same"
-                return done
-        raise AssertionError("there is no end to it")
-
-    def changed(self, run_id: str, handle: Any) -> dict[str, Any]:
-        """Poll until the run needs something or has ended."""
-        snapshot: dict[str, Any] = self.once(
-            "PollRunFunction", {"run_id": run_id, "handle": handle, "seconds_left": 60}
-        )
-        return snapshot
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what the dead leave open
-@pytest.mark.parametrize("follow_up", [False, True], ids=["alone", "follow-up"])
-@pytest.mark.parametrize("api", ["responses", "assistants", "agents"])
-def test_each_tool_runs_once_for_the_run_that_is_followed_and_one_message_is_stored(
-    laptop: LaptopCloud, api: Any, follow_up: bool
-) -> None:
+@pytest.fixture
+def cloud(laptop: LaptopCloud, runs: Runs, hearing: Hearing) -> Cloud:
     store = RunStore(Table(laptop.stack.dynamodb, laptop.stack.table), 30)
-    model = laptop.emulator.script(CallTools((Call("weather", "{}"),)), Say("Done."))
-    killer = Killer(laptop)
+    return Cloud(laptop, Killer(laptop), store, runs, hearing)
+
+
+def until(holds: Callable[[], Any], words: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, words
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("follow_up", [False, True], ids=["alone", "follow-up"])
+@pytest.mark.parametrize("api", APIS)
+def test_each_tool_runs_once_for_the_run_that_is_followed_and_one_message_is_stored(
+    cloud: Cloud, api: RunApiName, follow_up: bool
+) -> None:
+    """Create run, Submit tool outputs and Save message, one after the other, each killed all the way."""
+    store, killer = cloud.store, cloud.killer
+    model = cloud.laptop.emulator.script(CallTools((Call("weather", "{}"),)), Say("Done."))
     previous = None
     for _ in range(2 if follow_up else 1):
         new = Run.new(prompt="Go.", assistant="summarizer", model=model, run_api=api, previous=previous)
@@ -106,15 +111,18 @@ def test_each_tool_runs_once_for_the_run_that_is_followed_and_one_message_is_sto
     assert store.message(run) == "Done."
     (entry,) = store.ledger(run.run_id)
     assert entry.output.output == "It rains."
-    followed = laptop.emulator.brain.begun[model][-1].conversation
-    assert [[each.output for each in round_] for round_ in followed.rounds] == [["It rains."]]
-    assert (followed.follows is not None) == follow_up
+    turns = cloud.laptop.emulator.brain.begun[model]
+    assert [[each.output for each in round_] for round_ in turns[-1].conversation.rounds] == [["It rains."]]
+    assert (turns[-1].conversation.follows is not None) == follow_up
+    assert {turn.phase for turn in turns} == {"done"}, (
+        "what a dead handler has left behind has come to its end"
+    )
 
 
 def killed_all_the_way(killer: Killer, run_id: str) -> None:
     """Take a run through one round to its message, and kill every handler at every effect."""
     made = killer.at_each_effect("CreateRunFunction", {"run_id": run_id})
-    waiting = killer.changed(run_id, made["handle"])
+    waiting = changed(killer, run_id, made["handle"])
     (call,) = waiting["tool_calls"]
     event = {
         "run_id": run_id,
@@ -125,5 +133,237 @@ def killed_all_the_way(killer: Killer, run_id: str) -> None:
         "usage": waiting["usage"],
     }
     done = killer.at_each_effect("SubmitToolOutputsFunction", event)
-    assert killer.changed(run_id, done["handle"])["status"] == "completed"
+    assert changed(killer, run_id, done["handle"])["status"] == "completed"
     killer.at_each_effect("SaveMessageFunction", {"run_id": run_id, "handle": done["handle"]})
+
+
+def changed(killer: Killer, run_id: str, handle: Any) -> dict[str, Any]:
+    """Poll until the run needs something or has ended."""
+    event = {"run_id": run_id, "handle": handle, "seconds_left": 60}
+    snapshot: dict[str, Any] = killer.once("PollRunFunction", event)
+    return snapshot
+
+
+def test_start_run(cloud: Cloud) -> None:
+    """The caller asks again with the same key: one run, which was started once."""
+
+    def ask(asked: tuple[str, dict[str, Any]]) -> Any:
+        return cloud.killer.once("StartRunFunction", asked[1])
+
+    def request() -> tuple[str, dict[str, Any]]:
+        model = cloud.laptop.emulator.script(Say("Done."))
+        event = sample("start_run", body=json.dumps({"prompt": "Go.", "model": model}))
+        event["headers"]["idempotency-key"] = uuid.uuid4().hex
+        return model, event
+
+    for asked in cloud.killer.afresh(request, ask):
+        assert_one_run(cloud, asked[0])
+    assert cloud.killer.kills >= 3
+
+
+def test_start_run_from_event(cloud: Cloud) -> None:
+    """The queue brings the message again: one run, which was started once."""
+
+    def request() -> tuple[str, dict[str, Any]]:
+        model = cloud.laptop.emulator.script(Say("Done."))
+        return model, message("start_run_from_event", json.dumps({"prompt": "Go.", "model": model}))
+
+    def handle(asked: tuple[str, dict[str, Any]]) -> None:
+        assert cloud.killer.once("StartRunFromEventFunction", asked[1]) == {"batchItemFailures": []}
+
+    for asked in cloud.killer.afresh(request, handle):
+        assert_one_run(cloud, asked[0])
+    assert cloud.killer.kills >= 3
+
+
+def assert_one_run(cloud: Cloud, model: str) -> None:
+    found = cloud.laptop.stack.dynamodb.scan(
+        TableName=cloud.laptop.stack.table,
+        FilterExpression="model = :model",
+        ExpressionAttributeValues={":model": {"S": model}},
+    )
+    (run,) = found["Items"]
+    ended = cloud.ended(run["run_id"]["S"])
+    assert cloud.store.message(ended) == "Done."
+    assert cloud.phases(ended) == ["done"]
+
+
+def message(handler: str, body: str) -> dict[str, Any]:
+    """The sample of a batch with another message in it."""
+    event = sample(handler)
+    (record,) = event["Records"]
+    event["Records"] = [{**record, "messageId": uuid.uuid4().hex, "body": body}]
+    return event
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_cancel_run(cloud: Cloud, api: RunApiName) -> None:
+    """The caller asks again: cancelled here, upstream and in the workflow, and announced."""
+
+    def cancel(run: Run) -> None:
+        path = f"/runs/{run.run_id}/cancel"
+        event = sample("cancel_run", rawPath=path, pathParameters={"run_id": run.run_id})
+        event["requestContext"]["http"]["path"] = path
+        assert cloud.killer.once("CancelRunFunction", event)["statusCode"] in (200, 409)
+
+    for run in cloud.killer.afresh(lambda: cloud.polled_at_length(run_api=api), cancel):
+        found = cloud.store.get(run.run_id)
+        assert (found.status, found.failure and found.failure.code) == ("cancelled", "cancelled")
+        execution = cloud.runs.ended_execution(run.run_id)
+        assert (execution["status"], execution["error"]) in (
+            ("ABORTED", "cancelled"),
+            ("FAILED", "cancelled"),  # it may see what is upstream before it is stopped
+        )
+        assert {each["detail-type"] for each in cloud.hearing.about(run.run_id)} == {"Run Cancelled"}
+        assert cloud.phases(run) == ["cancelled"]
+    assert cloud.killer.kills >= 4
+
+
+def test_cancel_run_that_was_never_started(cloud: Cloud) -> None:
+    """There is no execution whose end would have it announced."""
+
+    def cancel(run: Run) -> None:
+        path = f"/runs/{run.run_id}/cancel"
+        event = sample("cancel_run", rawPath=path, pathParameters={"run_id": run.run_id})
+        event["requestContext"]["http"]["path"] = path
+        cloud.killer.once("CancelRunFunction", event)
+
+    for run in cloud.killer.afresh(lambda: cloud.recorded(Hang()), cancel):
+        assert {each["detail-type"] for each in cloud.hearing.about(run.run_id)} == {"Run Cancelled"}
+        assert cloud.phases(run) == []
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_close_run(cloud: Cloud, api: RunApiName) -> None:
+    """The queue brings the end of the execution again: recorded once, announced, cancelled upstream."""
+
+    def close(run: Run) -> None:
+        detail = {"name": run.run_id, "status": "TIMED_OUT", "error": None, "cause": None}
+        event = message("close_run", json.dumps({"detail": detail}))
+        assert cloud.killer.once("CloseRunFunction", event) == {"batchItemFailures": []}
+
+    endings = set()
+    for run in cloud.killer.afresh(lambda: cloud.created(Hang(), run_api=api), close):
+        found = cloud.store.get(run.run_id)
+        assert found.failure is not None
+        assert found.failure.code == "execution_timed_out"
+        cloud.hearing.about(run.run_id)
+        endings.add(len(cloud.hearing.about(run.run_id, all_there_are=True)))
+        assert cloud.phases(run) == ["cancelled"]
+    assert cloud.killer.kills >= 4
+    assert endings == {1, 2}, "twice only where it was killed before it could note that it has announced"
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_record_failure(cloud: Cloud, api: RunApiName) -> None:
+    """The workflow tries again where Lambda says so; else close_run does. One failure, nothing goes on upstream."""
+
+    def record(run: Run) -> None:
+        assert run.handle is not None
+        event = sample(
+            "record_failure", run_id=run.run_id, handle=run.handle.model_dump(), still_running=True
+        )
+        assert cloud.killer.once("RecordFailureFunction", event)["event"] == "Run Failed"
+
+    for run in cloud.killer.afresh(lambda: cloud.created(Hang(), run_api=api), record):
+        assert cloud.store.get(run.run_id).status == "failed"
+        assert cloud.phases(run) == ["cancelled"]
+    assert cloud.killer.kills >= 3
+
+
+def test_call_back(cloud: Cloud) -> None:
+    """The queue brings the announcement again: posted at least once, under the same id."""
+    with canned(Response(status=204)) as up:
+
+        def ended() -> Run:
+            return cloud.store.completed(
+                cloud.recorded(Say("Done."), callback_url=f"{up.url}/{uuid.uuid4()}"), Message(text="Done.")
+            )
+
+        def call_back(run: Run) -> None:
+            event = message(
+                "call_back", json.dumps({"detail": Ending.of(run, "Done.").model_dump(mode="json")})
+            )
+            assert cloud.killer.once("CallBackFunction", event) == {"batchItemFailures": []}
+
+        for run in cloud.killer.afresh(ended, call_back):
+            posted = [asked for asked in up.asked if str(run.callback_url).endswith(asked.path)]
+            assert {asked.headers["Webhook-Id"] for asked in posted} == {f"msg_{run.run_id}"}
+    assert cloud.killer.kills >= 2
+
+
+def test_sweep_runs(cloud: Cloud) -> None:
+    """The next sweep finds what this one has left: a run that was never started, and one whose execution died."""
+    workflows, arn = boto3.client("stepfunctions"), cloud.laptop.stack.state_machine
+    dies = {"StartAt": "No", "States": {"No": {"Type": "Fail", "Error": "Lost", "Cause": "Gone."}}}
+
+    def lost() -> tuple[Run, Run]:
+        started, died = (aged(cloud, step) for step in (Say("Late."), Hang()))
+        before = workflows.describe_state_machine(stateMachineArn=arn)["definition"]
+        workflows.update_state_machine(stateMachineArn=arn, definition=json.dumps(dies))
+        silent = {"stateMachineArn": arn, "name": died.run_id, "input": "{}"}
+        workflows.start_execution(**silent)
+        workflows.update_state_machine(stateMachineArn=arn, definition=before)
+        return started, died
+
+    def sweep(_: object) -> None:
+        cloud.killer.once("SweepRunsFunction", sample("sweep_runs"))
+
+    for started, died in cloud.killer.afresh(lost, sweep, spared=b"DynamoDB_20120810.Query"):
+        assert cloud.store.message(cloud.ended(started.run_id)) == "Late."
+        assert cloud.phases(started) == ["done"]
+        assert cloud.ended(died.run_id).status == "failed"
+        cloud.hearing.about(died.run_id)
+    assert cloud.killer.kills >= 2
+
+
+def aged(cloud: Cloud, step: Any) -> Run:
+    """The record of a run that was asked for a while ago."""
+    model, then = cloud.laptop.emulator.script(step), datetime.now(UTC) - 2 * MIN_AGE
+    run = Run.new(owner=ANYBODY, prompt="Go.", assistant="summarizer", model=model, run_api="responses")
+    run_id = f"run_{int(then.timestamp() * 1000):012x}{run.run_id[16:]}"
+    return cloud.store.add(run.model_copy(update={"run_id": run_id, "created_at": then}))
+
+
+READERS = sorted(name for name, handler in HANDLERS.items() if not handler.changes)
+
+
+@pytest.mark.parametrize("handler", READERS)
+def test_what_only_reads_gives_the_same_answer_when_it_is_asked_again(cloud: Cloud, handler: str) -> None:
+    run = cloud.created(Say("Done."))
+    event = json.loads(json.dumps(sample(handler)).replace("run_0123456789ab0123456789abcdef", run.run_id))
+    if handler == "poll_run":
+        assert run.handle is not None
+        event |= {"run_id": run.run_id, "handle": run.handle.model_dump()}
+
+    def change_nothing(before: Mapping[str, Any]) -> Mapping[str, Any]:
+        cloud.killer.at_each_effect(logical_id(handler), event)
+        return before
+
+    kept = everything_of(cloud, run)
+    assert everything_of(cloud, run) == change_nothing(kept)
+
+
+def everything_of(cloud: Cloud, run: Run) -> Mapping[str, Any]:
+    found = cloud.laptop.stack.dynamodb.query(
+        TableName=cloud.laptop.stack.table,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": f"RUN#{run.run_id}"}},
+    )
+    return {str(item["sk"]): item for item in found["Items"]}
+
+
+def logical_id(handler: str) -> str:
+    return f"{handler.title().replace('_', '')}Function"
+
+
+def names() -> Iterator[str]:
+    for path in (ROOT / "src" / "handlers").glob("[!_]*.py"):
+        yield path.stem
+
+
+def test_every_handler_is_killed_here() -> None:
+    assert sorted(names()) == sorted(HANDLERS)
+    for name, handler in HANDLERS.items():
+        if handler.changes:
+            assert handler.test in globals(), f"{name} has no test {handler.test}"

@@ -92,9 +92,26 @@ def test_a_run_that_the_workflow_has_failed_is_left_alone(
     run = recorded()
     store.failed(run, Failure(code="limit_rounds", message="Too many."), Usage())
 
-    invoke("CloseRunFunction", told(name=run.run_id, status="FAILED", error="limit_rounds"))
+    end = {"status": "FAILED", "error": "limit_rounds", "cause": "Too many."}
+    invoke("CloseRunFunction", told(name=run.run_id, **end))
 
     assert hearing.about(run.run_id, all_there_are=True) == []
+
+
+def test_a_failure_that_was_recorded_and_not_announced_for_a_failure_of_the_same_name_is_announced(
+    invoke: Invoke, created: Recorded, store: RunStore, laptop: LaptopCloud, hearing: Hearing
+) -> None:
+    """A server that is down fails the poll, and then the cancelling in "Record failure", as TryAgain both times."""
+    run = created(Hang())
+    store.failed(run, Failure(code="TryAgain", message="GET /responses/1: no connection"), Usage())
+
+    cause = json.dumps({"errorType": "TryAgain", "errorMessage": "POST /responses/1/cancel: no connection"})
+    end = {"status": "FAILED", "error": "TryAgain", "cause": cause}
+    assert invoke("CloseRunFunction", told(name=run.run_id, **end)) == NOTHING_FAILED
+
+    (event,) = hearing.about(run.run_id, all_there_are=True)
+    assert event["detail"]["failure"]["message"] == "GET /responses/1: no connection"
+    assert [turn.phase for turn in laptop.emulator.brain.begun[run.model]] == ["cancelled"]
 
 
 def test_a_completed_run_that_was_not_announced_is_announced(

@@ -40,12 +40,22 @@ def test_the_document_of_an_exception_becomes_its_message(invoke: Invoke, record
 
 def test_a_cause_that_is_plain_text_stays_as_it_is(invoke: Invoke, recorded: Recorded) -> None:
     event = sample("record_failure", run_id=recorded().run_id)
+    event["failure"] = {"code": "Lambda.TooManyRequestsException", "message": "Rate exceeded."}
+
+    failure = invoke("RecordFailureFunction", event)["failure"]
+    assert (failure["code"], failure["message"]) == ("Lambda.TooManyRequestsException", "Rate exceeded.")
+
+
+def test_what_step_functions_says_without_words_gets_some_and_a_name_that_a_workflow_can_fail_by(
+    invoke: Invoke, recorded: Recorded
+) -> None:
+    event = sample("record_failure", run_id=recorded().run_id)
     event["failure"] = {"code": "States.Timeout", "message": ""}
 
     assert invoke("RecordFailureFunction", event)["failure"] == {
         "status": "failed",
-        "code": "States.Timeout",
-        "message": "",
+        "code": "Timeout",
+        "message": "Timeout, for no reason that was told",
     }
 
 

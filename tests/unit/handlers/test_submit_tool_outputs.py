@@ -1,5 +1,7 @@
+import json
 from typing import Any
 
+import pytest
 from support.events import Invoke, Recorded, sample
 
 from local.cloud import LaptopCloud
@@ -42,3 +44,19 @@ def test_a_second_try_submits_nothing(
     assert invoke("SubmitToolOutputsFunction", event) == invoke("SubmitToolOutputsFunction", event)
     assert len(laptop.emulator.brain.heard[run.model]) == 2
     assert store.get(run.run_id).usage.total_tokens == 144
+
+
+@pytest.mark.parametrize(
+    "given", [None, [], "done", {}, {"call_id": "another", "outcome": "ok", "output": "x"}], ids=repr
+)
+def test_what_is_no_output_of_the_call_is_an_error_that_the_model_reads(
+    invoke: Invoke, created: Recorded, laptop: LaptopCloud, given: Any
+) -> None:
+    run = created(CallTools((Call("fetch", "{}"),)), Say("Done."))
+    event = outputs_of(run, invoke)
+    event["tool_outputs"] = [given]
+    invoke("SubmitToolOutputsFunction", event)
+
+    ((exchange,),) = laptop.emulator.brain.heard[run.model][-1].rounds
+    words = "The tool fetch gave no answer that can be read. Whether it had an effect is not known."
+    assert json.loads(exchange.output) == {"error": words}
