@@ -5,6 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from upcall import settings
+from upcall.log import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -17,6 +18,7 @@ MAX_REASON_CHARACTERS = 1000
 
 def bury(body: str, reason: str) -> None:
     """Put a message among the dead letters, with the reason why nothing more can be done with it."""
+    logger.warning("message buried")  # the reason may quote what is in it
     _sqs().send_message(
         QueueUrl=settings.dead_letter_queue_url(),
         MessageBody=body,

@@ -45,7 +45,7 @@ def test_a_tool_is_watched_by_the_words_that_it_logs_and_needs_no_line_of_its_ow
     logged = (ROOT / "src" / "upcall" / "tool" / "handler.py").read_text("utf-8")
 
     assert RESOURCES["ToolFailedFilter"]["Properties"]["FilterPattern"] == '{ $.message = "tool failed" }'
-    assert '"tool failed",\n' in logged
+    assert 'logger.exception("tool failed", ' in logged
     counted = [
         each["Properties"]["MetricTransformations"][0]
         for each in RESOURCES.values()
