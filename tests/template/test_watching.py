@@ -26,7 +26,7 @@ def watched() -> list[str]:
         each["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Ref"]
         for alarm in ALARMS.values()
         for each in alarm.get("Metrics", [])
-        if "MetricStat" in each
+        if each.get("MetricStat", {}).get("Metric", {}).get("Namespace") == "AWS/Lambda"
     ]
 
 
