@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
@@ -30,7 +30,7 @@ from local.queues import QueuePoller
 from local.snapshot import Snapshot
 from local.stack import Stack
 from local.template import Template
-from upcall.log import SERVICE
+from upcall.log import SERVICE, PackagesLines
 
 SWITCH_INTERVAL_SECONDS = 0.001
 """Threads of AWS and of the API share one interpreter: at a fifth of Python's default interval a POST
@@ -94,9 +94,9 @@ class LaptopCloud:
             },
             environment=AWS_ENVIRONMENT,
         )
-        self.runner = FunctionRunner({each.name: each for each in self.stack.functions.values()})
+        log = self._log_to(profile.state_folder / "functions.log", profile.state_folder / "servers.log")
+        self.runner = FunctionRunner({each.name: each for each in self.stack.functions.values()}, log)
         moto_seams.invoke_with(self.runner)
-        _log_to(profile.state_folder / "functions.log")
         for mapping in template.queue_mappings():
             function = self.stack.functions[mapping.function].name
             poller = QueuePoller(self.stack.physical[mapping.queue], function, mapping.batch, self.runner)
@@ -130,6 +130,24 @@ class LaptopCloud:
         """Save the table and free the ports."""
         self._ends.close()
 
+    def _log_to(self, functions: Path, servers: Path) -> TextIO:
+        """Have files for what would be on the terminal: what functions log, and what stands for AWS."""
+        moto = logging.FileHandler(servers, encoding="utf-8")
+        self._ends.callback(moto.close)
+        for name in ("moto", "werkzeug"):
+            logger = logging.getLogger(name)
+            logger.handlers = [moto]
+            logger.propagate = False
+        file = functions.open("a", encoding="utf-8")
+        self._ends.callback(file.close)
+        for powertools in logging.getLogger(SERVICE).handlers:
+            if isinstance(powertools, logging.StreamHandler):
+                self._ends.callback(powertools.setStream, powertools.setStream(file))
+        packages = PackagesLines()
+        logging.getLogger().addHandler(packages)
+        self._ends.callback(logging.getLogger().removeHandler, packages)
+        return file
+
     def _serve(self, app: Any, port: int) -> LoopbackServer:
         server = LoopbackServer(app, port, self._also_on)
         self._ends.callback(server.stop)
@@ -145,15 +163,3 @@ class LaptopCloud:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-def _log_to(path: Path) -> None:
-    """Send what functions, moto and the servers log to a file, so that the terminal stays readable."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    for name in ("moto", "werkzeug"):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
-        logger.propagate = False
-    for powertools in logging.getLogger(SERVICE).handlers:
-        if isinstance(powertools, logging.StreamHandler):
-            powertools.setStream(handler.stream)

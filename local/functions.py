@@ -18,8 +18,9 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any
+from typing import Any, TextIO
 
 import httpx  # noqa: F401
 
@@ -64,10 +65,11 @@ class Context:
 
 
 class FunctionRunner:
-    """Runs the handlers of a set of functions."""
+    """Runs the handlers of a set of functions; writes to `log` what errors they end with."""
 
-    def __init__(self, functions: Mapping[str, Function]) -> None:
+    def __init__(self, functions: Mapping[str, Function], log: TextIO | None = None) -> None:
         self.functions = functions
+        self._log = log
         for function in functions.values():
             with function_environment(function.environment):
                 _handler(function)
@@ -82,9 +84,17 @@ class FunctionRunner:
         worker.start()
         worker.join(function.timeout_seconds)
         if results:
+            self._log_error(results[0])
             return results[0]
         words = f"Task timed out after {function.timeout_seconds:.2f} seconds"
         return _error("Sandbox.Timedout", words, [])
+
+    def _log_error(self, result: Invocation) -> None:
+        """Write what Lambda's runtime writes of an exception, its message with it, whatever the log level."""
+        if result.is_error and self._log is not None:
+            line = {"timestamp": datetime.now(UTC).isoformat(), "level": "ERROR"}
+            self._log.write(json.dumps(line | json.loads(result.payload)) + "\n")
+            self._log.flush()
 
 
 @contextmanager
@@ -150,7 +160,7 @@ def _run(function: Function, event: str) -> Invocation:
             result = _handler(function)(json.loads(event), context)
             return Invocation(json.dumps(result), is_error=False)
         except Exception as error:  # whatever it is, Lambda reports it to the caller
-            return _error(type(error).__name__, str(error), traceback.format_exception(error))
+            return _error(type(error).__name__, str(error), traceback.format_tb(error.__traceback__))
 
 
 def _error(kind: str, message: str, trace: list[str]) -> Invocation:

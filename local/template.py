@@ -21,7 +21,7 @@ CODE_BUCKET = "upcall-code"
 _NOT_ON_A_LAPTOP = (
     "AWS::Lambda::EventSourceMapping",
     "AWS::ApiGatewayV2::",
-    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::",
     "AWS::Lambda::Permission",
     "AWS::Lambda::LayerVersion",
     "AWS::Logs::MetricFilter",

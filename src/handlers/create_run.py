@@ -3,7 +3,7 @@
 import tools
 from upcall import driving
 from upcall.assistants import Limits, assistant
-from upcall.models import Handle, Model
+from upcall.models import Model
 from upcall.step import step
 from upcall.store import run_store
 
@@ -14,11 +14,9 @@ class CreateRun(Model):
     run_id: str
 
 
-class RunCreated(Model):
-    """Where the run lives upstream, or how long the server asked to wait; its tools, limits and figures."""
+class RunCreated(driving.Attempt):
+    """Where the run lives upstream, how long the server asked to wait, or its refusal; tools, limits, figures."""
 
-    handle: Handle | None
-    pause_seconds: float
     tools: tuple[str, ...]
     limits: Limits
     round: int
@@ -32,10 +30,9 @@ def lambda_handler(event: CreateRun) -> RunCreated:
     run = run_store().get(event.run_id)
     chosen = assistant(run.assistant)
     definitions = tools.definitions(chosen.tools)
-    handle, pause = driving.unless_told_to_wait(lambda: driving.create(run, chosen, definitions))
+    came = driving.attempt(lambda: driving.create(run, chosen, definitions))
     return RunCreated(
-        handle=handle,
-        pause_seconds=pause,
+        **dict(came),
         tools=chosen.tools,
         limits=run.limits,
         round=run.round,

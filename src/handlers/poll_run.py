@@ -1,7 +1,9 @@
 """State "Poll run": watches the run for one poll window and says how it stands."""
 
 from upcall import settings
-from upcall.models import Handle, Model, Snapshot
+from upcall.driving import refusal
+from upcall.errors import Refused
+from upcall.models import Handle, Model, Snapshot, Usage
 from upcall.polling import watch
 from upcall.run_apis import run_api
 from upcall.step import step
@@ -20,4 +22,7 @@ def lambda_handler(event: PollRun) -> Snapshot:
     """Return as soon as something changes, or when the window closes."""
     api = run_api(event.handle.run_api)
     window = min(settings.poll_window_seconds(), max(event.seconds_left, 0))
-    return watch(lambda: api.poll(event.handle), window)
+    try:
+        return watch(lambda: api.poll(event.handle), window)
+    except Refused as error:
+        return Snapshot.failed(refusal(error), Usage())

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from upcall.driving import REFUSED
 from upcall.models import Failure, Handle, Model, Usage
 from upcall.run import Ending
 from upcall.run_apis import run_api
@@ -41,6 +42,6 @@ def lambda_handler(event: RecordFailure) -> Ending:
     run = run_store().get(event.run_id)
     if not run.ended:
         run = run_store().failed(run, event.failure, event.usage)
-    if event.still_running and run.handle is not None:
+    if (event.still_running or event.failure.code == REFUSED) and run.handle is not None:
         run_api(run.run_api).cancel(run.handle)
     return Ending.of(run, run_store().message(run))

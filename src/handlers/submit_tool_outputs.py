@@ -19,22 +19,15 @@ class SubmitToolOutputs(Model):
     usage: Usage
 
 
-class RoundDone(Model):
-    """Where the run lives upstream from now on, or how long the server asked to wait."""
-
-    handle: Handle
-    pause_seconds: float = 0
-
-
 @step
-def lambda_handler(event: SubmitToolOutputs) -> RoundDone:
+def lambda_handler(event: SubmitToolOutputs) -> driving.Attempt:
     """Submit the outputs; a round that an earlier try has submitted is not submitted again."""
     run = run_store().get(event.run_id)
     if run.handle is not None and run.round >= event.round:
-        return RoundDone(handle=run.handle)
+        return driving.Attempt(handle=run.handle)
     chosen = assistant(run.assistant)
     definitions = tools.definitions(chosen.tools)
     outputs = tuple(map(ToolOutput.given, event.tool_calls, event.tool_outputs))
     round_ = (event.handle, event.tool_calls, outputs, event.usage)
-    handle, pause = driving.unless_told_to_wait(lambda: driving.submit(run, chosen, definitions, *round_))
-    return RoundDone(handle=handle or event.handle, pause_seconds=pause)
+    came = driving.attempt(lambda: driving.submit(run, chosen, definitions, *round_))
+    return came.model_copy(update={"handle": came.handle or event.handle})

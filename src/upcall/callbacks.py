@@ -9,7 +9,7 @@ import pydantic
 from upcall import settings
 from upcall.errors import InvalidInput, NotFound, OutcomeUnknown, ToolError, TryAgain
 from upcall.field_errors import field_errors
-from upcall.log import logger
+from upcall.log import about, logger
 from upcall.run import Ending
 from upcall.secrets import secret
 from upcall.store import run_store
@@ -42,12 +42,17 @@ def call_back(event: str) -> None:
         ending = _Announced.model_validate_json(event).detail
     except pydantic.ValidationError as error:
         raise InvalidInput(*field_errors(error)) from error
+    with about(run_id=ending.run_id):
+        _post(ending)
+
+
+def _post(ending: Ending) -> None:
     try:
         url = run_store().get(ending.run_id).callback_url
     except NotFound:
         url = None
     if url is None:
-        logger.warning("no callback", run_id=ending.run_id)
+        logger.warning("no callback")
         return
     content = {
         "type": f"run.{ending.status}",
@@ -59,7 +64,9 @@ def call_back(event: str) -> None:
             key = secret(settings.callback_secret_name())
             post(str(checked_url(url)), key, f"msg_{ending.run_id}", content, guarded)
     except (ToolError, OutcomeUnknown) as error:
+        logger.warning("callback not delivered")
         raise TryAgain(str(error)) from error
+    logger.info("callback delivered")
 
 
 def pause_seconds(tries: int) -> int:

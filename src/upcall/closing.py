@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from upcall.bus import announce
 from upcall.errors import InvalidInput, NotFound, RunEnded
 from upcall.field_errors import field_errors
-from upcall.log import logger
+from upcall.log import about, logger
 from upcall.models import Failure, FailureStatus, Usage
 from upcall.run import Ending, Run
 from upcall.run_apis import run_api
@@ -51,10 +51,15 @@ def close_told(body: str) -> None:
         end = _Told.model_validate_json(body).detail
     except ValidationError as error:
         raise InvalidInput(*field_errors(error)) from error
+    with about(run_id=end.name):
+        _close(end)
+
+
+def _close(end: _End) -> None:
     try:
         run = run_store().get(end.name.partition("-")[0])
     except NotFound:  # it has left the table: nobody waits for it any more
-        logger.warning("no run to close", execution=end.name)
+        logger.warning("no run to close")
         return
     if end.name != run.execution:  # of an attempt that was given up for a new one
         return
@@ -62,6 +67,7 @@ def close_told(body: str) -> None:
         return
     if not run.ended:
         run = _ended(run, end)
+        logger.info("run closed", status=run.status)
     if not run.announced:
         announce(Ending.of(run, run_store().message(run)))
         run_store().announced(run)

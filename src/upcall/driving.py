@@ -6,13 +6,17 @@ second try finds what the first one came to.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from upcall.assistants import Assistant
-from upcall.errors import RunEnded, TryAgain
-from upcall.models import Handle, ToolCall, ToolDefinition, ToolOutput, Usage
+from upcall.errors import Refused, RunEnded, TryAgain
+from upcall.models import Failure, Handle, Model, ToolCall, ToolDefinition, ToolOutput, Usage
 from upcall.run import Run
 from upcall.run_apis import RunApi, run_api
 from upcall.store import run_store
+
+REFUSED: Final = Refused.__name__
+"""The code of a run's failure that the server refused."""
 
 
 def create(run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:
@@ -47,14 +51,29 @@ def submit(
     return handle
 
 
-def unless_told_to_wait(work: Callable[[], Handle]) -> tuple[Handle | None, float]:
-    """What `work` gives and 0; or None and the seconds that the server asked to wait (Retry-After)."""
+class Attempt(Model):
+    """What came of asking the server for something: a handle, a wish to be asked later, or a refusal."""
+
+    handle: Handle | None = None
+    pause_seconds: float = 0
+    failure: Failure | None = None
+
+
+def attempt(work: Callable[[], Handle]) -> Attempt:
+    """Do the work, and take what the server says for an answer. Raises TryAgain without Retry-After."""
     try:
-        return work(), 0
+        return Attempt(handle=work())
     except TryAgain as error:
         if error.retry_after is None:
             raise
-        return None, max(error.retry_after, 1)
+        return Attempt(pause_seconds=max(error.retry_after, 1))
+    except Refused as error:
+        return Attempt(failure=refusal(error))
+
+
+def refusal(error: Refused) -> Failure:
+    """A refusal as a value: Lambda logs what exceptions say, and servers quote what they were sent."""
+    return Failure(code=REFUSED, message=str(error))
 
 
 @contextmanager

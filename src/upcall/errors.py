@@ -8,6 +8,7 @@
     ├── KeyReused      send another Idempotency-Key, or the request it stands for    HTTP 422
     ├── TryAgain       wait, then repeat: the workflow's Retry names this
     ├── Refused        do not repeat: OpenAI said no, in its own words
+    ├── Unexpected     look into the logs: the fault is ours, and the message says where
     ├── ToolError      tell the model: the message is written for it to read
     └── OutcomeUnknown tell the model: it may have happened, and must not be repeated
 
@@ -71,6 +72,10 @@ class Refused(UpcallError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class Unexpected(UpcallError):
+    """Something broke that nobody had thought of; the message says where, in no words of others."""
 
 
 class ToolError(UpcallError):

@@ -16,8 +16,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from upcall.caller import calling
 from upcall.errors import CannotRetry, FieldError, InvalidInput, KeyReused, NotFound, RunEnded
 from upcall.field_errors import WHOLE
-from upcall.log import logger
+from upcall.log import about, logger
 from upcall.models import Model
+from upcall.run import is_run_id
 
 DESCRIPTION: Final = "Runs OpenAI function calls on AWS without a server."
 PROBLEM_JSON: Final = "application/problem+json"
@@ -92,10 +93,17 @@ def handler(app: APIGatewayHttpResolver) -> Handler:
             refusal = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
             return {"statusCode": refusal.status_code, "body": refusal.body, "headers": refusal.headers}
         headers = {**event.get("headers", {}), "content-type": "application/json"}
-        with calling(event):
+        with calling(event), about(**_ids(event)):
             return _for_one_request(app, {**event, "headers": headers}, context)
 
     return lambda_handler
+
+
+def _ids(event: Mapping[str, Any]) -> dict[str, str]:
+    """What tells a request from others; a run's id where the path has one, and not just anything."""
+    ids = {"request_id": str(event.get("requestContext", {}).get("requestId", ""))}
+    run_id = (event.get("pathParameters") or {}).get("run_id", "")
+    return ids | ({"run_id": run_id} if is_run_id(run_id) else {})
 
 
 def _for_one_request(

@@ -6,17 +6,20 @@ servers differ more than their strict types allow.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from http.client import responses
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import openai
 from httpx2 import Response
 
 from upcall import settings
 from upcall.errors import Refused, TryAgain
+from upcall.log import logger
 from upcall.secrets import secret
 
 TIMEOUT_SECONDS = 60.0
@@ -30,6 +33,10 @@ _WORTH_REPEATING = {408, 409, 425, 429}
 
 _HOPELESS_CODES = {"insufficient_quota"}
 """429s that no waiting mends: https://platform.openai.com/docs/guides/error-codes."""
+
+
+_CODE: Final = re.compile("[a-z0-9_]{1,60}")
+"""Of an error, where it is one and not a sentence."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,8 @@ def _send(method: str, path: str, options: Any, body: Mapping[str, Any] | None =
         else:
             response = client.post(path, cast_to=Response, body=body, options=options)
     except openai.APIConnectionError as error:
-        raise TryAgain(f"{method.upper()} {path}: {error.__cause__ or error}") from error
+        cause = type(error.__cause__ or error).__name__
+        raise TryAgain(f"{method.upper()} {path}: no answer ({cause})") from error
     except openai.APIStatusError as error:
         raise _named(error) from error
     return Answer(_object(response), _poll_after(response))
@@ -92,13 +100,19 @@ def _object(response: Response) -> Mapping[str, Any]:
 
 
 def _named(error: openai.APIStatusError) -> TryAgain | Refused:
-    """The error as what the caller should do, in the server's own words."""
+    """The error as what the caller should do; a refusal in the server's own words.
+
+    What is to be repeated is raised, and so gets into logs: it has the server's code alone, because the
+    words of servers quote what they were sent.
+    """
     status = error.status_code
     words = _words(error.body) or error.response.text.strip()[:500] or error.message
     message = f"{status}: {words}"
     repeat = status in _WORTH_REPEATING or status >= 500
     if repeat and error.code not in _HOPELESS_CODES:
-        return TryAgain(message, retry_after=_seconds(error.response.headers.get("retry-after")))
+        code = error.code if _CODE.fullmatch(str(error.code)) else responses.get(status, "no good answer")
+        logger.debug("the server is not ready", words=message)
+        return TryAgain(f"{status}: {code}", retry_after=_seconds(error.response.headers.get("retry-after")))
     return Refused(message, code=error.code or f"http_{status}")
 
 

@@ -7,6 +7,7 @@ cheaper than a turn of the workflow for each look, and it notices a change soone
 import time
 from collections.abc import Callable
 
+from upcall import metrics
 from upcall.errors import TryAgain
 from upcall.models import Snapshot
 
@@ -28,10 +29,15 @@ def watch(poll: Callable[[], Snapshot], window_seconds: float) -> Snapshot:
     """
     end = time.monotonic() + window_seconds
     interval = FIRST_INTERVAL_SECONDS if window_seconds else WINDOWLESS_PAUSE_SECONDS
+    working_at: float | None = None
     while True:
+        asked_at = time.monotonic()
         snapshot = _look(poll)
         if snapshot.status not in WORKING:
+            if working_at is not None:  # else an earlier poll has seen it at work, nobody knows when
+                metrics.change_seen(time.monotonic() - working_at)
             return snapshot
+        working_at = asked_at
         pause = snapshot.pause_seconds or interval
         if time.monotonic() + pause > end:
             worth_a_wait = pause > LONGEST_INTERVAL_SECONDS or not window_seconds

@@ -5,6 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from upcall import settings
+from upcall.log import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -31,6 +32,7 @@ def bury_end(body: str, reason: str) -> None:
 
 
 def _bury(queue_url: str, body: str, reason: str) -> None:
+    logger.warning("message buried")  # the reason may quote what is in it
     _sqs().send_message(
         QueueUrl=queue_url,
         MessageBody=body,

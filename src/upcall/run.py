@@ -1,6 +1,7 @@
 """A run: our durable unit, from the request to the ending. One prompt in, one final message out."""
 
 import json
+import re
 import secrets
 import time
 from datetime import UTC, datetime
@@ -182,6 +183,11 @@ _EVENTS = {"completed": "Run Completed", "cancelled": "Run Cancelled"}
 
 def _is_short(text: str) -> bool:
     return json_bytes(text) <= MAX_EXCERPT_BYTES
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a text looks like one of our ids."""
+    return re.fullmatch("run_[0-9a-f]{28}", text) is not None
 
 
 def new_run_id() -> str:

@@ -15,6 +15,16 @@ class MissingSetting(UpcallError):
     """The function's environment in `template.yaml` lacks a variable that its code reads."""
 
 
+def on_lambda() -> bool:
+    """Whether this process is a function on Lambda, or in a container that stands for it."""
+    return "AWS_LAMBDA_RUNTIME_API" in os.environ
+
+
+def metrics_namespace() -> str | None:
+    """Where metrics belong; none where a tool or a store is used outside of any function."""
+    return os.environ.get("POWERTOOLS_METRICS_NAMESPACE")
+
+
 def table_name() -> str:
     """The table of runs."""
     return _read("TABLE_NAME")

@@ -6,6 +6,7 @@ from upcall import settings
 from upcall.assistants import assistant
 from upcall.caller import callers_run
 from upcall.errors import FieldError, InvalidInput, KeyReused, NotFound
+from upcall.log import logger
 from upcall.run import Run
 from upcall.run_request import RunRequest
 from upcall.store import run_store
@@ -56,6 +57,7 @@ def start(request: RunRequest, owner: str, key: str | None = None) -> Run:
     run = run_store().add(run)
     if run.status == "queued":
         start_execution(run)
+    logger.info("run accepted", run_id=run.run_id)
     return run
 
 

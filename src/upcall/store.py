@@ -17,7 +17,7 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from upcall import settings
+from upcall import metrics, settings
 from upcall.errors import CannotRetry, NotFound, RunEnded
 from upcall.models import (
     END_STATUSES,
@@ -191,7 +191,9 @@ class RunStore:
     def _end(self, run: Run, status: EndStatus, usage: Usage, **fields: Any) -> Run:
         ended_at = datetime.now(UTC).isoformat()
         self._change(run, status, usage=(run.usage + usage).model_dump(), ended_at=ended_at, **fields)
-        return self.get(run.run_id)
+        ended = self.get(run.run_id)
+        metrics.run_ended(ended)
+        return ended
 
     def _change(self, run: Run, status: Status, **fields: Any) -> None:
         """Set fields of a record that is still open, and still at the round that `run` shows."""

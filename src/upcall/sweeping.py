@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from upcall import metrics
 from upcall.log import logger
 from upcall.models import OPEN_STATUSES, Model
 from upcall.queues import tell_of_end
@@ -40,4 +41,5 @@ def sweep() -> Swept:
                 tell_of_end(run.execution, end.status, end.error, end.cause)
                 logger.warning("run given to close", run_id=run.run_id)
                 told += 1
+    metrics.swept(looked, resumed + told)
     return Swept(open=looked, resumed=resumed, given_to_close=told)

@@ -59,7 +59,7 @@ def test_seam_3_an_exception_is_told_by_the_header_that_lambda_sends(laptop: Lap
     answer = boto3.client("lambda").invoke(FunctionName=name, Payload="{}")
 
     assert answer["FunctionError"] == "Unhandled"
-    assert json.loads(answer["Payload"].read())["errorType"] == "ValidationError"
+    assert json.loads(answer["Payload"].read())["errorType"] == "InvalidInput"
 
 
 def test_seam_3_an_unknown_function_is_unknown() -> None:

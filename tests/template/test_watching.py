@@ -26,7 +26,7 @@ def watched() -> list[str]:
         each["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Ref"]
         for alarm in ALARMS.values()
         for each in alarm.get("Metrics", [])
-        if "MetricStat" in each and each["MetricStat"]["Metric"]["Namespace"] == "AWS/Lambda"
+        if each.get("MetricStat", {}).get("Metric", {}).get("Namespace") == "AWS/Lambda"
     ]
 
 
@@ -56,7 +56,7 @@ def test_a_tool_is_watched_by_the_words_that_it_logs_and_needs_no_line_of_its_ow
     logged = (ROOT / "src" / "upcall" / "tool" / "handler.py").read_text("utf-8")
 
     assert RESOURCES["ToolFailedFilter"]["Properties"]["FilterPattern"] == '{ $.message = "tool failed" }'
-    assert '"tool failed",\n' in logged
+    assert 'logger.exception("tool failed", ' in logged
     counted = [
         each["Properties"]["MetricTransformations"][0]
         for each in RESOURCES.values()

@@ -2,7 +2,6 @@
 
 import inspect
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -10,9 +9,10 @@ from typing import Any, Literal, Protocol
 
 from pydantic import ValidationError
 
+from upcall import metrics
 from upcall.errors import OutcomeUnknown, ToolError
 from upcall.field_errors import field_errors
-from upcall.log import logger
+from upcall.log import about, logger
 from upcall.models import Model, ToolDefinition, ToolOutput
 from upcall.timeout import TimeUp, within
 from upcall.tool.arguments import Arguments
@@ -68,19 +68,17 @@ class Tool:
         except ValidationError as error:
             logger.error("not a tool call", fields=[each.field for each in field_errors(error)])
             return _not_a_call(event).model_dump(mode="json")
-        output = self._handle(call, _seconds_left(context))
-        logger.info(
-            "tool call",
-            run_id=call.run_id,
-            call_id=call.call_id,
-            tool=self.definition.name,
-            outcome=output.outcome,
-            duration_ms=output.duration_ms,
-            output_bytes=len(output.output.encode()),
-        )
-        logger.debug(
-            "tool call in full", call_id=call.call_id, arguments=call.arguments, output=output.output
-        )
+        name = self.definition.name
+        with about(run_id=call.run_id, call_id=call.call_id, tool=name):
+            output = self._handle(call, _seconds_left(context))
+            logger.info(
+                "tool call",
+                outcome=output.outcome,
+                duration_ms=output.duration_ms,
+                output_bytes=len(output.output.encode()),
+            )
+            logger.debug("tool call in full", arguments=call.arguments, output=output.output)
+            metrics.tool_called(name, output.outcome, output.duration_ms)
         return output.model_dump(mode="json")
 
     def _handle(self, call: ToolEvent, seconds: float | None) -> ToolOutput:
@@ -112,16 +110,7 @@ class Tool:
         except OutcomeUnknown as error:
             return answer.unknown(str(error))
         except (Exception, SystemExit) as error:  # the run must go on, whatever a tool does
-            logger.error(  # an exception's message may hold what the model sent
-                "tool failed",
-                run_id=call.run_id,
-                call_id=call.call_id,
-                error=type(error).__name__,
-                where=[
-                    f"{each.filename}:{each.lineno}" for each in traceback.extract_tb(error.__traceback__)
-                ],
-            )
-            logger.debug("tool failed in full", exc_info=True)
+            logger.exception("tool failed", error=type(error).__name__)
             return answer.error(f"{self.definition.name} failed for a reason of its own")
 
 

@@ -18,9 +18,11 @@ def test_a_change_comes_back_with_all_that_the_workflow_needs(invoke: Invoke, re
 def test_a_run_that_the_server_does_not_know_is_refused(invoke: Invoke) -> None:
     event = sample("poll_run", handle={"run_api": "responses", "ids": {"response_id": "resp_none"}})
 
-    with pytest.raises(FunctionError, match="404: Response with id 'resp_none' not found") as caught:
-        invoke("PollRunFunction", event)
-    assert caught.value.kind == "Refused"
+    snapshot = invoke("PollRunFunction", event)
+
+    assert snapshot["status"] == "failed"
+    assert snapshot["failure"]["code"] == "Refused"
+    assert snapshot["failure"]["message"] == "404: Response with id 'resp_none' not found."
 
 
 def test_an_event_that_is_not_the_workflows_is_refused_by_field(invoke: Invoke) -> None:

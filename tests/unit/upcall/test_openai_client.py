@@ -45,12 +45,20 @@ def test_a_wish_that_is_no_number_is_none(laptop: LaptopCloud, nonsense: str) ->
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 529])
 def test_weather_is_worth_another_try_but_not_here(laptop: LaptopCloud, status: int) -> None:
-    with server(laptop, json_answer({"error": {"message": "Busy."}}, status, Retry_After="7")) as up:
-        with pytest.raises(TryAgain, match=f"{status}: Busy.") as caught:
+    body = {"error": {"message": "You said: please.", "code": "too_busy"}}
+    with server(laptop, json_answer(body, status, Retry_After="7")) as up:
+        with pytest.raises(TryAgain, match=f"^{status}: too_busy$") as caught:
             openai_client.get("/x")
 
     assert caught.value.retry_after == 7
     assert len(up.asked) == 1, "retries belong to the workflow"
+
+
+@pytest.mark.parametrize("body", ["You said: please.", '{"error": {"code": "You said: please."}}'])
+def test_weather_is_told_in_no_words_of_the_servers(laptop: LaptopCloud, body: str) -> None:
+    """It is raised, and what is raised is in Lambda's log."""
+    with server(laptop, Response(body, 503)), pytest.raises(TryAgain, match="^503: Service Unavailable$"):
+        openai_client.get("/x")
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 422])

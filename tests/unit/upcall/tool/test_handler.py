@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
+from support.lines import written
 
 from upcall.errors import OutcomeUnknown, ToolError
 from upcall.jsontext import json_bytes
@@ -227,26 +228,31 @@ def test_a_tool_knows_which_call_it_answers() -> None:
     assert who() == "nobody"
 
 
-def test_one_line_is_logged_for_each_call_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
-    answer(tool(forecast), '{"place": "Secretville"}')
-    answer(tool(forecast), '{"place": "Chaos", "unit": "Secretville"}')
-
-    lines = [vars(record) for record in caplog.records]
-    assert [line["msg"] for line in lines] == ["tool call", "tool failed", "tool call"]
-    assert lines[0]["tool"] == "forecast"
-    assert lines[0]["outcome"] == "ok"
-    assert lines[0]["run_id"] == "run_1"
-    assert lines[1]["error"] == "RuntimeError"
-    assert "Secretville" not in str(lines)
-    assert "hunter2" not in str(lines)
-
-
-def test_the_words_are_logged_for_whoever_looks_for_a_fault(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("DEBUG", logger="upcall"):
+def test_one_line_is_logged_for_each_call_without_its_words() -> None:
+    with written() as lines:
         answer(tool(forecast), '{"place": "Secretville"}')
+        answer(tool(forecast), '{"place": "Chaos", "unit": "Secretville"}')
 
-    assert "Secretville" in vars(caplog.records[-1])["arguments"]
-    assert "Secretville" in vars(caplog.records[-1])["output"]
+    told = lines.parsed
+    assert [line["message"] for line in told] == ["tool call", "tool failed", "tool call"]
+    assert told[0]["outcome"] == "ok"
+    for line in told:
+        assert (line["run_id"], line["call_id"], line["tool"]) == ("run_1", "call_1", "forecast")
+    assert told[1]["error"] == "RuntimeError"
+    assert "test_handler.py" in told[1]["where"][-1]
+    assert "Secretville" not in lines.text
+    assert "hunter2" not in lines.text
+
+
+def test_the_words_are_logged_for_whoever_looks_for_a_fault() -> None:
+    with written("DEBUG") as lines:
+        answer(tool(forecast), '{"place": "Secretville"}')
+        answer(tool(forecast), '{"place": "Chaos"}')
+
+    whole, failed = lines.parsed[1], lines.parsed[2]
+    assert "Secretville" in whole["arguments"]
+    assert "Secretville" in whole["output"]
+    assert "hunter2" in failed["exception"]
 
 
 def test_values_that_no_json_can_hold_are_left_out_or_replaced() -> None:
