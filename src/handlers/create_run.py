@@ -15,7 +15,7 @@ class CreateRun(Model):
 
 
 class RunCreated(driving.Attempt):
-    """Where the run lives upstream, how long the server asked to wait, or its refusal; tools, limits, figures."""
+    """Where the run lives upstream, or how long to wait, or a refusal; its tools, limits and figures."""
 
     tools: tuple[str, ...]
     limits: Limits
