@@ -14,11 +14,8 @@ from upcall.store import run_store
 
 
 def _in_words(failure: Failure) -> Failure:
-    """A caught error's cause may be Lambda's document of an exception, or nothing: have words.
-
-    Names that begin with `States.` are Step Functions' own; a workflow cannot fail by one.
-    """
-    code = failure.code.removeprefix("States.")
+    """A caught error's cause may be Lambda's document of an exception, or nothing: have words."""
+    code = failure.code.removeprefix("States.")  # Step Functions' own: a workflow cannot fail by such a name
     try:
         message = str(json.loads(failure.message)["errorMessage"])
     except (ValueError, TypeError, KeyError):

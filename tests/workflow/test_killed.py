@@ -209,11 +209,8 @@ def test_cancel_run(cloud: Cloud, api: RunApiName) -> None:
     for run in cloud.killer.afresh(lambda: cloud.polled_at_length(run_api=api), cancel):
         found = cloud.store.get(run.run_id)
         assert (found.status, found.failure and found.failure.code) == ("cancelled", "cancelled")
-        execution = cloud.runs.ended_execution(run.run_id)
-        assert (execution["status"], execution["error"]) in (
-            ("ABORTED", "cancelled"),
-            ("FAILED", "cancelled"),  # it may see what is upstream before it is stopped
-        )
+        # It may see that it is cancelled upstream, and fail by itself, before it is stopped.
+        assert cloud.runs.ended_execution(run.run_id)["status"] in ("ABORTED", "FAILED")
         assert {each["detail-type"] for each in cloud.hearing.about(run.run_id)} == {"Run Cancelled"}
         assert cloud.phases(run) == ["cancelled"]
     assert cloud.killer.kills >= 4
