@@ -1,8 +1,8 @@
 """How a run ends whose execution ended otherwise than by the workflow's own last states.
 
 It is recorded, cancelled upstream and announced, each at least once and the record exactly once. An
-ending that the workflow has announced itself is left alone: its execution failed with the run's own
-failure, in the same words. The code alone would not tell: what fails a run may befall its ending, too.
+ending that the workflow has announced itself is left alone: its execution failed with a cause that its
+last state alone gives. The code would not tell: what fails a run may befall its ending, too.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,9 @@ from upcall.models import Failure, FailureStatus, Usage
 from upcall.run import Ending, Run
 from upcall.run_apis import run_api
 from upcall.store import run_store
+
+WORKFLOWS_OWN_CAUSE: Final = "The record of the run says why."
+"""The cause with which the workflow's last state fails, after it has recorded and announced the ending."""
 
 MAX_WORDS: Final = 1000
 
@@ -63,7 +66,7 @@ def _close(end: _End) -> None:
         return
     if end.name != run.execution:  # of an attempt that was given up for a new one
         return
-    if run.ended and _told_by_workflow(run, end):
+    if run.ended and _told_by_workflow(end):
         return
     if not run.ended:
         run = _ended(run, end)
@@ -75,10 +78,8 @@ def _close(end: _End) -> None:
         run_api(run.run_api).cancel(run.handle)
 
 
-def _told_by_workflow(run: Run, end: _End) -> bool:
-    if end.status != "FAILED" or run.failure is None:
-        return False
-    return (end.error, end.cause) == (run.failure.code, run.failure.message)
+def _told_by_workflow(end: _End) -> bool:
+    return end.status == "FAILED" and end.cause == WORKFLOWS_OWN_CAUSE
 
 
 def _ended(run: Run, end: _End) -> Run:

@@ -81,3 +81,8 @@ def test_expressions_are_jsonata_and_substitutions_stand_in_quotes() -> None:
         if "${" in line:
             assert re.search(r"\"[^\"]*\$\{\w+\}[^\"]*\"", line), line
     assert WORKFLOW["QueryLanguage"] == "JSONata"
+
+
+def test_the_last_state_fails_with_the_cause_by_which_close_run_knows_it() -> None:
+    assert WORKFLOW["States"]["Failed"]["Cause"] == WORKFLOWS_OWN_CAUSE
+    assert TEMPLATE.definition.count(WORKFLOWS_OWN_CAUSE) == 1

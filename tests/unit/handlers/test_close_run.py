@@ -10,6 +10,7 @@ from support.hearing import Hearing
 
 from local.cloud import LaptopCloud
 from local.emulator import Fault, Hang, Say
+from upcall.closing import WORKFLOWS_OWN_CAUSE
 from upcall.models import Failure, Message, Usage
 from upcall.store import RunStore
 
@@ -92,7 +93,7 @@ def test_a_run_that_the_workflow_has_failed_is_left_alone(
     run = recorded()
     store.failed(run, Failure(code="limit_rounds", message="Too many."), Usage())
 
-    end = {"status": "FAILED", "error": "limit_rounds", "cause": "Too many."}
+    end = {"status": "FAILED", "error": "limit_rounds", "cause": WORKFLOWS_OWN_CAUSE}
     invoke("CloseRunFunction", told(name=run.run_id, **end))
 
     assert hearing.about(run.run_id, all_there_are=True) == []
