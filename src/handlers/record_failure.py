@@ -1,11 +1,10 @@
 """State "Record failure": ends a run that will have no message, in the table and upstream."""
 
-import json
-from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BeforeValidator
 
+from upcall.causes import in_words
 from upcall.driving import REFUSED
 from upcall.models import Failure, Handle, Model, Usage
 from upcall.run import Ending
@@ -14,23 +13,11 @@ from upcall.step import step
 from upcall.store import run_store
 
 
-def _in_words(failure: Mapping[str, str]) -> Mapping[str, str]:
-    """A caught error's cause may be Lambda's document of an exception, or nothing: have words."""
-    code = failure["code"].removeprefix(
-        "States."
-    )  # Step Functions' own: a workflow cannot fail by such a name
-    try:
-        message = str(json.loads(failure["message"])["errorMessage"])
-    except (ValueError, TypeError, KeyError):
-        message = failure["message"] or f"{code}, for no reason that was told"
-    return {**failure, "code": code, "message": message}
-
-
 class RecordFailure(Model):
     """Why the run ends, and whether it may still be at work upstream."""
 
     run_id: str
-    failure: Annotated[Failure, BeforeValidator(_in_words)]
+    failure: Annotated[Failure, BeforeValidator(in_words)]
     handle: Handle | None = None
     still_running: bool = False
     usage: Usage = Usage()

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from support.workflow import LAMBDAS, MACHINES, TASKS, TEMPLATE, WORKFLOW
 
+from upcall.closing import WORKFLOWS_OWN_CAUSE
+
 ENDS = ("Succeed", "Fail")
 STATES = [(name, state) for machine in MACHINES.values() for name, state in machine["States"].items()]
 ENDINGS = [WORKFLOW["States"]["Record failure"], WORKFLOW["States"]["Announce"]]
