@@ -109,7 +109,7 @@ def test_a_run_in_trouble_shows_what_the_trouble_is(runs: Runs) -> None:
     all_events = list(events(boto3.client("stepfunctions"), ended.execution["executionArn"]))
     failed = next(i for i, event in enumerate(all_events) if event["type"] == "TaskFailed")
 
-    assert "TryAgain: 503: Closed for lunch." in drawn(True, progress(all_events[: failed + 1]))
+    assert "TryAgain: 503: Service Unavailable" in drawn(True, progress(all_events[: failed + 1]))
     assert "Closed for lunch" not in drawn(True, progress(all_events))
 
 
