@@ -20,6 +20,7 @@ def test_the_routes_are_those_of_the_template() -> None:
         ("GET", "/health", "DescribeApiFunction"),
         ("GET", "/runs/{run_id}", "GetRunFunction"),
         ("POST", "/runs/{run_id}/cancel", "CancelRunFunction"),
+        ("POST", "/runs/{run_id}/retry", "RetryRunFunction"),
     }
 
 
