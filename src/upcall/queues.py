@@ -1,6 +1,7 @@
 """The one owner of SQS: dead letters with their reasons, deliveries put off, endings to be looked at."""
 
 import json
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,20 @@ REASON = "reason"
 
 MAX_REASON_CHARACTERS = 1000
 
+_UNSENDABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What SQS refuses: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html."""
+
 
 def bury(body: str, reason: str) -> None:
-    """Put a message among the dead letters, with the reason why nothing more can be done with it."""
+    """Put a message among the dead letters, with the reason why nothing more can be done with it.
+
+    The reason may hold names of fields, which are the sender's own words.
+    """
+    reason = _UNSENDABLE.sub("\ufffd", reason[:MAX_REASON_CHARACTERS]) or "unknown"
     _sqs().send_message(
         QueueUrl=settings.dead_letter_queue_url(),
         MessageBody=body,
-        MessageAttributes={
-            REASON: {"DataType": "String", "StringValue": reason[:MAX_REASON_CHARACTERS] or "unknown"}
-        },
+        MessageAttributes={REASON: {"DataType": "String", "StringValue": reason}},
     )
 
 

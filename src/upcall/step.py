@@ -21,8 +21,12 @@ def step(handle: Callable[[Event], Model]) -> Callable[[Mapping[str, Any], objec
     @functools.wraps(handle)
     def lambda_handler(event: Mapping[str, Any], _: object) -> dict[str, Any]:
         parsed = kind.model_validate(event)
-        with logger.append_context_keys(run_id=event["run_id"], step=handle.__module__):
+        keys = {"run_id": event["run_id"], "step": handle.__module__}
+        logger.thread_safe_append_keys(**keys)  # on a laptop many handlers share the logger
+        try:
             logger.info("step")
             return handle(parsed).model_dump(mode="json")
+        finally:
+            logger.thread_safe_remove_keys(keys)
 
     return lambda_handler

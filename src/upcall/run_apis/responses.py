@@ -16,6 +16,7 @@ from upcall.models import Handle, Message, Snapshot, Status, ToolDefinition, Too
 from upcall.run import Run
 from upcall.run_apis.translate import (
     failure,
+    objects,
     text_of,
     tool_call,
     unknown_status,
@@ -62,7 +63,8 @@ def poll(handle: Handle) -> Snapshot:
     answer = openai_client.get(_path(handle))
     body = answer.body
     used = usage(body.get("usage"))
-    theirs = body.get("status")
+    told = body.get("status")
+    theirs = None if told is None else str(told)
     if theirs not in STATUSES:
         return unknown_status(theirs, used)
     status = STATUSES[theirs]
@@ -132,4 +134,4 @@ def _path(handle: Handle) -> str:
 
 
 def _items(body: Mapping[str, Any], *kinds: str) -> list[Mapping[str, Any]]:
-    return [item for item in body.get("output") or () if item.get("type") in kinds]
+    return [item for item in objects(body.get("output")) if item.get("type") in kinds]
