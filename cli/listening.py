@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from werkzeug.wrappers import Request, Response
@@ -14,6 +15,9 @@ from local.loopback import LoopbackServer, PortTaken
 from local.profile import CALLBACK_SECRET
 from upcall.webhooks import signature
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
@@ -23,6 +27,18 @@ def listen(port: int, *, out: Console, err: Console, as_json: bool) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
 
+    try:
+        server = LoopbackServer(receiver(out, as_json=as_json), port)
+    except PortTaken as error:
+        raise Problem(f"{error}: choose another with --port") from error
+    err.print(f"Listening: send runs with callback_url {server.url}/\nStop: Ctrl-C", soft_wrap=True)
+    stop.wait()
+    server.stop()
+
+
+def receiver(out: Console, *, as_json: bool) -> "WSGIApplication":
+    """Prints each callback, and answers 204, or 401 to one that is not signed as the laptop cloud signs."""
+
     @Request.application
     def take(request: Request) -> Response:
         body = request.get_data()
@@ -31,25 +47,16 @@ def listen(port: int, *, out: Console, err: Console, as_json: bool) -> None:
         _print(out, request.path, body, signed=signed, as_json=as_json)
         return Response(status=204 if signed else 401)
 
-    try:
-        server = LoopbackServer(take, port)
-    except PortTaken as error:
-        raise Problem(f"{error}: choose another with --port") from error
-    err.print(f"Listening: send runs with callback_url {server.url}/\nStop: Ctrl-C", soft_wrap=True)
-    stop.wait()
-    server.stop()
+    return take
 
 
 def _print(out: Console, path: str, body: bytes, *, signed: bool, as_json: bool) -> None:
-    try:
-        told = json.loads(body)
-    except ValueError:
-        told = {}
+    told = _told(body)
     if as_json:
         print_json(out, {"path": path, "signed": signed, "body": told})
         return
-    data = told.get("data") or {}
-    words = data.get("message_excerpt") or (data.get("failure") or {}).get("message") or ""
+    data = _fields(told, "data")
+    words = data.get("message_excerpt") or _fields(data, "failure").get("message") or ""
     seal = "signed" if signed else "NOT SIGNED by the laptop cloud's secret"
     out.print(
         f"{datetime.now():%H:%M:%S}  {told.get('type', '?')}  {data.get('run_id', '?')}  {seal}",
@@ -57,4 +64,19 @@ def _print(out: Console, path: str, body: bytes, *, signed: bool, as_json: bool)
         soft_wrap=True,
         markup=False,
     )
-    out.print(f"          {words[:200]}", soft_wrap=True, markup=False)
+    out.print(f"          {str(words)[:200]}", soft_wrap=True, markup=False)
+
+
+def _told(body: bytes) -> dict[str, Any]:
+    """The object in a body, in text that can be printed; an empty one where there is none."""
+    try:
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+        told = json.loads(text.encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _fields(told: dict[str, Any], name: str) -> dict[str, Any]:
+    found = told.get(name)
+    return found if isinstance(found, dict) else {}

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import create_backend_app
 
-from local import moto_seams, pages
+from local import moto_seams, moto_speed, pages
 from local.emulator import Emulator
 from local.functions import FunctionRunner
 from local.http_api import HttpApi
@@ -65,6 +65,8 @@ class LaptopCloud:
             port=profile.openai_port,
             also_on=profile.also_on,
             first_turn=profile.first_turn,
+            faulty_share=profile.faulty_share,
+            seed=profile.seed,
         )
         self._ends.callback(self.emulator.stop)
         self._memory = profile.state_folder / "emulator.pickle"
@@ -72,8 +74,10 @@ class LaptopCloud:
         openai_base_url = profile.openai_base_url or self.emulator.base_url
 
         moto_seams.execute_workflows()
+        moto_speed.parse_workflows_once()
+        moto_speed.keep_clients()
         moto_seams.tell_of_ended_executions()
-        moto = self._serve(DomainDispatcherApplication(create_backend_app), profile.aws_port)
+        moto = self._serve(moto_speed.Dispatcher(create_backend_app), profile.aws_port)
         os.environ["AWS_ENDPOINT_URL"] = moto.url
         os.environ["MOTO_PORT"] = moto.url.rpartition(":")[2]  # where moto's tasks call back
 

@@ -32,7 +32,8 @@ class Profile:
 
     `openai_base_url` names a server to drive runs on, with `openai_api_key`; without it the emulator
     does. Ports of 0 are any free ones. `also_on` are addresses besides loopback to
-    answer at. The emulator's ids count from `first_turn` on. `parameters` go over the template's defaults.
+    answer at. The emulator's ids count from `first_turn` on; `faulty_share` of its answers, from 0 to 1, are
+    wrong by chance, and `seed` decides which. `parameters` go over the template's defaults.
     """
 
     state_folder: Path = STATE_FOLDER
@@ -46,6 +47,8 @@ class Profile:
     first_turn: int | None = None
     thinking_seconds: float = 0.4
     poll_after_ms: int | None = None
+    faulty_share: float = 0
+    seed: int = 0
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 from local.emulator.agents import Agents
 from local.emulator.assistants import Assistants
 from local.emulator.brain import Brain
+from local.emulator.climate import Climate
 from local.emulator.errors import ApiError
 from local.emulator.responses import Responses
 from local.loopback import LoopbackServer
@@ -21,7 +22,8 @@ class Emulator:
 
     `thinking_seconds` is how long the model takes for each step. `poll_after_ms`, if set, is sent as
     the header `openai-poll-after-ms`, which makes clients look more often than they would. The ids of
-    what it makes count from `first_turn` on.
+    what it makes count from `first_turn` on. A `faulty_share` of all requests goes wrong by chance, of which
+    `seed` decides.
     """
 
     def __init__(
@@ -32,6 +34,8 @@ class Emulator:
         port: int = 0,
         also_on: Sequence[str] = (),
         first_turn: int | None = None,
+        faulty_share: float = 0,
+        seed: int = 0,
     ) -> None:
         self.brain = Brain(first_turn)
         self.script = self.brain.script
@@ -53,7 +57,8 @@ class Emulator:
                 response.headers["openai-poll-after-ms"] = str(poll_after_ms)
             return response
 
-        self._server = LoopbackServer(flask, port, also_on)
+        self.climate = Climate(flask, faulty_share, seed)
+        self._server = LoopbackServer(self.climate, port, also_on)
         self.base_url = f"{self._server.url}/v1"
 
     def stop(self) -> None:

@@ -15,7 +15,9 @@ from upcall.store import run_store
 app = http_api()
 lambda_handler = handler(app)
 
-Cursor = Annotated[str | None, Query(max_length=300, description="The next_cursor of the part before.")]
+Cursor = Annotated[
+    str | None, Query(max_length=256, pattern="^[0-9]{4}#", description="The next_cursor of the part before.")
+]
 
 
 @app.get(

@@ -2,7 +2,7 @@
 
 import json
 import random
-from typing import Final
+from typing import Annotated, Final
 
 import pydantic
 
@@ -27,10 +27,14 @@ MAX_ANSWER_BYTES: Final = 65_536
 """Nothing of the answer matters but its status."""
 
 
+class _Ending(Ending):
+    run_id: Annotated[str, pydantic.Field(min_length=1, max_length=80)]
+
+
 class _Announced(pydantic.BaseModel):
     """The event that announced the ending, as far as it matters here."""
 
-    detail: Ending
+    detail: _Ending
 
 
 def call_back(event: str) -> None:

@@ -28,7 +28,7 @@ MAX_WORDS: Final = 1000
 class _End(BaseModel):
     """What Step Functions says of an execution that has ended."""
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1, max_length=80)]
     status: Literal["FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"]
     error: str | None = None
     cause: str | None = None

@@ -116,7 +116,7 @@ def _for_one_request(
     """
     alone = copy.copy(app)
     alone.context = {}
-    alone.current_event = APIGatewayProxyEventV2(event)
+    alone.current_event = APIGatewayProxyEventV2(event, _json)
     alone.lambda_context = context
     return alone.resolve(event, context)
 
@@ -157,6 +157,16 @@ def problem(status: HTTPStatus, detail: str, *errors: FieldError) -> Response[st
         body=json.dumps(document.model_dump(exclude=None if found else {"errors"})),
         headers={"Content-Type": PROBLEM_JSON},
     )
+
+
+def _json(text: str) -> Any:
+    """A body. Powertools knows no other ValueError than that of bad syntax; there is one of long integers."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        raise InvalidInput(FieldError(WHOLE, "has a number of too many digits")) from None
 
 
 def _not_valid(error: RequestValidationError) -> Response[str]:

@@ -5,6 +5,7 @@ workflow owns them, and its typed resources stay unloaded: they double a cold st
 servers differ more than their strict types allow.
 """
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -28,8 +29,19 @@ TIMEOUT_SECONDS = 60.0
 Headers = Mapping[str, str]
 NONE: Headers = MappingProxyType({})
 
+LONGEST_WISH_SECONDS = 3600.0
+"""A server is left alone for so long at most, whatever it asks: a run's limits are looked at in between."""
+
+MAX_WORDS_CHARACTERS = 2000
+MAX_CODE_CHARACTERS = 200
+"""Of what a server says of an error: it passes through the workflow's state, and stands in the record."""
+
 _WORTH_REPEATING = {408, 409, 425, 429}
 """Besides all 5xx. 409 is a conversation that is locked for a moment."""
+
+_PATH_ID = re.compile(r"(?!\.+$)[\w.:=+~@-]{1,512}", re.ASCII)
+_HALF = re.compile("[\ud800-\udfff]")
+"""Of a surrogate pair; where the other half stands beside it, JSON has made one character of both."""
 
 _HOPELESS_CODES = {"insufficient_quota"}
 """429s that no waiting mends: https://platform.openai.com/docs/guides/error-codes."""
@@ -49,9 +61,15 @@ class Answer:
     @property
     def id(self) -> str:
         """The id of what the server made. Raises Refused if it has none."""
-        if isinstance(found := self.body.get("id"), str):
-            return found
-        raise Refused("the server made something that has no id", code="no_id")
+        return path_id(self.body)
+
+
+def path_id(made: Mapping[str, Any]) -> str:
+    """The id of something on the server. Raises Refused if it has none that can stand in a path."""
+    found = made.get("id")
+    if isinstance(found, str) and _PATH_ID.fullmatch(found):
+        return found
+    raise Refused("the server made something that has no id, or one that no path can hold", code="no_id")
 
 
 def get(path: str, *, headers: Headers = NONE, **params: str | int) -> Answer:
@@ -88,8 +106,8 @@ def _object(response: Response) -> Mapping[str, Any]:
     if response.status_code in (202, 204) and not response.content:
         return {}
     try:
-        body = response.json()
-    except ValueError:
+        body = _unicode(json.loads(response.content.decode("utf-8-sig", "replace")))
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise Refused(
@@ -97,6 +115,16 @@ def _object(response: Response) -> Mapping[str, Any]:
             code="not_json",
         )
     return body
+
+
+def _unicode(value: Any) -> Any:
+    """The value without halves of surrogate pairs: some models write them, and nothing else takes them."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(_whole(text)) if _HALF.search(text) else value
+
+
+def _whole(text: str) -> str:
+    return _HALF.sub("\ufffd", text)
 
 
 def _named(error: openai.APIStatusError) -> TryAgain | Refused:
@@ -107,13 +135,15 @@ def _named(error: openai.APIStatusError) -> TryAgain | Refused:
     """
     status = error.status_code
     words = _words(error.body) or error.response.text.strip()[:500] or error.message
-    message = f"{status}: {words}"
+    message = f"{status}: {_whole(words)[:MAX_WORDS_CHARACTERS]}"
+    told: object = error.code  # as the server sent it, whatever the SDK says of its type
+    code = _whole(told)[:MAX_CODE_CHARACTERS] if isinstance(told, str) else ""
     repeat = status in _WORTH_REPEATING or status >= 500
-    if repeat and error.code not in _HOPELESS_CODES:
-        code = error.code if _CODE.fullmatch(str(error.code)) else responses.get(status, "no good answer")
+    if repeat and code not in _HOPELESS_CODES:
+        said = code if _CODE.fullmatch(code) else responses.get(status, "no good answer")
         logger.debug("the server is not ready", words=message)
-        return TryAgain(f"{status}: {code}", retry_after=_seconds(error.response.headers.get("retry-after")))
-    return Refused(message, code=error.code or f"http_{status}")
+        return TryAgain(f"{status}: {said}", retry_after=_wish(error.response.headers.get("retry-after")))
+    return Refused(message, code=code or f"http_{status}")
 
 
 def _words(body: object) -> str | None:
@@ -124,14 +154,13 @@ def _words(body: object) -> str | None:
 
 
 def _poll_after(response: Response) -> float | None:
-    milliseconds = _seconds(response.headers.get("openai-poll-after-ms"))
-    return None if milliseconds is None else milliseconds / 1000
+    return _wish(response.headers.get("openai-poll-after-ms"), of_a_second=1000)
 
 
-def _seconds(header: str | None) -> float | None:
-    """A header that holds a number of seconds; a date, nonsense or nothing is None."""
+def _wish(header: str | None, of_a_second: int = 1) -> float | None:
+    """The seconds in a header that holds a number of them, or of parts; a date or nonsense is None."""
     try:
-        value = float(header or "")
+        value = float(header or "") / of_a_second
     except ValueError:
         return None
-    return value if math.isfinite(value) and value >= 0 else None
+    return min(value, LONGEST_WISH_SECONDS) if math.isfinite(value) and value >= 0 else None

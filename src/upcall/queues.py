@@ -1,6 +1,7 @@
 """The one owner of SQS: dead letters with their reasons, deliveries put off, endings to be looked at."""
 
 import json
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ REASON = "reason"
 """The attribute of a dead letter that says why it is one."""
 
 MAX_REASON_CHARACTERS = 1000
+
+_UNSENDABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What SQS refuses: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html."""
 
 
 def bury_request(body: str, reason: str) -> None:
@@ -32,13 +36,13 @@ def bury_end(body: str, reason: str) -> None:
 
 
 def _bury(queue_url: str, body: str, reason: str) -> None:
+    """The reason may hold names of fields, which are the sender's own words."""
+    reason = _UNSENDABLE.sub("\ufffd", reason[:MAX_REASON_CHARACTERS]) or "unknown"
     logger.warning("message buried")  # the reason may quote what is in it
     _sqs().send_message(
         QueueUrl=queue_url,
         MessageBody=body,
-        MessageAttributes={
-            REASON: {"DataType": "String", "StringValue": reason[:MAX_REASON_CHARACTERS] or "unknown"}
-        },
+        MessageAttributes={REASON: {"DataType": "String", "StringValue": reason}},
     )
 
 

@@ -1,6 +1,7 @@
 """What a caller asks for: the words, who answers them, how, and where the ending is told."""
 
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
@@ -15,6 +16,9 @@ MAX_PROMPT_BYTES = 100 * 1024
 
 MAX_INPUT_ITEMS = 200
 MAX_SCHEMA_BYTES = 32 * 1024
+MAX_SCHEMA_LEVELS = 64
+"""OpenAI allows ten. Beyond some two hundred, pydantic takes a value for one that holds itself."""
+
 MAX_URL_CHARACTERS = 2048
 
 
@@ -75,6 +79,8 @@ class JsonSchema(TypedDict):
 
 
 def _can_be_sent(schema: JsonSchema) -> JsonSchema:
+    if _is_deeper(schema, MAX_SCHEMA_LEVELS):
+        raise ValueError(f"must not be nested in more than {MAX_SCHEMA_LEVELS} levels")
     try:
         size = len(json.dumps(schema, ensure_ascii=False, allow_nan=False).encode())
     except ValueError:
@@ -82,6 +88,19 @@ def _can_be_sent(schema: JsonSchema) -> JsonSchema:
     if size > MAX_SCHEMA_BYTES:
         raise ValueError(f"must be at most {MAX_SCHEMA_BYTES:,} bytes of JSON, not {size:,}")
     return schema
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [inner for each in layer for inner in _inside(each)]
+    return bool(layer)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 class ResponseFormat(Model):

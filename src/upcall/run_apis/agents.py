@@ -5,6 +5,7 @@ a 202 means accepted, not applied, so a session may show required actions for a 
 answered. Events take an idempotency key, which makes them safe to repeat.
 """
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,10 +15,11 @@ from upcall import openai_client
 from upcall.assistants import Assistant
 from upcall.errors import Refused
 from upcall.models import Handle, LedgerEntry, Message, Snapshot, Status, ToolDefinition, ToolOutput
-from upcall.openai_client import Answer
+from upcall.openai_client import Answer, path_id
 from upcall.run import Run
 from upcall.run_apis.translate import (
     failure,
+    objects,
     text_of,
     tool_call,
     unknown_status,
@@ -38,6 +40,9 @@ TURN_STATUSES: Mapping[str, Status] = {
 """Theirs to ours. A status that is not here ends the run as failed, with its name."""
 
 SUBMIT_TRIES = 4
+MAX_PAGES = 100
+"""Of 100 items. A server that says for ever that there is more would be asked until the function dies."""
+
 SUBMIT_PAUSE_SECONDS = 0.25
 """A result can be refused once because it came too early; it is repeated under the same key."""
 
@@ -55,7 +60,7 @@ def prepare(run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> 
         raise Refused(words, code="another_agent")
     session_id = run.previous.ids["session_id"]
     newest = _turn(_handle(session_id, agent)) or {}
-    return _handle(session_id, agent, after=str(newest.get("id") or ""))
+    return _handle(session_id, agent, after=path_id(newest) if newest else "")
 
 
 def create(
@@ -120,10 +125,10 @@ def submit(
     answered = [output.call_id for output in outputs]
     for left in reversed(range(SUBMIT_TRIES)):
         try:
-            _send(handle.ids["session_id"], events, key=f"{run.run_id}:{':'.join(answered)}"[:255])
+            _send(handle.ids["session_id"], events, key=_key(run, answered))
             break
         except Refused:
-            if not set(answered) & {action.get("call_id") for action in _actions(_get(handle).body)}:
+            if not set(answered) & {str(action.get("call_id")) for action in _actions(_get(handle).body)}:
                 break  # an earlier try has submitted them
             if not left:
                 raise
@@ -167,13 +172,18 @@ def _waiting(handle: Handle, session: Mapping[str, Any]) -> Snapshot | None:
     calls = tuple(
         tool_call(action.get("call_id"), action.get("name"), action.get("arguments"))
         for action in actions
-        if action.get("call_id") not in answered
+        if str(action.get("call_id")) not in answered
     )
     return Snapshot.requires_action(calls, usage(None)) if calls else None
 
 
 def _actions(session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list(session.get("required_actions") or ())
+    return objects(session.get("required_actions"))
+
+
+def _key(run: Run, call_ids: Sequence[str]) -> str:
+    """The same for the same calls; a header holds no more than that of ids that a server made up."""
+    return f"{run.run_id}:{hashlib.sha256(' '.join(call_ids).encode()).hexdigest()}"
 
 
 def _result(turn_id: str, output: ToolOutput) -> dict[str, Any]:
@@ -190,21 +200,22 @@ def _result(turn_id: str, output: ToolOutput) -> dict[str, Any]:
 def _turn(handle: Handle) -> Mapping[str, Any] | None:
     """The newest turn of the session, unless it is the one before the run's."""
     path = f"/agents/sessions/{handle.ids['session_id']}/turns"
-    found = openai_client.get(path, headers=HEADERS, order="desc", limit=1).body.get("data") or [None]
-    turn: Mapping[str, Any] | None = found[0]
-    return None if turn is None or turn.get("id") == handle.ids["after"] else turn
+    found = objects(openai_client.get(path, headers=HEADERS, order="desc", limit=1).body.get("data"))
+    return found[0] if found and found[0].get("id") != handle.ids["after"] else None
 
 
 def _items(session_id: str) -> list[Mapping[str, Any]]:
-    """All items of a session, page by page."""
+    """All items of a session, page by page. Raises Refused for a session that has no end."""
     items: list[Mapping[str, Any]] = []
     params: dict[str, str | int] = {"order": "asc", "limit": 100}
-    while True:
+    for _ in range(MAX_PAGES):
         page = openai_client.get(f"/agents/sessions/{session_id}/items", headers=HEADERS, **params).body
-        items += page.get("data") or []
-        if not page.get("has_more") or not page.get("data"):
+        found = objects(page.get("data"))
+        items += found
+        if not page.get("has_more") or not found:
             return items
-        params["after"] = str(items[-1]["id"])
+        params["after"] = path_id(found[-1])
+    raise Refused(f"the session has more than {MAX_PAGES} pages of items", code="too_many_items")
 
 
 def _handle(session_id: str, agent: str, after: str = "") -> Handle:

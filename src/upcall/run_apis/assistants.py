@@ -16,10 +16,12 @@ from upcall import openai_client, settings
 from upcall.assistants import Assistant
 from upcall.errors import Refused
 from upcall.models import Handle, LedgerEntry, Message, Snapshot, Status, ToolDefinition, ToolOutput
-from upcall.openai_client import Answer
+from upcall.openai_client import Answer, path_id
 from upcall.run import Run
 from upcall.run_apis.translate import (
     failure,
+    objects,
+    part,
     text_of,
     tool_call,
     unknown_status,
@@ -61,7 +63,7 @@ def create(
     runs, metadata = f"/threads/{intent.ids['thread_id']}/runs", {"run_id": run.execution}
     newest = _newest(runs)
     if newest.get("metadata") == metadata:
-        run_id = str(newest["id"])
+        run_id = path_id(newest)
     else:
         request: dict[str, Any] = {"assistant_id": intent.ids["assistant_id"], "metadata": metadata}
         if run.response_format is not None:
@@ -82,10 +84,11 @@ def poll(handle: Handle) -> Snapshot:
     if status in ("failed", "cancelled", "incomplete", "expired"):
         return Snapshot.failed(failure(status, body.get("last_error"), body.get("incomplete_details")), used)
     if status == "requires_action":
-        action = body.get("required_action") or {}
+        action = part(body, "required_action")
         if action.get("type") != "submit_tool_outputs":
             return unsupported_action(action.get("type"), used)
-        return Snapshot.requires_action(tuple(_call(call) for call in _pending(body)), used)
+        calls = tuple(_call(call) for call in _pending(body))
+        return Snapshot.requires_action(calls, used) if calls else unsupported_action("no calls", used)
     if status == "completed":
         return Snapshot(status=status, usage=used)
     return Snapshot(status=status, pause_seconds=answer.poll_after_seconds or 0)
@@ -103,7 +106,7 @@ def submit(
     try:
         _post(f"{_path(handle)}/submit_tool_outputs", {"tool_outputs": items})
     except Refused:
-        pending = {call.get("id") for call in _pending(_get(_path(handle)).body)}
+        pending = {str(call.get("id")) for call in _pending(_get(_path(handle)).body)}
         if pending & {each.call_id for each in outputs}:
             raise
     return handle
@@ -114,7 +117,7 @@ def message(handle: Handle) -> Message:
     found = _get(f"/threads/{handle.ids['thread_id']}/messages", order="desc", limit=20).body
     texts = [
         text_of(each.get("content"))
-        for each in found.get("data") or ()
+        for each in objects(found.get("data"))
         if each.get("role") == "assistant" and each.get("run_id") == handle.ids["run_id"]
     ]
     return Message(text=texts[0] if texts else "", usage=_usage(_get(_path(handle)).body))
@@ -141,9 +144,9 @@ def _assistant_id(_base_url: str, definition: str) -> str:
     """The server's assistant of this definition, made once and found again by its fingerprint."""
     fingerprint = hashlib.sha256(definition.encode()).hexdigest()
     with suppress(Refused):  # a server that cannot list gets a new assistant from each cold start
-        for each in _get("/assistants", order="desc", limit=100).body.get("data") or ():
-            if (each.get("metadata") or {}).get("upcall") == fingerprint:
-                return str(each["id"])
+        for each in objects(_get("/assistants", order="desc", limit=100).body.get("data")):
+            if part(each, "metadata").get("upcall") == fingerprint:
+                return path_id(each)
     return _post("/assistants", {**json.loads(definition), "metadata": {"upcall": fingerprint}}).id
 
 
@@ -166,19 +169,17 @@ def _thread(run: Run) -> str:
 def _newest(path: str) -> Mapping[str, Any]:
     """The newest of a list; nothing where the server cannot list."""
     with suppress(Refused):
-        found: list[Mapping[str, Any]] = _get(path, order="desc", limit=1).body.get("data") or []
+        found = objects(_get(path, order="desc", limit=1).body.get("data"))
         return found[0] if found else {}
     return {}
 
 
 def _pending(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    action = body.get("required_action") or {}
-    calls: list[Mapping[str, Any]] = (action.get("submit_tool_outputs") or {}).get("tool_calls") or []
-    return calls
+    return objects(part(part(body, "required_action"), "submit_tool_outputs").get("tool_calls"))
 
 
 def _call(call: Mapping[str, Any]) -> Any:
-    function = call.get("function") or {}
+    function = part(call, "function")
     return tool_call(call.get("id"), function.get("name"), function.get("arguments"))
 
 

@@ -16,6 +16,7 @@ from upcall.models import Handle, LedgerEntry, Message, Snapshot, Status, ToolDe
 from upcall.run import Run
 from upcall.run_apis.translate import (
     failure,
+    objects,
     text_of,
     tool_call,
     unknown_status,
@@ -66,7 +67,8 @@ def poll(handle: Handle) -> Snapshot:
     answer = openai_client.get(_path(handle))
     body = answer.body
     used = usage(body.get("usage"))
-    theirs = body.get("status")
+    told = body.get("status")
+    theirs = None if told is None else str(told)
     if theirs not in STATUSES:
         return unknown_status(theirs, used)
     status = STATUSES[theirs]
@@ -137,4 +139,4 @@ def _path(handle: Handle) -> str:
 
 
 def _items(body: Mapping[str, Any], *kinds: str) -> list[Mapping[str, Any]]:
-    return [item for item in body.get("output") or () if item.get("type") in kinds]
+    return [item for item in objects(body.get("output")) if item.get("type") in kinds]
