@@ -1,5 +1,6 @@
 """What the Agents API says, in our words, and what is asked of it."""
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from .conftest import Answering
 AGENT = "summarizer on m"
 TOOL = ToolDefinition(name="fetch", description="Fetch.", parameters={"type": "object"})
 RUN = Run.new(prompt="Go.", assistant="summarizer", model="m", run_api="agents")
+KEY = f"{RUN.run_id}:{hashlib.sha256(b'c1 c2').hexdigest()}"
 CALL = {
     "type": "function_call",
     "turn_id": "turn_1",
@@ -138,7 +140,7 @@ def test_results_go_in_one_request_under_one_key(answering: Answering, status: i
     up = submitted(answering, Response(status=status))
 
     asked = up.asked[1]
-    assert asked.headers["Idempotency-Key"] == f"{RUN.run_id}:c1:c2"
+    assert asked.headers["Idempotency-Key"] == KEY
     kind = {"type": "agent.session.input.tool_result", "turn_id": "turn_1"}
     assert asked.json == {
         "events": [
@@ -152,7 +154,7 @@ def test_a_result_that_came_too_early_is_sent_again_under_the_same_key(answering
     early = json_answer({"error": {"message": "Unknown pending tool call: c1"}}, 400)
     up = submitted(answering, early, json_answer({"required_actions": [CALL]}), Response(status=202))
 
-    assert [asked.headers.get("Idempotency-Key") for asked in up.asked[1::2]] == [f"{RUN.run_id}:c1:c2"] * 2
+    assert [asked.headers.get("Idempotency-Key") for asked in up.asked[1::2]] == [KEY] * 2
 
 
 def test_results_that_were_taken_already_are_left_alone(answering: Answering) -> None:
