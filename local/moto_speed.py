@@ -1,6 +1,6 @@
 """Three places where moto does for each request or execution what need be done once. Known to fit 5.2.5.
 
-Nothing that it answers changes. Under load they are a third of its work; each has a test in
+Nothing that it answers changes. Each run would pay a quarter more for them; each has a test in
 `tests/local/test_moto_speed.py` that says what broke when a new moto moves it.
 """
 
