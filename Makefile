@@ -1,5 +1,6 @@
 PYTHON ?= python3
 PROMPT ?=
+EXAMPLES ?= 2000
 BIN := .venv/bin
 SAM := .venv-sam/bin/sam
 COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
@@ -8,7 +9,7 @@ SAM_VERSION := 1.170.0
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run local test coverage fault-matrix lint format openapi bench build sam-build sam-local validate check-template lock clean
+.PHONY: help install run local test fuzz coverage fault-matrix lint format openapi bench bench-load build sam-build sam-local validate check-template lock clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -34,6 +35,9 @@ local: install  ## Keep the laptop cloud up
 test: install  ## Run all tests, offline
 	@$(BIN)/python -m pytest
 
+fuzz: install  ## Ask every entrance EXAMPLES times (default: 2000) what nobody should ask, each time otherwise
+	@UPCALL_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz
+
 coverage: install  ## Run all tests and say what they do not reach; takes half as long again
 	@$(BIN)/python -m pytest --cov
 
@@ -56,6 +60,9 @@ openapi: install  ## Write the description of the API into docs/
 bench: install  ## Measure, as ratios within one run
 	@$(BIN)/python bench/cold_import.py docs/cold-import.svg
 	@$(BIN)/python bench/extraction.py
+
+bench-load: install  ## Bear 1,000 runs, 50 at once, in bad weather, on a laptop cloud of its own
+	@$(BIN)/upcall bench load --runs 1000 --concurrency 50 --plot docs/load.svg
 
 build: $(SAM)  ## Build what is deployed, for ARCHITECTURE (default: arm64)
 	$(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Mishap:
     """What may happen to a request.
 
-    It is answered `after_seconds`, and with `status`, if that is set; 0 cuts the connection. With
+    It is answered late, where there is no `status`, or with that status; 0 cuts the connection. With
     `acted`, the server does its work before it answers wrongly.
     """
 
@@ -28,7 +28,6 @@ class Mishap:
     status: int | None = None
     retry_after: str | None = None
     acted: bool = False
-    after_seconds: float = 0
 
 
 MISHAPS: Final = (
@@ -38,7 +37,7 @@ MISHAPS: Final = (
     Mishap("500 after the work", 500, acted=True),
     Mishap("dropped", 0),
     Mishap("dropped after the work", 0, acted=True),
-    Mishap("slow", after_seconds=2),
+    Mishap("slow"),
 )
 """All as likely as each other."""
 
@@ -48,12 +47,12 @@ WORDS: Final = '{"error": {"message": "bad weather", "type": "server_error"}}'
 class Climate:
     """A WSGI application around another: of its requests, `share` (0 to 1) meet with a mishap.
 
-    `seed` decides which, as long as they come one after the other. `requests` counts all of them, `met`
-    the mishaps by their names.
+    `seed` decides which, as long as they come one after the other; a slow one takes `slow_seconds` longer.
+    `requests` counts all of them, `met` the mishaps by their names.
     """
 
-    def __init__(self, app: "WSGIApplication", share: float, seed: int) -> None:
-        self._app, self._share = app, share
+    def __init__(self, app: "WSGIApplication", share: float, seed: int, slow_seconds: float = 2) -> None:
+        self._app, self._share, self._slow_seconds = app, share, slow_seconds
         self._random = random.Random(seed)  # noqa: S311  # a game, no secret
         self._lock = threading.Lock()
         self.requests = 0
@@ -64,8 +63,8 @@ class Climate:
         mishap = self._drawn()
         if mishap is None:
             return self._app(environ, start_response)
-        time.sleep(mishap.after_seconds)
         if mishap.status is None:
+            time.sleep(self._slow_seconds)
             return self._app(environ, start_response)
         if mishap.acted:
             run_wsgi_app(self._app, environ)

@@ -112,7 +112,7 @@ HOSTILE = {
 def test_a_hostile_page_takes_neither_the_time_nor_the_memory_of_the_function(page: str) -> None:
     """In a process of its own that may have 512 MB, as the function has on AWS, and no more."""
     code = f"""
-from support.memory import peak_megabytes
+from local.memory import peak_megabytes
 from upcall.extraction.html import html
 html("<p>warm</p>", "")
 page = {page}
@@ -122,7 +122,7 @@ print(peak_megabytes())
     start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}"},
+        env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
         capture_output=True,
         text=True,
         timeout=30,

@@ -240,7 +240,7 @@ def test_a_hostile_pdf_takes_neither_the_time_nor_the_memory_of_the_function(bod
     make = f"import sys; from test_pdf import document; sys.stdout.buffer.write({body})"
     read = """
 import sys
-from support.memory import peak_megabytes
+from local.memory import peak_megabytes
 from upcall.errors import ToolError
 from upcall.extraction.pdf import pdf
 body = sys.stdin.buffer.read()
@@ -251,7 +251,7 @@ except ToolError as error:
     print(error)
 print(peak_megabytes() - before)
 """
-    folders = ("src", "tests", "tests/unit/upcall/extraction", "")
+    folders = ("src", "tests/unit/upcall/extraction", "")
     environment = {"PYTHONPATH": ":".join(str(ROOT / folder) for folder in folders)}
     made = subprocess.run([sys.executable, "-c", make], env=environment, capture_output=True, check=True)
     start = time.monotonic()

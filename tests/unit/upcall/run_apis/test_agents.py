@@ -150,6 +150,15 @@ def test_results_go_in_one_request_under_one_key(answering: Answering, status: i
     }
 
 
+def test_the_key_of_calls_with_any_ids_can_stand_in_a_header() -> None:
+    key = agents._key(RUN, ["ä\n", "x" * 250, "c3"])
+
+    assert key.isascii()
+    assert key.isprintable()
+    assert len(key) <= 255
+    assert key != agents._key(RUN, ["ä\n", "x" * 250, "c4"])
+
+
 def test_a_result_that_came_too_early_is_sent_again_under_the_same_key(answering: Answering) -> None:
     early = json_answer({"error": {"message": "Unknown pending tool call: c1"}}, 400)
     up = submitted(answering, early, json_answer({"required_actions": [CALL]}), Response(status=202))

@@ -168,7 +168,7 @@ BOMBS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 
 MEASURED = """
 import sys
-from support.memory import peak_megabytes
+from local.memory import peak_megabytes
 from upcall.errors import ToolError
 from upcall.web.download import download
 harmless, hostile = sys.argv[1:]
@@ -191,7 +191,7 @@ def measured(hostile: Serve) -> tuple[str, int]:
         done = subprocess.run(
             [sys.executable, "-c", MEASURED, harmless.url, server.url],
             env={
-                "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}",
+                "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
                 "FETCH_LOCAL_HOSTS": f"{harmless.host},{server.host}",
             },
             capture_output=True,
