@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table as MotoTable
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser, ASLParserException
 from support.events import sample
@@ -85,9 +86,12 @@ def test_a_query_reads_the_partition_that_it_is_about(
     """`Table.query`, which looks through `Table.all_items`."""
     seen: list[int] = []
     all_items = MotoTable.all_items
-    monkeypatch.setattr(
-        MotoTable, "all_items", lambda table: seen.append(len(table.items)) or all_items(table)
-    )
+
+    def counting(table: MotoTable) -> list[Item]:
+        seen.append(len(table.items))
+        return all_items(table)
+
+    monkeypatch.setattr(MotoTable, "all_items", counting)
     table, name = Table(laptop.stack.dynamodb, laptop.stack.table), uuid.uuid4().hex
     for number in (2, 1, 3):
         table.put(name, f"PART#{number}", {"number": number})
