@@ -73,8 +73,8 @@ def run(
     emulator. With --stack, runs there, with the user's AWS credentials. Exits with 1 if the run ends
     without a message.
     """
+    from cli.choosing import source
     from cli.running import run_and_show
-    from cli.sources import source
 
     fields = {"assistant": assistant, "model": model, "run_api": api, "previous_run_id": previous}
     with source(stack, token) as runs:
@@ -91,8 +91,8 @@ def list_runs(
     as_json: Json = False,
 ) -> None:
     """List runs, newest first."""
+    from cli.choosing import source
     from cli.render import print_json, run_list, status_of
-    from cli.sources import source
 
     wanted = status_of(status)
     with source(stack, token) as runs:
@@ -111,8 +111,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a run: the record, the ledger of its tool calls, the message."""
+    from cli.choosing import source
     from cli.render import print_json, whole_run
-    from cli.sources import source
 
     with source(stack, token) as runs:
         found = runs.shown(run_id)
@@ -132,8 +132,8 @@ def cancel(
     as_json: Json = False,
 ) -> None:
     """Cancel a run: upstream, in the workflow and in the table. One that has ended is refused."""
+    from cli.choosing import source
     from cli.render import print_json
-    from cli.sources import source
 
     with source(stack, token) as runs:
         ended = runs.cancelled(run_id)
@@ -151,8 +151,8 @@ def retry(
     as_json: Json = False,
 ) -> None:
     """Try a run again that ended without a message; what its tools have answered is not asked again."""
+    from cli.choosing import source
     from cli.running import show as show_outcome
-    from cli.sources import source
 
     with source(stack, token) as runs:
         completed = show_outcome(runs.retried(run_id, err), out=out, err=err, as_json=as_json)

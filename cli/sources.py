@@ -1,7 +1,6 @@
-"""Where the runs are that a command is about: on the laptop, or on a deployed stack."""
+"""What commands ask of runs, wherever these are: on the laptop, or on a deployed stack."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,17 +56,3 @@ class Source(Protocol):
 
     def cancelled(self, run_id: str) -> RunView:
         """Cancel a run; one that has ended is a Problem."""
-
-
-@contextmanager
-def source(stack: str | None, token: str | None) -> Iterator[Source]:
-    """The runs of a stack, by its name or its URL; without one, of the laptop. Raises Problem."""
-    if stack:
-        from cli.stacks import deployed
-
-        with deployed(stack, token) as found:
-            yield found
-    else:
-        from cli.laptop import Laptop
-
-        yield Laptop()
