@@ -76,6 +76,7 @@ class LaptopCloud:
         moto_seams.execute_workflows()
         moto_speed.parse_workflows_once()
         moto_speed.keep_clients()
+        moto_speed.read_partitions()
         moto_seams.tell_of_ended_executions()
         moto = self._serve(moto_speed.Dispatcher(create_backend_app), profile.aws_port)
         os.environ["AWS_ENDPOINT_URL"] = moto.url

@@ -1,4 +1,4 @@
-"""The three places where moto does once what it would do each time. If one fails, a new moto has moved it."""
+"""The four places where moto does more than need be. If one fails, a new moto has moved it."""
 
 import json
 import uuid
@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+from moto.dynamodb.models.dynamo_type import Item
+from moto.dynamodb.models.table import Table as MotoTable
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser, ASLParserException
 from support.events import sample
 
 from local import moto_speed
 from local.cloud import LaptopCloud
+from upcall.table import Table
 
 pytestmark = pytest.mark.usefixtures("laptop")
 
@@ -75,3 +78,26 @@ def test_a_service_is_looked_up_once() -> None:
 
     assert now.misses <= looked_up.misses + 1
     assert now.hits > looked_up.hits
+
+
+def test_a_query_reads_the_partition_that_it_is_about(
+    laptop: LaptopCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Table.query`, which looks through `Table.all_items`."""
+    seen: list[int] = []
+    all_items = MotoTable.all_items
+
+    def counting(table: MotoTable) -> list[Item]:
+        seen.append(len(table.items))
+        return all_items(table)
+
+    monkeypatch.setattr(MotoTable, "all_items", counting)
+    table, name = Table(laptop.stack.dynamodb, laptop.stack.table), uuid.uuid4().hex
+    for number in (2, 1, 3):
+        table.put(name, f"PART#{number}", {"number": number})
+    table.put(f"{name}-other", "PART#1", {"number": 4})
+
+    assert [item["number"] for item in table.between(name, "PART#1", "PART#2")] == [1, 2]
+    assert list(table.between(uuid.uuid4().hex, "PART#", "PART#~")) == []
+    assert seen
+    assert max(seen) == 1
