@@ -81,12 +81,17 @@ def store() -> Iterator[RunStore]:
             yield alone
 
 
+def laptop_cloud() -> "type[LaptopCloud]":
+    """What makes a laptop cloud. moto looks for the user's AWS profile when it is loaded: it sees none."""
+    with aws_environment(AWS_ENVIRONMENT):
+        from local.cloud import LaptopCloud
+    return LaptopCloud
+
+
 @contextmanager
 def own_cloud(profile: Profile) -> Iterator["LaptopCloud"]:
     """A laptop cloud in this process, driving runs where the user's OpenAI variables say."""
-    from local.cloud import LaptopCloud
-
-    with LaptopCloud(
+    with laptop_cloud()(
         replace(
             profile,
             openai_base_url=openai_base_url(),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from cli.clouds import PAGES_PORT, own_cloud, published, running_cloud
+from cli.clouds import PAGES_PORT, laptop_cloud, own_cloud, published, running_cloud
 from cli.problems import Problem
 from cli.render import print_json
 from local.loopback import PortTaken
@@ -53,7 +53,7 @@ def keep_up(
 @contextmanager
 def _cloud_for_sam(profile: Profile) -> Iterator["LaptopCloud"]:
     """A cloud in which every sample event is true. Raises Problem where no Docker answers."""
-    from local.cloud import LaptopCloud
+    make = laptop_cloud()  # first: the samples load it too
     from local.containers import NoDocker
     from local.samples import for_containers, hold_all
 
@@ -61,7 +61,7 @@ def _cloud_for_sam(profile: Profile) -> Iterator["LaptopCloud"]:
         profile = for_containers(profile)
     except NoDocker as error:
         raise Problem(str(error)) from error
-    with LaptopCloud(profile) as cloud:
+    with make(profile) as cloud:
         hold_all(cloud)
         yield cloud
 
