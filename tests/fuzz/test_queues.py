@@ -127,4 +127,4 @@ def test_whatever_the_schedule_sends_the_sweeper_sweeps(laptop: LaptopCloud, eve
     with function_environment(function.environment):
         swept = import_module("handlers.sweep_runs").lambda_handler(event, None)
 
-    assert swept["resumed"] == swept["given_to_close"] == 0
+    assert swept["open"] >= swept["resumed"] + swept["given_to_close"]

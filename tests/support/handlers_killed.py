@@ -61,6 +61,9 @@ HANDLERS: Mapping[str, Handler] = {
     "cancel_run": Handler(
         CALLER, "cancelled here, upstream and in the workflow, and announced", "test_cancel_run"
     ),
+    "retry_run": Handler(
+        f"{CALLER}; if not, the next sweep", "one more attempt, started once", "test_retry_run"
+    ),
     "get_run": _reads(),
     "list_runs": _reads(),
     "list_calls": _reads(),

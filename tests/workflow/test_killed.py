@@ -26,7 +26,7 @@ from local.cloud import LaptopCloud
 from local.emulator import Call, CallTools, Hang, Say
 from local.profile import ROOT
 from upcall.caller import ANYBODY
-from upcall.models import Message, RunApiName
+from upcall.models import Failure, Message, RunApiName, Usage
 from upcall.run import Ending, Run
 from upcall.store import RunStore
 from upcall.sweeping import MIN_AGE
@@ -177,12 +177,12 @@ def test_start_run_from_event(cloud: Cloud) -> None:
 
 
 def assert_one_run(cloud: Cloud, model: str) -> None:
-    found = cloud.laptop.stack.dynamodb.scan(
+    pages = cloud.laptop.stack.dynamodb.get_paginator("scan").paginate(
         TableName=cloud.laptop.stack.table,
         FilterExpression="model = :model",
         ExpressionAttributeValues={":model": {"S": model}},
     )
-    (run,) = found["Items"]
+    (run,) = (item for page in pages for item in page["Items"])
     ended = cloud.ended(run["run_id"]["S"])
     assert cloud.store.message(ended) == "Done."
     assert cloud.phases(ended) == ["done"]
@@ -311,6 +311,27 @@ def test_sweep_runs(cloud: Cloud) -> None:
         assert cloud.phases(started) == ["done"]
         assert cloud.ended(died.run_id).status == "failed"
         cloud.hearing.about(died.run_id)
+    assert cloud.killer.kills >= 2
+
+
+def test_retry_run(cloud: Cloud) -> None:
+    """The caller asks again, or the next sweep finds the run open: it is tried again once."""
+
+    def failed() -> Run:
+        failure = Failure(code="server_error", message="It broke.")
+        return cloud.store.failed(aged(cloud, Say("Done.")), failure, Usage())
+
+    def retry(run: Run) -> None:
+        path = f"/runs/{run.run_id}/retry"
+        event = sample("retry_run", rawPath=path, pathParameters={"run_id": run.run_id})
+        event["requestContext"]["http"]["path"] = path
+        assert cloud.killer.once("RetryRunFunction", event)["statusCode"] in (202, 409)
+
+    for run in cloud.killer.afresh(failed, retry):
+        cloud.laptop.runner.invoke(cloud.laptop.stack.functions["SweepRunsFunction"].name, "{}")
+        assert cloud.store.message(cloud.ended(run.run_id)) == "Done."
+        assert cloud.phases(run) == ["done"]
+        assert cloud.store.get(run.run_id).attempt == 2
     assert cloud.killer.kills >= 2
 
 

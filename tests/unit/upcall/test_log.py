@@ -66,7 +66,8 @@ def test_ids_are_in_the_lines_of_a_thread_and_of_those_that_it_starts_and_in_no_
             within(5, lambda: logger.info("within"))
         logger.info("after")
 
-    assert {line["message"]: line.get("run_id") for line in lines.parsed} == {
+    told = {line["message"]: line.get("run_id") for line in lines.parsed}
+    assert {message: told[message] for message in ("other", "within", "after")} == {
         "other": None,
         "within": "run_1",
         "after": None,
@@ -83,7 +84,7 @@ def test_a_packages_warning_is_told_by_who_and_where_with_the_ids_of_the_run() -
     finally:
         package.removeHandler(handler)
 
-    (line,) = lines.parsed
+    (line,) = (each for each in lines.parsed if each.get("package") == "some.package")
     assert (line["package"], line["run_id"], line["level"]) == ("some.package", "run_1", "WARNING")
     assert "hunter2" not in lines.text
 

@@ -45,7 +45,7 @@ def test_lines_of_runs_that_are_worked_on_at_once_bear_their_own_ids(written: Wr
     @step
     def handle(event: Asked) -> Asked:
         at_work.wait()
-        logger.info("inside", expected=event.run_id)
+        logger.info("inside", request_id=event.run_id)
         at_work.wait()
         return event
 
@@ -54,7 +54,7 @@ def test_lines_of_runs_that_are_worked_on_at_once_bear_their_own_ids(written: Wr
 
     inside = [line for line in written.lines if line["message"] == "inside"]
     assert len(inside) == 8
-    assert all(line["run_id"] == line["expected"] for line in inside)
+    assert all(line["run_id"] == line["request_id"] for line in inside)
 
 
 def test_the_next_line_of_a_process_bears_no_id_of_a_run_before(written: Written) -> None:
