@@ -1,6 +1,6 @@
 PYTHON ?= python3
 PROMPT ?=
-EXAMPLES ?= 2000
+EXAMPLES ?= 1000
 BIN := .venv/bin
 SAM := .venv-sam/bin/sam
 COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
@@ -35,7 +35,7 @@ local: install  ## Keep the laptop cloud up
 test: install  ## Run all tests, offline
 	@$(BIN)/python -m pytest
 
-fuzz: install  ## Ask every entrance EXAMPLES times (default: 2000) what nobody should ask, each time otherwise
+fuzz: install  ## Ask every entrance EXAMPLES times (default: 1000) what nobody should ask, each time otherwise
 	@UPCALL_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz
 
 coverage: install  ## Run all tests and say what they do not reach; takes half as long again
