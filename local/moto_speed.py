@@ -90,6 +90,7 @@ def _made(region: str, service: str, endpoint: str) -> Any:
     config = Config(
         parameter_validation=False,
         retries={"total_max_attempts": 1},
+        connect_timeout=TASK_SECONDS,
         read_timeout=TASK_SECONDS,
         max_pool_connections=TASKS_AT_ONCE,
     )
