@@ -78,6 +78,7 @@ class LaptopCloud:
         moto_speed.keep_clients()
         moto_speed.read_partitions()
         moto_seams.tell_of_ended_executions()
+        moto_seams.read_and_write_one_after_the_other()
         moto = self._serve(moto_speed.Dispatcher(create_backend_app), profile.aws_port)
         os.environ["AWS_ENDPOINT_URL"] = moto.url
         os.environ["MOTO_PORT"] = moto.url.rpartition(":")[2]  # where moto's tasks call back

@@ -1,9 +1,10 @@
-"""The four places where the laptop cloud reaches into moto. Known to fit moto 5.2.5.
+"""The five places where the laptop cloud reaches into moto. Known to fit moto 5.2.5.
 
 Each has a test in `tests/local/test_moto_seams.py` that says what broke when a new moto moves it.
 """
 
 import json
+import threading
 from collections.abc import Container
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from jsonata import Jsonata
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
+from moto.dynamodb.responses import DynamoHandler
 from moto.events.models import events_backends
 
 from local.functions import Invocation
@@ -88,6 +90,24 @@ def invoke_with(runner: Lambda) -> None:
         return result.payload.encode()
 
     LambdaSimpleBackend.invoke = invoke  # type: ignore[method-assign, assignment]
+
+
+def read_and_write_one_after_the_other() -> None:
+    """Make moto's DynamoDB answer one request at a time.
+
+    Else another may write between a condition and the write that hangs on it, and a run that was cancelled
+    may be queued again.
+    """
+
+    def call_action(self: DynamoHandler) -> Any:
+        with _one_request:
+            return _call_action(self)
+
+    DynamoHandler.call_action = call_action  # type: ignore[method-assign]
+
+
+_call_action = DynamoHandler.call_action
+_one_request = threading.Lock()
 
 
 def _evaluate(expression: str) -> Any:

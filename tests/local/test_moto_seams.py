@@ -1,12 +1,18 @@
-"""The four places where the laptop cloud reaches into moto. If one fails, a new moto has moved it."""
+"""The five places where the laptop cloud reaches into moto. If one fails, a new moto has moved it."""
 
 import json
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
+from moto.dynamodb.comparisons import AttributeValue
+from moto.dynamodb.models.dynamo_type import Item
 
 from local.cloud import LaptopCloud
 from local.moto_seams import _evaluate
+from upcall.table import Table
 
 pytestmark = pytest.mark.usefixtures("laptop")
 
@@ -100,3 +106,27 @@ def test_seam_4_the_end_of_an_execution_is_told_on_the_default_bus() -> None:
         told = [json.loads(each["Body"])["detail"] for each in found.get("Messages", [])]
     events.remove_targets(Rule="seam-4", Ids=["queue"])
     assert ("FAILED", "NoWay", "So.") in [(each["status"], each["error"], each["cause"]) for each in told]
+
+
+def test_seam_5_writes_to_an_item_happen_one_after_the_other(
+    laptop: LaptopCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`DynamoHandler.call_action`: of eight that write on the same condition, one finds it held.
+
+    moto's own check is made to take a moment, as it may on a machine with much to do.
+    """
+    held = AttributeValue.expr
+
+    def slowly(value: AttributeValue, item: Item | None) -> object:
+        time.sleep(0.005)
+        return held(value, item)
+
+    monkeypatch.setattr(AttributeValue, "expr", slowly)
+    table, name = Table(laptop.stack.dynamodb, laptop.stack.table), uuid.uuid4().hex
+    table.put(name, "RUN", {"status": "open"})
+
+    def end(number: int) -> bool:
+        return table.change(name, "RUN", {"status": f"ended by {number}"}, status="open")
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(end, range(8))) == 1

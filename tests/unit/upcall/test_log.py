@@ -76,6 +76,7 @@ def test_ids_are_in_the_lines_of_a_thread_and_of_those_that_it_starts_and_in_no_
 
 def test_a_packages_warning_is_told_by_who_and_where_with_the_ids_of_the_run() -> None:
     package = logging.getLogger("some.package")
+    package.propagate = False  # a laptop cloud in this process would have it told once more
     handler = PackagesLines()
     package.addHandler(handler)
     try:
