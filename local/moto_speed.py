@@ -8,6 +8,7 @@ import copy
 import inspect
 import os
 import threading
+from collections import defaultdict
 from functools import cache
 from typing import Any
 
@@ -50,14 +51,24 @@ def parse_workflows_once() -> None:
 
 
 def read_partitions() -> None:
-    """Let a query read the partition that it is about; moto would sort the whole table for it."""
+    """Let a query read the partition that it is about, of the table or of an index.
+
+    moto would sort the whole table for it.
+    """
 
     def query(self: Table, *given: Any, **named: Any) -> Any:
         asked = _QUERY.bind(self, *given, **named).arguments
+        table, self = self, copy.copy(self)
         if asked.get("index_name") is None:
             partition = asked["hash_key"]
-            self = copy.copy(self)
-            self.items = {partition: dict(self.items.get(partition, {}))}  # type: ignore[assignment]
+            self.items = {partition: dict(table.items.get(partition, {}))}  # type: ignore[assignment]
+        else:
+            wanted = asked["hash_key_conditions"]
+            self.items = defaultdict(dict)
+            for each in table.items.values():
+                for sort, item in each.items():
+                    if all(name in item.attrs and item.attrs[name] == value for name, value in wanted):
+                        self.items[item.hash_key][sort] = item
         return _query(self, *given, **named)
 
     Table.query = query  # type: ignore[method-assign]

@@ -95,9 +95,13 @@ def test_a_query_reads_the_partition_that_it_is_about(
     table, name = Table(laptop.stack.dynamodb, laptop.stack.table), uuid.uuid4().hex
     for number in (2, 1, 3):
         table.put(name, f"PART#{number}", {"number": number})
-    table.put(f"{name}-other", "PART#1", {"number": 4})
+    for partition, day in (("other", "today"), ("another", "another day")):
+        place = f"{name}-{partition}"
+        table.put(place, "RUN", {"run_id": "run_1", "status_day": f"{name}#{day}"})
 
     assert [item["number"] for item in table.between(name, "PART#1", "PART#2")] == [1, 2]
     assert list(table.between(uuid.uuid4().hex, "PART#", "PART#~")) == []
+    indexed = table.indexed("runs_by_status", ("status_day", f"{name}#today"), ("run_id", "run_2"))
+    assert [item["run_id"] for item in indexed] == ["run_1"]
     assert seen
     assert max(seen) == 1
