@@ -175,6 +175,7 @@ task's function has not done its work when it happens, or it has and its answer 
 - `*`: the execution dies of it, and `close_run` records, cancels upstream and announces what is not yet. `(*)`: it may,
   for what cannot be read breaks the first expression that meets it, and what is enormous cannot be caught on AWS.
 - `TryAgain` is what functions say when OpenAI or the table is not ready: the workflow's Retry names it.
+- A handler that ran out of time or memory is invoked again; a tool is not, for nobody here knows what it has done.
 - A tool's failure is an output that the model reads. A run that comes to "Record failure" was to fail anyway.
 - The bus may have taken an announcement whose answer is lost: then there are two.
 - All of it was gone through for the Responses API, and for the other two what a run API can make a difference to.

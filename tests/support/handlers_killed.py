@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-WORKFLOW = "the workflow, where its Retry says so; else the run fails"
+WORKFLOW = "the workflow, twice; then the run fails"
 CALLER = "the caller"
 QUEUE = "the queue"
 
@@ -45,7 +45,7 @@ HANDLERS: Mapping[str, Handler] = {
     "submit_tool_outputs": Handler(WORKFLOW, "one round in the ledger, one is followed", _ROUND),
     "save_message": Handler(WORKFLOW, "one message, whole", _ROUND),
     "record_failure": Handler(
-        "the workflow, where its Retry says so; else close_run",
+        "the workflow, twice; then close_run does it",
         "one failure, nothing goes on upstream",
         "test_record_failure",
     ),
