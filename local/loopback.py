@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 
+WAITING = 1024
+"""Connections that may wait for the server. One that is not let in tries again, ever more slowly."""
+
 
 class PortTaken(Exception):
     """Another program listens on the port."""
@@ -45,6 +48,7 @@ class LoopbackServer:
         self.host = f"{HOST}:{port}"
         self.url = f"http://{self.host}"
         for server in self._servers:
+            server.socket.listen(WAITING)
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def stop(self) -> None:

@@ -1,5 +1,10 @@
 """A server on loopback, and on further addresses of the machine."""
 
+import contextlib
+import socket
+import sys
+import threading
+
 import httpx
 import pytest
 
@@ -46,3 +51,17 @@ def test_by_itself_it_answers_on_loopback_alone() -> None:
                 httpx.get(f"http://{OTHER}:{port}/tides")
     finally:
         server.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems let fewer wait")
+def test_three_hundred_connect_at_once_and_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the first 200 requests to a laptop cloud do; a connection that is not let in tries again for a minute."""
+    server, free = LoopbackServer(pages.app()), threading.Event()
+    process = server._servers[0].process_request
+    monkeypatch.setattr(server._servers[0], "process_request", lambda *a: (free.wait(), process(*a)))
+    with contextlib.ExitStack() as connections:
+        for _ in range(300):
+            address = ("127.0.0.1", int(server.host.partition(":")[2]))
+            connections.enter_context(socket.create_connection(address, timeout=2))
+        free.set()
+    server.stop()
