@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
-from local.emulator.brain import Call, CallTools, Fail, Say, StopShort
+from local.emulator.conversation import Call, CallTools, Fail, Say, StopShort
 from local.emulator.errors import ApiError
 from local.emulator.turn import Turn
 

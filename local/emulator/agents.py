@@ -19,10 +19,10 @@ from local.emulator.agent_sessions import (
     session_document,
     turn_documents,
 )
-from local.emulator.brain import Brain, Conversation
+from local.emulator.brain import Brain
+from local.emulator.conversation import Conversation
 from local.emulator.errors import ApiError
 from local.emulator.faults import weather
-from local.emulator.turn import begin
 
 _OPERATIONS = {
     "agent.session.input.message": "create",
@@ -109,7 +109,7 @@ class Agents:
         prompt = " ".join(text for _, text in texts)
         tools = tuple(tool["name"] for tool in agent.get("tools") or ())
         conversation = Conversation(prompt, tools, follows=follows, said=texts)
-        return AgentTurn(said, [begin(self._brain, agent["model"], conversation, self._thinking)])
+        return AgentTurn(said, [self._brain.begin(agent["model"], conversation, self._thinking)])
 
     def _take(self, session: Session, events: Sequence[Json]) -> Response:
         key = request.headers.get("idempotency-key", "")
@@ -137,7 +137,7 @@ class Agents:
             turn.results[event["call_id"]] = (time.time(), event)
             if last.calls.keys() <= turn.results.keys():
                 answered = last.answered({id_: _result_text(turn.results[id_][1]) for id_ in last.calls})
-                turn.rounds.append(begin(self._brain, last.model, answered, self._thinking))
+                turn.rounds.append(self._brain.begin(last.model, answered, self._thinking))
 
 
 def _check(asked: Json) -> None:

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from flask import Blueprint, Response, jsonify, request
 
-from local.emulator.brain import Brain, CallTools, Conversation, Fail, Say, StopShort
+from local.emulator.brain import Brain
+from local.emulator.conversation import CallTools, Conversation, Fail, Say, StopShort
 from local.emulator.errors import ApiError
 from local.emulator.faults import weather
-from local.emulator.turn import Turn, begin
+from local.emulator.turn import Turn
 
 _Document = dict[str, Any]
 _Held = TypeVar("_Held")
@@ -199,7 +200,7 @@ class Assistants:
         schema = wanted["json_schema"]["schema"] if wanted != "auto" else None
         prompt = said[-1][1] if said else ""
         conversation = Conversation(prompt, tools, follows=before, said=said, schema=schema)
-        run = _Run(document, [begin(self._brain, document["model"], conversation, self._thinking)])
+        run = _Run(document, [self._brain.begin(document["model"], conversation, self._thinking)])
         thread.entries.append(run)
         return _run_document(run)
 
@@ -210,7 +211,7 @@ class Assistants:
         if sorted(expected) != sorted(got):
             raise ApiError(400, f"Expected tool outputs for call_ids {expected}, got {got}")
         answered = run.turn.answered({each["tool_call_id"]: each.get("output") or "" for each in given})
-        run.turns.append(begin(self._brain, run.turn.model, answered, self._thinking))
+        run.turns.append(self._brain.begin(run.turn.model, answered, self._thinking))
         return _run_document(run)
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from local.emulator.brain import Brain, Call, Conversation, Exchange, Fail, Say, StopShort
+from local.emulator.brain import Brain
+from local.emulator.conversation import Call, Conversation, Exchange, Fail, Say, StopShort
 from local.emulator.errors import ApiError
 from local.emulator.faults import weather
-from local.emulator.turn import Turn, begin
+from local.emulator.turn import Turn
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Responses:
             raise ApiError(400, "Missing required parameter: 'model'.", param="model")
         if asked.get("background") and not asked.get("store", True):
             raise ApiError(400, "Background mode requires 'store' to be true.", param="store")
-        turn = begin(self._brain, asked["model"], self._conversation(asked), self._thinking)
+        turn = self._brain.begin(asked["model"], self._conversation(asked), self._thinking)
         stored = _Stored(f"resp_{turn.number:012x}", asked, turn)
         self._stored[stored.id] = stored
         return stored

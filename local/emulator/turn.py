@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from local.emulator.brain import Brain, Call, CallTools, Conversation, Exchange, Hang, Say, Step
+from local.emulator.conversation import Call, CallTools, Conversation, Exchange, Hang, Step
 
 Phase = Literal["queued", "in_progress", "cancelled", "done"]
 
@@ -60,12 +60,3 @@ class Turn:
         outputs = (each.output for round_ in self.conversation.rounds for each in round_)
         said = (text for _, text in self.conversation.said)
         return (len(instructions) + sum(map(len, said)) + sum(map(len, outputs))) // 4
-
-
-def begin(brain: Brain, model: str, conversation: Conversation, thinking_seconds: float) -> Turn:
-    """Let the model think about a conversation."""
-    step = brain.think(model, conversation)
-    slow = step.after_seconds if isinstance(step, Say) else 0
-    turn = Turn(model, conversation, step, max(thinking_seconds, slow), next(brain.turn_numbers))
-    brain.begun.setdefault(model, []).append(turn)
-    return turn

@@ -11,7 +11,7 @@ import httpx
 
 from local.cloud import LaptopCloud
 from local.emulator import Fault, Step
-from local.emulator.brain import Conversation
+from local.emulator.conversation import Conversation
 from upcall.workflow import execution_arn
 
 PATIENCE_SECONDS = 30
