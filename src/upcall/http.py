@@ -28,6 +28,9 @@ MAX_BODY_BYTES: Final = 1_000_000
 
 MAX_FIELD_CHARACTERS: Final = 200
 
+_RENAMED: Final[Mapping[int, str]] = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""By RFC 9110, which Python's names follow from 3.13 on: the description is one for all versions."""
+
 RunId = Annotated[str, Path(description="The run's id.", max_length=80)]
 
 Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
@@ -54,7 +57,7 @@ def problems(*statuses: HTTPStatus) -> dict[int, Any]:
     """The description of the errors that a route may answer with, beside those that any may."""
     always = (HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR)
     return {
-        status.value: {"description": status.phrase, "content": {PROBLEM_JSON: {"model": Problem}}}
+        status.value: {"description": _title(status), "content": {PROBLEM_JSON: {"model": Problem}}}
         for status in sorted({*always, *statuses})
     }
 
@@ -150,13 +153,17 @@ def answer(status: HTTPStatus, content: Model, **headers: str) -> Response[str]:
 def problem(status: HTTPStatus, detail: str, *errors: FieldError) -> Response[str]:
     """A problem document."""
     found = tuple(FieldProblem(field=each.field, reason=each.reason) for each in errors)
-    document = Problem(title=status.phrase, status=status.value, detail=detail, errors=found)
+    document = Problem(title=_title(status), status=status.value, detail=detail, errors=found)
     return Response(
         status_code=status,
         content_type=PROBLEM_JSON,
         body=json.dumps(document.model_dump(exclude=None if found else {"errors"})),
         headers={"Content-Type": PROBLEM_JSON},
     )
+
+
+def _title(status: HTTPStatus) -> str:
+    return _RENAMED.get(status, status.phrase)
 
 
 def _json(text: str) -> Any:

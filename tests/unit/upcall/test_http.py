@@ -3,6 +3,7 @@
 import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from support.events import Invoke, sample
 from handlers import start_run
 from local.cloud import LaptopCloud
 from local.functions import function_environment
+from upcall.http import problem, problems
 
 
 def answer(invoke: Invoke, **changes: Any) -> tuple[int, dict[str, Any], str]:
@@ -41,22 +43,38 @@ def answer(invoke: Invoke, **changes: Any) -> tuple[int, dict[str, Any], str]:
 def test_a_bad_body_is_a_problem_that_names_the_field(
     invoke: Invoke, body: str, field: str, reason: str
 ) -> None:
-    status, problem, content_type = answer(invoke, body=body)
+    status, document, content_type = answer(invoke, body=body)
 
     assert status == 400
     assert content_type == "application/problem+json"
-    assert problem["title"] == "Bad Request"
-    assert problem["status"] == 400
-    (error,) = problem["errors"]
+    assert document["title"] == "Bad Request"
+    assert document["status"] == 400
+    (error,) = document["errors"]
     assert error["field"] == field or not field
     assert reason in error["reason"]
-    assert error["reason"] in problem["detail"]
+    assert error["reason"] in document["detail"]
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [
+        (HTTPStatus.CONFLICT, "Conflict"),
+        (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Content Too Large"),
+        (HTTPStatus.UNPROCESSABLE_ENTITY, "Unprocessable Content"),
+    ],
+)
+def test_a_title_is_the_standards_and_not_that_of_this_python(status: HTTPStatus, title: str) -> None:
+    """RFC 9110 renamed two, and Python followed with 3.13."""
+    body = problem(status, "so").body
+
+    assert json.loads(body or "")["title"] == title
+    assert problems(status)[status.value]["description"] == title
 
 
 def test_every_field_that_is_wrong_is_named(invoke: Invoke) -> None:
-    _, problem, _ = answer(invoke, body='{"prompt": "", "modle": "m"}')
+    _, document, _ = answer(invoke, body='{"prompt": "", "modle": "m"}')
 
-    assert {error["field"] for error in problem["errors"]} == {"prompt", "modle"}
+    assert {error["field"] for error in document["errors"]} == {"prompt", "modle"}
 
 
 def test_a_body_that_is_not_utf_8_is_a_problem(invoke: Invoke) -> None:
