@@ -88,6 +88,7 @@ class LaptopCloud:
             template,
             parameters={
                 "OpenAIBaseUrl": openai_base_url,
+                "Tenancy": "one",
                 "FetchLocalHosts": pages_server.host,
                 "CallbackLocalHosts": "127.0.0.1:*, localhost:*",
                 "CallbackSecretName": CALLBACK_SECRET_NAME,

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from support.events import sample
+from support.runs import Runs
 
 from local.cloud import LaptopCloud
 from local.functions import FunctionRunner
+from upcall.caller import EVENTS
+from upcall.run import Run
 from upcall.store import RunStore
 
 USER = "arn:aws:iam::123456789012:user/"
@@ -110,3 +113,14 @@ def test_where_the_stack_has_one_tenant_every_caller_sees_every_run(laptop: Lapt
 
     assert (status, run["owner"]) == (200, f"{USER}ann")
     assert run_id in [each["run_id"] for each in found["runs"]]
+
+
+def test_a_laptop_has_one_tenant(laptop: LaptopCloud, store: RunStore) -> None:
+    """Whoever fires an event there and sees the run in a list may ask for it, too."""
+    http = Runs(laptop).http
+    run = store.add(
+        Run.new(owner=EVENTS, prompt="Go.", assistant="summarizer", model="m", run_api="responses")
+    )
+
+    assert http.get(f"/runs/{run.run_id}").status_code == 200
+    assert http.post(f"/runs/{run.run_id}/cancel").status_code == 200
