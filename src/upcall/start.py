@@ -4,6 +4,7 @@ import hashlib
 
 from upcall import settings
 from upcall.assistants import assistant
+from upcall.callback_url import check_callback_url
 from upcall.caller import callers_run
 from upcall.errors import FieldError, InvalidInput, KeyReused, NotFound
 from upcall.log import logger
@@ -50,8 +51,8 @@ def start(request: RunRequest, owner: str, key: str | None = None) -> Run:
         previous=previous,
     )
     _check_run_api(run)
-    if run.callback_url and not settings.callback_secret_name():
-        raise InvalidInput(FieldError("callback_url", "callbacks are not set up here"))
+    if run.callback_url:
+        check_callback_url(run.callback_url)
     if key is not None:
         run = run.model_copy(update={"run_id": _claimed(key, run, request)})
     run = run_store().add(run)

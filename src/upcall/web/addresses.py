@@ -63,14 +63,22 @@ def public_addresses(host: str, port: int, seconds: float) -> list[Any]:
     Each is a family and the address that `socket.connect` takes. Raises ToolError if one of them must
     not be reached, and after so many seconds.
     """
-    local = not settings.local_hosts().isdisjoint({f"{host}:{port}", f"{host}:*"})
-    if not local and port not in PORTS:
-        raise ToolError(f"port {port} is not allowed, only 80 and 443 are")
+    check_place(host, port)
     found = [(family, sockaddr) for family, _, _, _, sockaddr in _resolved(host, port, seconds)]
     for _, sockaddr in found:
-        if not local and not is_public(sockaddr[0]):
+        if not _is_local(host, port) and not is_public(sockaddr[0]):
             raise ToolError(f"{host} is not a public address")
     return found
+
+
+def check_place(host: str, port: int) -> None:
+    """Raise ToolError for a host and port that must not be reached, whatever the resolver would answer."""
+    if _is_local(host, port):
+        return
+    if port not in PORTS:
+        raise ToolError(f"port {port} is not allowed, only 80 and 443 are")
+    if _is_address(host) and not is_public(host):
+        raise ToolError(f"{host} is not a public address")
 
 
 def is_public(address: Address | str) -> bool:
@@ -86,6 +94,19 @@ def is_public(address: Address | str) -> bool:
     ):
         return False
     return not any(address in network for network in _REFUSED_NETWORKS)
+
+
+def _is_local(host: str, port: int) -> bool:
+    """Whether the operator lets this place be reached, public or not."""
+    return not settings.local_hosts().isdisjoint({f"{host}:{port}", f"{host}:*"})
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _resolved(host: str, port: int, seconds: float) -> list[Any]:

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from openai import OpenAI
 from support.canned import canned, json_answer
-from support.events import sample
+from support.events import Invoke, sample
 from werkzeug.wrappers import Response
 
 from handlers.call_back import lambda_handler
@@ -159,6 +159,30 @@ def test_a_stack_without_a_secret_for_callbacks_takes_none(laptop: LaptopCloud) 
     assert json.loads(answer["body"])["errors"] == [
         {"field": "callback_url", "reason": "callbacks are not set up here"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://169.254.169.254/latest/", "169.254.169.254 is not a public address"),
+        ("https://[::ffff:10.0.0.1]/", "::ffff:10.0.0.1 is not a public address"),
+        ("https://example.com:8443/", "port 8443 is not allowed, only 80 and 443 are"),
+        ("https://ann:secret@example.com/", "a URL must not hold a user name or a password"),
+        ("https://example.com:99999/", "this is not a URL: Port out of range 0-65535"),
+        ("https://[::1/", "this is not a URL: Invalid IPv6 URL"),
+        ("https://:443/", "the URL names no host"),
+        ("https://example.com:0/", "the URL names no host"),
+    ],
+)
+def test_a_callback_that_could_never_be_posted_is_refused_at_once(
+    invoke: Invoke, url: str, reason: str
+) -> None:
+    answer = invoke(
+        "StartRunFunction", sample("start_run", body=json.dumps({"prompt": "Go.", "callback_url": url}))
+    )
+
+    assert answer["statusCode"] == 400
+    assert json.loads(answer["body"])["errors"] == [{"field": "callback_url", "reason": reason}]
 
 
 def test_the_laptops_secret_is_one_of_the_standards() -> None:

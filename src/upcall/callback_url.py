@@ -1,0 +1,37 @@
+"""Callback URLs at the door: what can be told of one before anything is looked up.
+
+The guard of downloads decides again when the callback is posted, on the addresses that its host has then.
+"""
+
+from urllib.parse import urlsplit
+
+from upcall import settings
+from upcall.errors import FieldError, InvalidInput, ToolError
+from upcall.web.addresses import check_place
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def check_callback_url(url: str) -> None:
+    """Raise InvalidInput for a URL that no callback will ever be posted to."""
+    if reason := _reason_against(url):
+        raise InvalidInput(FieldError("callback_url", reason))
+
+
+def _reason_against(url: str) -> str | None:
+    if not settings.callback_secret_name():
+        return "callbacks are not set up here"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        return f"this is not a URL: {error}"
+    if not host or port == 0:
+        return "the URL names no host"
+    if parts.username is not None:
+        return "a URL must not hold a user name or a password"
+    try:
+        check_place(host, port or _PORTS[parts.scheme])
+    except ToolError as error:
+        return str(error)
+    return None
