@@ -3,6 +3,7 @@
 import tools
 from upcall import driving
 from upcall.assistants import Limits, assistant
+from upcall.caller import sees_stacks_own
 from upcall.models import Model
 from upcall.step import step
 from upcall.store import run_store
@@ -29,11 +30,12 @@ def lambda_handler(event: CreateRun) -> RunCreated:
     """Create the run; one that an earlier try has created already is taken as it is."""
     run = run_store().get(event.run_id)
     chosen = assistant(run.assistant)
-    definitions = tools.definitions(chosen.tools)
+    allowed = tools.allowed(chosen.tools, stacks_own=sees_stacks_own(run))
+    definitions = tools.definitions(allowed)
     came = driving.attempt(lambda: driving.create(run, chosen, definitions))
     return RunCreated(
         **dict(came),
-        tools=chosen.tools,
+        tools=allowed,
         limits=run.limits,
         round=run.round,
         tokens=run.usage.total_tokens,

@@ -3,6 +3,7 @@
 import tools
 from upcall import driving
 from upcall.assistants import assistant
+from upcall.caller import sees_stacks_own
 from upcall.models import Handle, Model, ToolCall, ToolOutput, Usage
 from upcall.step import step
 from upcall.store import run_store
@@ -26,7 +27,7 @@ def lambda_handler(event: SubmitToolOutputs) -> driving.Attempt:
     if run.handle is not None and run.round >= event.round:
         return driving.Attempt(handle=run.handle)
     chosen = assistant(run.assistant)
-    definitions = tools.definitions(chosen.tools)
+    definitions = tools.definitions(tools.allowed(chosen.tools, stacks_own=sees_stacks_own(run)))
     outputs = tuple(map(ToolOutput.given, event.tool_calls, event.tool_outputs))
     round_ = (event.handle, event.tool_calls, outputs, event.usage)
     came = driving.attempt(lambda: driving.submit(run, chosen, definitions, *round_))

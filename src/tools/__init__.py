@@ -23,6 +23,11 @@ def find(name: str) -> Tool:
     return found
 
 
+def allowed(wanted: Iterable[str], *, stacks_own: bool) -> tuple[str, ...]:
+    """Those of the wanted tools that a run may use. `stacks_own`: it may read what is the stack's own."""
+    return tuple(name for name in wanted if stacks_own or find(name).reads == "public")
+
+
 def definitions(wanted: Iterable[str]) -> list[ToolDefinition]:
     """What the model gets to know of the wanted tools."""
     return [find(name).definition for name in wanted]

@@ -41,4 +41,4 @@ def read_object(
     return ObjectText.of(document, offset, key=key)
 
 
-lambda_handler = tool(read_object)
+lambda_handler = tool(read_object, reads="stack")

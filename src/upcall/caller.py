@@ -56,6 +56,11 @@ def callers_run(run_id: str) -> Run:
     return run
 
 
+def sees_stacks_own(run: Run) -> bool:
+    """Whether a run may read what is the stack's and no caller's, such as its inbox."""
+    return run.owner == EVENTS or settings.one_tenant()
+
+
 def name_of(event: Mapping[str, Any]) -> str:
     """The caller's name: the ARN of a user or role, or issuer and subject of a token.
 

@@ -20,6 +20,7 @@ from upcall.tool.once import at_most_once
 from upcall.tool.output import error_text, text_of
 
 Effect = Literal["pure", "once"]
+Reads = Literal["public", "stack"]
 
 MARGIN_SECONDS = 1.0
 """A tool that takes too long is given up so much before Lambda would end its function."""
@@ -47,12 +48,13 @@ class Context(Protocol):
 class Tool:
     """A function as a tool: its definition for the model, and the handler of its Lambda."""
 
-    def __init__(self, function: Callable[..., Any], effect: Effect) -> None:
+    def __init__(self, function: Callable[..., Any], effect: Effect, reads: Reads) -> None:
         description = inspect.getdoc(function)
         if not description:
             raise TypeError(f"{function.__name__} has no docstring, which is what the model reads of it")
         self.function = function
         self.effect = effect
+        self.reads = reads
         self._arguments = Arguments(function)
         self.definition = ToolDefinition(
             name=function.__name__, description=description, parameters=self._arguments.schema
@@ -142,7 +144,7 @@ class _Answer:
         )
 
 
-def tool(function: Callable[..., Any], *, effect: Effect = "pure") -> Tool:
+def tool(function: Callable[..., Any], *, effect: Effect = "pure", reads: Reads = "public") -> Tool:
     """Make a tool of a function: `lambda_handler = tool(fetch)`.
 
     The function's name, docstring and signature are what the model gets to know, so every parameter
@@ -153,9 +155,12 @@ def tool(function: Callable[..., Any], *, effect: Effect = "pure") -> Tool:
     `effect` says what repeating a call means: "pure" may be repeated, "once" (sends, pays, writes) runs
     at most once per run and call; a call that was interrupted is reported to the model as unknown.
 
+    `reads` says whose data come out of it: "public" what everybody may see, "stack" what is the stack's own,
+    such as its inbox. Where a stack has many tenants only the runs of events get the latter.
+
     Raises TypeError for a function that a model cannot be told of.
     """
-    return Tool(function, effect)
+    return Tool(function, effect, reads)
 
 
 def this_call() -> ToolEvent | None:
