@@ -41,6 +41,14 @@ class _Redacting(LambdaPowertoolsFormatter):
             record.where = where(record.exc_info[1])
         return super().format(record)
 
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's name
+        """The words of an exception, where they are written at all.
+
+        To format them Python 3.11 parses source, which costs more than the line, and may raise SystemError
+        where another thread parses at the same moment.
+        """
+        return super().formatException(ei) if in_full() else ""
+
     def serialize(self, log: Any) -> str:
         if not in_full():
             log = {

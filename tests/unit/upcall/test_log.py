@@ -43,6 +43,22 @@ def test_an_exception_is_told_by_its_kind_and_its_place() -> None:
     assert "hunter2" not in lines.text
 
 
+def test_an_exception_is_not_put_into_words_that_nobody_will_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which parses source: beside another thread that does, Python 3.11 may raise SystemError there."""
+    parsed: list[object] = []
+    with written() as lines:
+        try:
+            raise ValueError("hunter2")
+        except ValueError:
+            record = logging.LogRecord("upcall", logging.ERROR, "", 1, "broken", (), sys.exc_info())
+            with monkeypatch.context() as patch:
+                patch.setattr(ast, "parse", lambda *given, **_: parsed.append(given))
+                line = logger.registered_formatter.format(record)
+
+    assert json.loads(line)["exception_name"] == "ValueError"
+    assert (parsed, lines.text) == ([], "")
+
+
 def test_at_the_level_debug_all_of_it_is_there() -> None:
     with written("DEBUG") as lines:
         try:
