@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from cli.clouds import RETENTION_DAYS
 from cli.load.order import Sent
 from upcall.errors import NotFound
 from upcall.run import Run
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 SETTLE_SECONDS = 60
 """An execution ends a moment after its run: it has yet to announce it."""
 
-RETENTION_DAYS = 30
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -34,11 +33,6 @@ class Verdict:
 
     lost: Sequence[str]
     doubled: Sequence[str]
-
-    @property
-    def good(self) -> bool:
-        """Whether there is nothing of either."""
-        return not self.lost and not self.doubled
 
 
 def settled(stack: "Stack") -> Mapping[str, Sequence[str]]:

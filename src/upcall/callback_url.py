@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from upcall import settings
 from upcall.errors import FieldError, InvalidInput, ToolError
-from upcall.web.addresses import check_place
+from upcall.web.addresses import check_authority, check_place
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -23,14 +23,11 @@ def _reason_against(url: str) -> str | None:
         return "callbacks are not set up here"
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError as error:
         return f"this is not a URL: {error}"
-    if not host or port == 0:
-        return "the URL names no host"
-    if parts.username is not None:
-        return "a URL must not hold a user name or a password"
     try:
+        check_authority(host, port, names_user=parts.username is not None)
         check_place(host, port or _PORTS[parts.scheme])
     except ToolError as error:
         return str(error)

@@ -34,7 +34,7 @@ LONGEST_WISH_SECONDS = 3600.0
 
 MAX_WORDS_CHARACTERS = 2000
 MAX_CODE_CHARACTERS = 200
-"""Of what a server says of an error: it passes through the workflow's state, and stands in the record."""
+"""Of what a server says: it passes through the workflow's state, and stands in the record."""
 
 _WORTH_REPEATING = {408, 409, 425, 429}
 """Besides all 5xx. 409 is a conversation that is locked for a moment."""

@@ -6,10 +6,7 @@ from typing import Any
 
 from upcall.errors import Refused
 from upcall.models import Failure, FailureStatus, Snapshot, ToolCall, Usage
-
-MAX_WORDS_CHARACTERS = 2000
-MAX_CODE_CHARACTERS = 200
-"""Of what a server says: it passes through the workflow's state, and stands in the record."""
+from upcall.openai_client import MAX_CODE_CHARACTERS, MAX_WORDS_CHARACTERS
 
 MAX_CALL_ID_BYTES = 250
 """It is part of a key of the table, of 1,024 bytes, and of a cursor of 256 characters."""

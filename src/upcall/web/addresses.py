@@ -65,10 +65,17 @@ def public_addresses(host: str, port: int, seconds: float) -> list[Any]:
     """
     check_place(host, port)
     found = [(family, sockaddr) for family, _, _, _, sockaddr in _resolved(host, port, seconds)]
-    for _, sockaddr in found:
-        if not _is_local(host, port) and not is_public(sockaddr[0]):
-            raise ToolError(f"{host} is not a public address")
+    if not _is_local(host, port) and not all(is_public(sockaddr[0]) for _, sockaddr in found):
+        raise ToolError(f"{host} is not a public address")
     return found
+
+
+def check_authority(host: str, port: int | None, *, names_user: bool) -> None:
+    """Raise ToolError for what a URL says where it should name a host, and at most a port."""
+    if not host or port == 0:
+        raise ToolError("the URL names no host")
+    if names_user:
+        raise ToolError("a URL must not hold a user name or a password")
 
 
 def check_place(host: str, port: int) -> None:

@@ -6,6 +6,7 @@ import httpx
 
 from upcall import settings
 from upcall.errors import ToolError
+from upcall.web.addresses import check_authority
 
 MAX_URL_CHARACTERS: Final = 4096
 
@@ -24,10 +25,7 @@ def checked_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
         raise ToolError(f"this is not a URL: {error}") from None
     if target.scheme not in ("http", "https"):
         raise ToolError("only http and https URLs can be fetched")
-    if not host or port == 0:
-        raise ToolError("the URL names no host")
-    if target.userinfo:
-        raise ToolError("a URL must not hold a user name or a password")
+    check_authority(host, port, names_user=bool(target.userinfo))
     _check_domain(host)
     return target.copy_with(fragment=None)
 
