@@ -6,20 +6,14 @@ The handlers are asked as API Gateway asks them. What fits the description or ne
 
 import base64
 import json
-import uuid
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
-import boto3
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.events import sample
 from support.nonsense import DEPTH, broken, fuzzed, like, nested, texts, values, written
-
-from local.cloud import LaptopCloud
-from local.functions import Context, function_environment
 
 Ask = Callable[[str, dict[str, Any]], dict[str, Any]]
 
@@ -42,21 +36,11 @@ ROUTES = ("get_run", "list_calls", "cancel_run")
 
 
 @pytest.fixture(scope="module")
-def ask(laptop: LaptopCloud) -> Ask:
+def ask(handle: Callable[..., Any]) -> Ask:
     """Ask a handler of the API. Runs that it accepts are recorded, and end at once."""
-    nothing = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
-    idle = boto3.client("stepfunctions").create_state_machine(
-        name=f"idle-{uuid.uuid4()}",
-        definition=json.dumps(nothing),
-        roleArn="arn:aws:iam::123456789012:role/idle",
-    )["stateMachineArn"]
-    by_handler = {each.handler: each for each in laptop.stack.functions.values()}
 
     def answer(handler: str, event: dict[str, Any]) -> dict[str, Any]:
-        function = by_handler[f"handlers.{handler}.lambda_handler"]
-        context = Context(function.name, 256, f"arn:aws:lambda:us-east-1:1:function:{handler}", 0)
-        with function_environment({**function.environment, "STATE_MACHINE_ARN": idle}):
-            found = import_module(f"handlers.{handler}").lambda_handler(event, context)
+        found = handle(handler, event)
         assert isinstance(json.loads(json.dumps(found))["body"], str)
         return dict(found)
 

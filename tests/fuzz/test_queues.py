@@ -5,7 +5,6 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import Any
 
 import boto3
@@ -16,7 +15,6 @@ from support.events import message, sample
 from support.nonsense import DEPTH, broken, fuzzed, like, nested, texts, values, written
 
 from local.cloud import LaptopCloud
-from local.functions import Context, function_environment
 from upcall.queues import REASON
 
 Give = Callable[[str, str], None]
@@ -31,28 +29,16 @@ DEEP = {"type": "json_schema", "json_schema": {"name": "n", "schema": nested(900
 
 
 @pytest.fixture(scope="module")
-def give(laptop: LaptopCloud) -> Iterator[Give]:
+def give(handle: Callable[..., Any]) -> Iterator[Give]:
     """Give a message to a handler, with dead letters of this module's own; none may come again."""
-    sqs, workflows = boto3.client("sqs"), boto3.client("stepfunctions")
+    sqs = boto3.client("sqs")
     letters = sqs.create_queue(QueueName=f"letters-{uuid.uuid4()}")["QueueUrl"]
-    nothing = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
-    idle = workflows.create_state_machine(
-        name=f"idle-{uuid.uuid4()}",
-        definition=json.dumps(nothing),
-        roleArn="arn:aws:iam::123456789012:role/idle",
-    )["stateMachineArn"]
-    by_handler = {each.handler: each for each in laptop.stack.functions.values()}
 
     def put(handler: str, body: str) -> None:
-        function = by_handler[f"handlers.{handler}.lambda_handler"]
         (record,) = sample(handler)["Records"]
         event = {"Records": [{**record, "messageId": uuid.uuid4().hex, "body": body}]}
         event["Records"][0]["attributes"]["SentTimestamp"] = str(int(time.time() * 1000))
-        context = Context(function.name, 256, f"arn:aws:lambda:us-east-1:1:function:{handler}", 0)
-        ours = {"STATE_MACHINE_ARN": idle, "DEAD_LETTER_QUEUE_URL": letters}
-        with function_environment({**function.environment, **ours}):
-            answer = import_module(f"handlers.{handler}").lambda_handler(event, context)
-        assert answer == {"batchItemFailures": []}
+        assert handle(handler, event, DEAD_LETTER_QUEUE_URL=letters) == {"batchItemFailures": []}
         found = sqs.receive_message(QueueUrl=letters, MessageAttributeNames=["All"], WaitTimeSeconds=0)
         for letter in found.get("Messages", []):
             sqs.delete_message(QueueUrl=letters, ReceiptHandle=letter["ReceiptHandle"])
@@ -122,9 +108,9 @@ def test_whatever_text_announces_an_ending_is_a_dead_letter(give: Give, body: st
 
 
 @pytest.mark.parametrize("event", [None, [], "\ud800", {"detail": 1}])
-def test_whatever_the_schedule_sends_the_sweeper_sweeps(laptop: LaptopCloud, event: Any) -> None:
-    function = next(f for f in laptop.stack.functions.values() if f.handler.startswith("handlers.sweep_runs"))
-    with function_environment(function.environment):
-        swept = import_module("handlers.sweep_runs").lambda_handler(event, None)
+def test_whatever_the_schedule_sends_the_sweeper_sweeps(
+    laptop: LaptopCloud, handle: Callable[..., Any], event: Any
+) -> None:
+    swept = handle("sweep_runs", event, STATE_MACHINE_ARN=laptop.stack.state_machine)
 
     assert swept["open"] >= swept["resumed"] + swept["given_to_close"]
