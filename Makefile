@@ -75,14 +75,14 @@ sam-build: $(SAM)  ## Build for `sam local`, which runs on this machine
 	@rm .aws-sam/local/build/template.yaml.before
 
 sam-local: install sam-build  ## Invoke every function in its container, and call the API, with SAM local
-	@$(BIN)/python -m local.sam_local
+	@$(BIN)/python -m local.sam.run_samples
 
 validate: $(SAM)  ## Check the template
 	$(SAM) validate --lint
 
 check-template: install .venv-checks/installed  ## Check the transformed template: cfn-lint, checkov, cdk-nag
 	@mkdir -p .aws-sam
-	@$(BIN)/python -m local.transformed .aws-sam/transformed.json
+	@$(BIN)/python -m local.transform_template .aws-sam/transformed.json
 	@.venv-checks/bin/python checks/template.py .aws-sam/transformed.json
 
 .venv-checks/installed: checks/requirements.txt

@@ -20,12 +20,12 @@ LIMIT = 1.2
 FLOOR = "from openai import OpenAI; OpenAI(api_key='x')"
 CLIENTS = """
 import sys
-if "upcall.openai_client" in sys.modules:
+if "upcall.run_apis.client" in sys.modules:
     from openai import OpenAI; OpenAI(api_key="x")
     import boto3; boto3.client("secretsmanager", region_name="us-east-1")
-if "upcall.store" in sys.modules:
+if "upcall.aws.run_repository" in sys.modules:
     import boto3; boto3.client("dynamodb", region_name="us-east-1")
-if "upcall.workflow" in sys.modules:
+if "upcall.aws.step_functions" in sys.modules:
     import boto3; boto3.client("stepfunctions", region_name="us-east-1")
 """
 

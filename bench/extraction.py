@@ -12,9 +12,9 @@ import trafilatura
 from rich.console import Console
 from rich.table import Table
 
-from local import pages
-from upcall.extraction.charset import characters
-from upcall.extraction.html import html
+from local import sample_pages
+from upcall.documents.charset import characters
+from upcall.documents.html import html
 
 ROUNDS = 15
 LIMIT = 1.1
@@ -39,8 +39,8 @@ def main() -> None:
 def samples() -> list[tuple[str, bytes]]:
     """Pages by name: the samples as they are, and each with its text 20 times."""
     found = []
-    for name in pages.names():
-        page = (pages.FOLDER / f"{name}.html").read_text("utf-8")
+    for name in sample_pages.names():
+        page = (sample_pages.FOLDER / f"{name}.html").read_text("utf-8")
         paragraphs = "".join(re.findall(r"<p>.*?</p>", page, re.DOTALL))
         long = page.replace(paragraphs[:80], paragraphs * 20 + paragraphs[:80], 1)
         found += [(name, page.encode()), (f"{name}, long", long.encode())]

@@ -6,9 +6,9 @@ Prices of us-east-1 as AWS lists them in November 2026, in dollars. OpenAI's tok
 from collections.abc import Iterable, Mapping
 from math import ceil
 
-from cli.history import Progress
-from upcall.models import LedgerEntry
-from upcall.run import Run
+from cli.execution_history import Progress
+from upcall.domain.run import Run
+from upcall.domain.tool_calls import LedgerEntry
 
 STATE_TRANSITION = 0.000025
 LAMBDA_GB_SECOND_ARM64 = 0.0000133334

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli import bench
-from cli.problems import Problem
-from upcall.errors import UpcallError
+from cli.commands import bench
+from cli.errors import Problem
+from upcall.domain.errors import UpcallError
 
 app = typer.Typer(
     help="Upcall runs OpenAI function calls on AWS without a server.",
@@ -73,8 +73,8 @@ def run(
     emulator. With --stack, runs there, with the user's AWS credentials. Exits with 1 if the run ends
     without a message.
     """
-    from cli.choosing import source
-    from cli.running import run_and_show
+    from cli.backends.choose import source
+    from cli.commands.run import run_and_show
 
     fields = {"assistant": assistant, "model": model, "run_api": api, "previous_run_id": previous}
     with source(stack, token) as runs:
@@ -91,8 +91,8 @@ def list_runs(
     as_json: Json = False,
 ) -> None:
     """List runs, newest first."""
-    from cli.choosing import source
-    from cli.render import print_json, run_list, status_of
+    from cli.backends.choose import source
+    from cli.terminal.render import print_json, run_list, status_of
 
     wanted = status_of(status)
     with source(stack, token) as runs:
@@ -111,8 +111,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a run: the record, the ledger of its tool calls, the message."""
-    from cli.choosing import source
-    from cli.render import print_json, whole_run
+    from cli.backends.choose import source
+    from cli.terminal.render import print_json, whole_run
 
     with source(stack, token) as runs:
         found = runs.shown(run_id)
@@ -132,8 +132,8 @@ def cancel(
     as_json: Json = False,
 ) -> None:
     """Cancel a run: upstream, in the workflow and in the table. One that has ended is refused."""
-    from cli.choosing import source
-    from cli.render import print_json
+    from cli.backends.choose import source
+    from cli.terminal.render import print_json
 
     with source(stack, token) as runs:
         ended = runs.cancelled(run_id)
@@ -151,8 +151,8 @@ def retry(
     as_json: Json = False,
 ) -> None:
     """Try a run again that ended without a message; what its tools have answered is not asked again."""
-    from cli.choosing import source
-    from cli.running import show as show_outcome
+    from cli.backends.choose import source
+    from cli.commands.run import show as show_outcome
 
     with source(stack, token) as runs:
         completed = show_outcome(runs.retried(run_id, err), out=out, err=err, as_json=as_json)
@@ -163,8 +163,8 @@ def retry(
 def list_tools(as_json: Json = False) -> None:
     """List the tools: what a model is told of each, what repeating a call means, what runs it."""
     import tools
-    from cli.render import print_json
-    from cli.tooling import described, tool_list
+    from cli.commands.tool import described, tool_list
+    from cli.terminal.render import print_json
 
     if as_json:
         print_json(out, [described(name) for name in tools.names()])
@@ -181,8 +181,8 @@ def tool(
     as_json: Json = False,
 ) -> None:
     """Call a tool without a model, and print what a model would read. Exits with 1 if that is an error."""
-    from cli.render import print_json
-    from cli.tooling import call
+    from cli.commands.tool import call
+    from cli.terminal.render import print_json
 
     answer = call(name, arguments or [])
     if as_json:
@@ -198,7 +198,7 @@ def send_event(
     file: Annotated[Path, typer.Argument(help="A file of JSON, such as those in events/messages.")],
 ) -> None:
     """Send an event to the laptop cloud that `upcall local` keeps up; `upcall list` shows what it starts."""
-    from cli.sending import send_event as send
+    from cli.commands.send_event import send_event as send
 
     out.print(f"sent to {send(file)}", soft_wrap=True)
 
@@ -213,7 +213,7 @@ def fire(
     ] = None,
 ) -> None:
     """Do now what a clock does on AWS, on the laptop cloud that `upcall local` keeps up."""
-    from cli.sending import fire as fire_now
+    from cli.commands.send_event import fire as fire_now
 
     out.print(fire_now(what, urls or []), soft_wrap=True)
 
@@ -224,7 +224,7 @@ def listen(
     as_json: Json = False,
 ) -> None:
     """Take the callbacks of runs on the laptop cloud, check their signatures and print them."""
-    from cli.listening import listen as take
+    from cli.commands.listen import listen as take
 
     take(port, out=out, err=err, as_json=as_json)
 
@@ -244,7 +244,7 @@ def local(
     With --sam it is one that starts empty, drives runs on the emulator alone, and answers functions in
     containers as events/env.json tells them (docs/sam-local.md).
     """
-    from cli.keeping import keep_up
+    from cli.commands.local import keep_up
 
     keep_up(api_port, aws_port, out=out, err=err, as_json=as_json, sam=sam)
 
@@ -262,8 +262,13 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from cli.doctor import examine_laptop, examine_stack, is_bad, show
-    from cli.render import print_json
+    from cli.commands.doctor import (
+        examine_laptop,
+        examine_stack,
+        is_bad,
+        show,
+    )
+    from cli.terminal.render import print_json
 
     findings = examine_stack(stack) if stack else examine_laptop()
     if as_json:

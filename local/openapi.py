@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-from handlers.describe_api import description
+from handlers.describe_api import handle_description_request
 
 
 def described() -> str:
     """The description of the API, as its function gives it."""
-    return str(description().body)
+    return str(handle_description_request().body)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,12 @@ from samtranslator.metrics.method_decorator import MetricsMethodWrapperSingleton
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from local.profile import AWS_ENVIRONMENT, ROOT, STACK_NAME, aws_environment
+from local.config import (
+    AWS_ENVIRONMENT,
+    ROOT,
+    STACK_NAME,
+    aws_environment,
+)
 
 CODE_BUCKET = "upcall-code"
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.events import FunctionError, Invoke
-from support.hearing import Hearing
-from support.used_rights import UsedRights
+from support.event_listener import EventListener
+from support.sample_events import FunctionError, Invoke
+from support.used_permissions import UsedRights
 
-from local.cloud import LaptopCloud
-from local.profile import Profile
+from local.config import Profile
+from local.stack import LocalStack
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def used_rights() -> UsedRights:
 def laptop(
     tmp_path_factory: pytest.TempPathFactory,
     used_rights: UsedRights,  # it must be there before the first client is
-) -> Iterator[LaptopCloud]:
+) -> Iterator[LocalStack]:
     """The laptop cloud, in a hurry: a model that thinks for 20 ms, polled as often."""
     profile = Profile(
         state_folder=tmp_path_factory.mktemp("state"),
@@ -34,12 +34,12 @@ def laptop(
         poll_after_ms=20,
         parameters={"PollWindowSeconds": "3"},
     )
-    with LaptopCloud(profile) as cloud:
+    with LocalStack(profile) as cloud:
         yield cloud
 
 
 @pytest.fixture(scope="session")
-def invoke(laptop: LaptopCloud) -> Invoke:
+def invoke(laptop: LocalStack) -> Invoke:
     """Invoke a function by its logical id, as Lambda would. Raises FunctionError."""
 
     def call(logical_id: str, event: dict[str, Any]) -> Any:
@@ -54,8 +54,8 @@ def invoke(laptop: LaptopCloud) -> Invoke:
 
 
 @pytest.fixture
-def hearing(laptop: LaptopCloud) -> Iterator[Hearing]:
+def hearing(laptop: LocalStack) -> Iterator[EventListener]:
     """What the bus announces while a test goes on."""
-    ear = Hearing(laptop)
+    ear = EventListener(laptop)
     yield ear
     ear.stop()

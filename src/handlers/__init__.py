@@ -1,1 +1,1 @@
-"""One file per Lambda of the workflow and of the API."""
+"""One file per Lambda: parse the event, call one use case with its real dependencies, return the result."""

@@ -1,43 +1,32 @@
-"""State "Create run": starts the run upstream, once, and says what the workflow may do for it."""
+"""State "Create run": creates the run upstream, once, and tells the workflow its tools, limits and counters."""
 
 import tools
-from upcall import driving
-from upcall.assistants import Limits, assistant
-from upcall.caller import sees_stacks_own
-from upcall.models import Model
-from upcall.step import step
-from upcall.store import run_store
+from upcall import config
+from upcall.aws.run_repository import run_repository
+from upcall.domain.model import Model
+from upcall.lambda_runtime.workflow_task import workflow_task
+from upcall.run_apis import get_run_api
+from upcall.run_apis.client import load_sdk
+from upcall.use_cases.create_run import RunCreated, create_run
+
+load_sdk()
 
 
 class CreateRun(Model):
-    """The run to create."""
+    """The run to create, and how many seconds ago its execution was started."""
 
     run_id: str
+    seconds: float
 
 
-class RunCreated(driving.Attempt):
-    """Where the run lives upstream, or how long to wait, or a refusal; its tools, limits and figures."""
-
-    tools: tuple[str, ...]
-    limits: Limits
-    round: int
-    tokens: int
-    tool_calls: int
-
-
-@step
+@workflow_task
 def lambda_handler(event: CreateRun) -> RunCreated:
-    """Create the run; one that an earlier try has created already is taken as it is."""
-    run = run_store().get(event.run_id)
-    chosen = assistant(run.assistant)
-    allowed = tools.allowed(chosen.tools, stacks_own=sees_stacks_own(run))
-    definitions = tools.definitions(allowed)
-    came = driving.attempt(lambda: driving.create(run, chosen, definitions))
-    return RunCreated(
-        **dict(came),
-        tools=allowed,
-        limits=run.limits,
-        round=run.round,
-        tokens=run.usage.total_tokens,
-        tool_calls=run.tool_calls,
+    """Create the run, unless an earlier try has done so."""
+    return create_run(
+        event.run_id,
+        event.seconds,
+        one_tenant=config.one_tenant(),
+        repository=run_repository(),
+        get_run_api=get_run_api,
+        tools=tools,
     )

@@ -1,14 +1,22 @@
-"""GET /openapi.json: what the API takes and gives. GET /health: that it answers."""
+"""GET /openapi.json: the API's description. GET /health: that it answers."""
 
 from http import HTTPStatus
+from importlib import import_module
+from pathlib import Path
 
-from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from upcall.http import answer, answers, handler, http_api, openapi
-from upcall.models import Model
+from upcall.domain.model import Model
+from upcall.lambda_runtime.http_api import (
+    describe_responses,
+    http_api,
+    json_response,
+    lambda_handler_of,
+    merge_descriptions,
+)
 
 app = http_api()
-lambda_handler = handler(app)
+lambda_handler = lambda_handler_of(app)
 
 
 class Health(Model):
@@ -17,25 +25,23 @@ class Health(Model):
     status: str = "ok"
 
 
-@app.get("/health", operation_id="health", responses=answers(HTTPStatus.OK, Health, "The API answers."))
-def health() -> Response[str]:
+@app.get(
+    "/health",
+    operation_id="health",
+    responses=describe_responses(HTTPStatus.OK, Health, "The API answers."),
+)
+def handle_health_request() -> Response[str]:
     """Say that the API answers; the one route that is open to all."""
-    return answer(HTTPStatus.OK, Health())
+    return json_response(HTTPStatus.OK, Health())
 
 
 @app.get("/openapi.json", include_in_schema=False)
-def description() -> Response[str]:
-    """Describe the API."""
-    from handlers import (
-        cancel_run,
-        get_run,
-        list_assistants,
-        list_calls,
-        list_runs,
-        list_tools,
-        retry_run,
-        start_run,
-    )
-
-    routes = (start_run, list_runs, get_run, list_calls, cancel_run, retry_run, list_tools, list_assistants)
-    return openapi(*(module.app for module in routes), app)
+def handle_description_request() -> Response[str]:
+    """Describe the API: the routes of every handler in this folder."""
+    modules = [
+        import_module(f"handlers.{path.stem}") for path in sorted(Path(__file__).parent.glob("[!_]*.py"))
+    ]
+    apps = [
+        module.app for module in modules if isinstance(getattr(module, "app", None), APIGatewayHttpResolver)
+    ]
+    return merge_descriptions(*apps)

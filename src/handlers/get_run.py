@@ -6,21 +6,33 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from upcall.http import RunId, answer, answers, handler, http_api
-from upcall.run import RunView
-from upcall.waiting import ended_run
+from upcall.aws.run_repository import run_repository
+from upcall.domain.views import RunView
+from upcall.lambda_runtime.caller_identity import current_caller
+from upcall.lambda_runtime.clock import SystemClock
+from upcall.lambda_runtime.http_api import (
+    RunId,
+    describe_responses,
+    http_api,
+    json_response,
+    lambda_handler_of,
+)
+from upcall.use_cases.get_run import get_run
 
 app = http_api()
-lambda_handler = handler(app)
+lambda_handler = lambda_handler_of(app)
 
-WAIT = "Seconds to wait for the run to end; the answer comes as soon as it has."
+WAIT = "Seconds to wait for the run to end; the response comes as soon as it has."
 
 
 @app.get(
     "/runs/<run_id>",
     operation_id="get_run",
-    responses=answers(HTTPStatus.OK, RunView, "The run.", HTTPStatus.NOT_FOUND),
+    responses=describe_responses(HTTPStatus.OK, RunView, "The run.", HTTPStatus.NOT_FOUND),
 )
-def get_run(run_id: RunId, wait: Annotated[int, Query(ge=0, le=25, description=WAIT)] = 0) -> Response[str]:
+def handle_request(
+    run_id: RunId, wait: Annotated[int, Query(ge=0, le=25, description=WAIT)] = 0
+) -> Response[str]:
     """Show a run."""
-    return answer(HTTPStatus.OK, ended_run(run_id, wait))
+    view = get_run(run_id, wait, current_caller(), repository=run_repository(), clock=SystemClock())
+    return json_response(HTTPStatus.OK, view)

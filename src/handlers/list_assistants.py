@@ -1,15 +1,20 @@
-"""GET /assistants: the assistants that there are."""
+"""GET /assistants: the assistants of the deployment."""
 
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
-from upcall.assistants import Assistant, assistants
-from upcall.http import answer, answers, handler, http_api
-from upcall.models import Model
+from upcall.domain.assistants import Assistant, all_assistants
+from upcall.domain.model import Model
+from upcall.lambda_runtime.http_api import (
+    describe_responses,
+    http_api,
+    json_response,
+    lambda_handler_of,
+)
 
 app = http_api()
-lambda_handler = handler(app)
+lambda_handler = lambda_handler_of(app)
 
 
 class AssistantList(Model):
@@ -21,8 +26,8 @@ class AssistantList(Model):
 @app.get(
     "/assistants",
     operation_id="list_assistants",
-    responses=answers(HTTPStatus.OK, AssistantList, "The assistants."),
+    responses=describe_responses(HTTPStatus.OK, AssistantList, "The assistants."),
 )
-def list_assistants() -> Response[str]:
+def handle_request() -> Response[str]:
     """List the assistants."""
-    return answer(HTTPStatus.OK, AssistantList(assistants=tuple(assistants().values())))
+    return json_response(HTTPStatus.OK, AssistantList(assistants=tuple(all_assistants().values())))

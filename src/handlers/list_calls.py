@@ -6,30 +6,36 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from upcall.caller import callers_run
-from upcall.http import RunId, answer, answers, handler, http_api
-from upcall.run import CallList
-from upcall.run_index import LIST_LIMIT
-from upcall.store import run_store
+from upcall.aws.run_repository import run_repository
+from upcall.domain.views import MAX_PAGE_SIZE, CallList
+from upcall.lambda_runtime.caller_identity import current_caller
+from upcall.lambda_runtime.http_api import (
+    RunId,
+    describe_responses,
+    http_api,
+    json_response,
+    lambda_handler_of,
+)
+from upcall.use_cases.list_calls import list_calls
 
 app = http_api()
-lambda_handler = handler(app)
+lambda_handler = lambda_handler_of(app)
 
 Cursor = Annotated[
-    str | None, Query(max_length=256, pattern="^[0-9]{4}#", description="The next_cursor of the part before.")
+    str | None, Query(max_length=256, pattern="^[0-9]{4}#", description="The next_cursor of the page before.")
 ]
 
 
 @app.get(
     "/runs/<run_id>/calls",
     operation_id="list_calls",
-    responses=answers(HTTPStatus.OK, CallList, "A part of the ledger.", HTTPStatus.NOT_FOUND),
+    responses=describe_responses(HTTPStatus.OK, CallList, "A page of the ledger.", HTTPStatus.NOT_FOUND),
 )
-def list_calls(
+def handle_request(
     run_id: RunId,
-    limit: Annotated[int, Query(ge=1, le=LIST_LIMIT, description="At most so many.")] = 20,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Calls per page.")] = 20,
     cursor: Cursor = None,
 ) -> Response[str]:
-    """List the tool calls of a run that were answered, with their outputs, round by round."""
-    run = callers_run(run_id)
-    return answer(HTTPStatus.OK, run_store().calls(run.run_id, limit, cursor))
+    """List the answered tool calls of a run with their outputs, round by round."""
+    page = list_calls(run_id, limit, cursor, current_caller(), repository=run_repository())
+    return json_response(HTTPStatus.OK, page)

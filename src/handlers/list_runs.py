@@ -1,4 +1,4 @@
-"""GET /runs: the runs, newest first."""
+"""GET /runs: the caller's runs, newest first."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -6,26 +6,36 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from upcall.caller import seen_by_caller
-from upcall.http import answer, answers, handler, http_api
-from upcall.models import Status
-from upcall.run import RunList
-from upcall.run_index import LIST_LIMIT
-from upcall.store import run_store
+from upcall.aws.run_repository import run_repository
+from upcall.domain.status import Status
+from upcall.domain.views import MAX_PAGE_SIZE, RunList
+from upcall.lambda_runtime.caller_identity import current_caller
+from upcall.lambda_runtime.http_api import (
+    describe_responses,
+    http_api,
+    json_response,
+    lambda_handler_of,
+)
+from upcall.use_cases.list_runs import list_runs
 
 app = http_api()
-lambda_handler = handler(app)
+lambda_handler = lambda_handler_of(app)
 
 Cursor = Annotated[
-    str | None, Query(pattern="^run_0[0-9a-f]{11,27}$", description="The next_cursor of the part before.")
+    str | None, Query(pattern="^run_0[0-9a-f]{11,27}$", description="The next_cursor of the page before.")
 ]
 
 
-@app.get("/runs", operation_id="list_runs", responses=answers(HTTPStatus.OK, RunList, "A part of the list."))
-def list_runs(
+@app.get(
+    "/runs",
+    operation_id="list_runs",
+    responses=describe_responses(HTTPStatus.OK, RunList, "A page of the list."),
+)
+def handle_request(
     status: Annotated[Status | None, Query(description="Only runs of this status.")] = None,
-    limit: Annotated[int, Query(ge=1, le=LIST_LIMIT, description="At most so many.")] = 20,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Runs per page.")] = 20,
     cursor: Cursor = None,
 ) -> Response[str]:
-    """List the caller's runs, newest first. A part may be short or empty; the last has no next_cursor."""
-    return answer(HTTPStatus.OK, run_store().index.listed(status, limit, cursor, seen_by_caller()))
+    """List the caller's runs, newest first. A page may be short or empty; the last has no next_cursor."""
+    page = list_runs(status, limit, cursor, current_caller(), repository=run_repository())
+    return json_response(HTTPStatus.OK, page)

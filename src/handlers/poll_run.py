@@ -1,28 +1,35 @@
-"""State "Poll run": watches the run for one poll window and says how it stands."""
+"""State "Poll run": polls the run upstream for one poll window, and returns its status."""
 
-from upcall import settings
-from upcall.driving import refusal
-from upcall.errors import Refused
-from upcall.models import Handle, Model, Snapshot, Usage
-from upcall.polling import watch
-from upcall.run_apis import run_api
-from upcall.step import step
+from upcall import config
+from upcall.domain.limits import Counters, Limits
+from upcall.domain.model import Model
+from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
+from upcall.lambda_runtime.clock import SystemClock
+from upcall.lambda_runtime.workflow_task import workflow_task
+from upcall.run_apis import get_run_api
+from upcall.run_apis.client import load_sdk
+from upcall.use_cases.poll_run import poll_run
+
+load_sdk()
 
 
 class PollRun(Model):
-    """The run to watch, where it lives upstream, and how long it may still take."""
+    """The run to poll, where it lives upstream, its limits and what it has used of them."""
 
     run_id: str
-    handle: Handle
-    seconds_left: float
+    upstream_run: UpstreamRun
+    limits: Limits
+    counters: Counters
 
 
-@step
-def lambda_handler(event: PollRun) -> Snapshot:
-    """Return as soon as something changes, or when the window closes."""
-    api = run_api(event.handle.run_api)
-    window = min(settings.poll_window_seconds(), max(event.seconds_left, 0))
-    try:
-        return watch(lambda: api.poll(event.handle), window)
-    except Refused as error:
-        return Snapshot.failed(refusal(error), Usage())
+@workflow_task
+def lambda_handler(event: PollRun) -> UpstreamSnapshot:
+    """Return as soon as something changes, or when the window ends."""
+    return poll_run(
+        event.upstream_run,
+        event.limits,
+        event.counters,
+        config.poll_window_seconds(),
+        get_run_api=get_run_api,
+        clock=SystemClock(),
+    )

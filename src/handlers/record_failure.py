@@ -4,31 +4,40 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from upcall.causes import in_words
-from upcall.driving import REFUSED
-from upcall.models import Failure, Handle, Model, Usage
-from upcall.run import Ending
-from upcall.run_apis import run_api
-from upcall.step import step
-from upcall.store import run_store
+from upcall.aws.run_repository import run_repository
+from upcall.domain.events import RunEndedEvent
+from upcall.domain.failure import Failure, parse_caught_error
+from upcall.domain.model import Model
+from upcall.domain.upstream_run import UpstreamRun
+from upcall.domain.usage import Usage
+from upcall.lambda_runtime.clock import SystemClock
+from upcall.lambda_runtime.workflow_task import workflow_task
+from upcall.run_apis import get_run_api
+from upcall.run_apis.client import load_sdk
+from upcall.use_cases.record_failure import record_failure
+
+load_sdk()
 
 
 class RecordFailure(Model):
-    """Why the run ends, and whether it may still be at work upstream."""
+    """Why the run ends, and whether it may still be running upstream."""
 
     run_id: str
-    failure: Annotated[Failure, BeforeValidator(in_words)]
-    handle: Handle | None = None
+    failure: Annotated[Failure, BeforeValidator(parse_caught_error)]
+    upstream_run: UpstreamRun | None = None
     still_running: bool = False
     usage: Usage = Usage()
 
 
-@step
-def lambda_handler(event: RecordFailure) -> Ending:
-    """Record the failure, then cancel upstream; a run that has ended already keeps its ending."""
-    run = run_store().get(event.run_id)
-    if not run.ended:
-        run = run_store().failed(run, event.failure, event.usage)
-    if (event.still_running or event.failure.code == REFUSED) and run.handle is not None:
-        run_api(run.run_api).cancel(run.handle)
-    return Ending.of(run, run_store().message(run))
+@workflow_task
+def lambda_handler(event: RecordFailure) -> RunEndedEvent:
+    """Record the failure; a run that has ended already keeps its status."""
+    return record_failure(
+        event.run_id,
+        event.failure,
+        event.usage,
+        still_running=event.still_running,
+        repository=run_repository(),
+        get_run_api=get_run_api,
+        clock=SystemClock(),
+    )

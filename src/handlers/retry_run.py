@@ -1,25 +1,41 @@
-"""POST /runs/{run_id}/retry: tries a run again that has ended without a message."""
+"""POST /runs/{run_id}/retry: retries a run that ended without a message."""
 
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
-from upcall.http import RunId, answer, answers, handler, http_api
-from upcall.retry import retry
-from upcall.run import RunView
+from upcall.aws import step_functions
+from upcall.aws.run_repository import run_repository
+from upcall.domain.views import RunView
+from upcall.lambda_runtime.caller_identity import current_caller
+from upcall.lambda_runtime.http_api import (
+    RunId,
+    describe_responses,
+    http_api,
+    json_response,
+    lambda_handler_of,
+)
+from upcall.run_apis import get_run_api
+from upcall.use_cases.retry_run import retry_run
 
 app = http_api()
-lambda_handler = handler(app)
+lambda_handler = lambda_handler_of(app)
 
 
 @app.post(
     "/runs/<run_id>/retry",
     operation_id="retry_run",
-    responses=answers(
+    responses=describe_responses(
         HTTPStatus.ACCEPTED, RunView, "The run, queued again.", HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT
     ),
 )
-def retry_run(run_id: RunId) -> Response[str]:
-    """Try a run again that has ended without a message; what its tools have answered is not asked again."""
-    shown = RunView.of(retry(run_id), None)
-    return answer(HTTPStatus.ACCEPTED, shown, Location=f"/runs/{run_id}")
+def handle_request(run_id: RunId) -> Response[str]:
+    """Retry a run that ended without a message; tools that have answered are not called again."""
+    run = retry_run(
+        run_id,
+        current_caller(),
+        repository=run_repository(),
+        get_run_api=get_run_api,
+        workflow=step_functions,
+    )
+    return json_response(HTTPStatus.ACCEPTED, RunView.of(run, None), Location=f"/runs/{run_id}")

@@ -1,30 +1,32 @@
-"""State "Save message": stores the final message of a completed run, once."""
+"""State "Save message": saves the final message of a completed run, once."""
 
-from upcall.driving import refusal
-from upcall.errors import Refused
-from upcall.models import Handle, Model, Usage
-from upcall.run import Ending
-from upcall.run_apis import run_api
-from upcall.step import step
-from upcall.store import run_store
+from upcall.aws.run_repository import run_repository
+from upcall.domain.events import RunEndedEvent
+from upcall.domain.model import Model
+from upcall.domain.upstream_run import UpstreamRun
+from upcall.lambda_runtime.clock import SystemClock
+from upcall.lambda_runtime.workflow_task import workflow_task
+from upcall.run_apis import get_run_api
+from upcall.run_apis.client import load_sdk
+from upcall.use_cases.save_message import save_message
+
+load_sdk()
 
 
 class SaveMessage(Model):
     """The completed run, and where it lives upstream."""
 
     run_id: str
-    handle: Handle
+    upstream_run: UpstreamRun
 
 
-@step
-def lambda_handler(event: SaveMessage) -> Ending:
-    """Store the message, or that the server refused it; a run that has ended already stays as it is."""
-    run = run_store().get(event.run_id)
-    if not run.ended:
-        try:
-            message = run_api(event.handle.run_api).message(event.handle)
-        except Refused as error:
-            run = run_store().failed(run, refusal(error), Usage())
-        else:
-            run = run_store().completed(run, message)
-    return Ending.of(run, run_store().message(run))
+@workflow_task
+def lambda_handler(event: SaveMessage) -> RunEndedEvent:
+    """Save the message; a run that has ended already stays as it is."""
+    return save_message(
+        event.run_id,
+        event.upstream_run,
+        repository=run_repository(),
+        get_run_api=get_run_api,
+        clock=SystemClock(),
+    )

@@ -1,4 +1,4 @@
-"""POST /runs: takes a request, writes the record, starts the workflow, answers 202. Never calls OpenAI."""
+"""POST /runs: records the run, starts the workflow, returns 202. Never calls OpenAI."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -6,22 +6,34 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header
 
-from upcall.caller import caller
-from upcall.http import answer, answers, handler, http_api
-from upcall.models import Model, Status
-from upcall.run_request import RunRequest
-from upcall.start import start
+from upcall import config
+from upcall.aws import step_functions
+from upcall.aws.run_repository import run_repository
+from upcall.domain.model import Model
+from upcall.domain.run_request import RunRequest
+from upcall.domain.status import Status
+from upcall.lambda_runtime.caller_identity import current_caller
+from upcall.lambda_runtime.clock import SystemClock
+from upcall.lambda_runtime.http_api import (
+    describe_responses,
+    http_api,
+    json_response,
+    lambda_handler_of,
+)
+from upcall.run_apis import get_run_api
+from upcall.use_cases.start_run import RunDefaults, start_run
+from upcall.web.callback_urls import check_callback_url
 
 app = http_api()
-lambda_handler = handler(app)
+lambda_handler = lambda_handler_of(app)
 
-KEY = "The same key with the same request gives the same run; with another request it is refused."
-REFUSALS = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
-ACCEPTED = "The run was accepted; Location says where it is to be seen."
+KEY = "The same key with the same request returns the same run; with another request it is rejected."
+ERRORS = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
+ACCEPTED = "The run was accepted; Location is its URL."
 
 
 class RunAccepted(Model):
-    """The answer: the run's id, and how it stands."""
+    """The run's id and status."""
 
     run_id: str
     status: Status
@@ -30,15 +42,25 @@ class RunAccepted(Model):
 @app.post(
     "/runs",
     operation_id="start_run",
-    responses=answers(HTTPStatus.ACCEPTED, RunAccepted, ACCEPTED, *REFUSALS),
+    responses=describe_responses(HTTPStatus.ACCEPTED, RunAccepted, ACCEPTED, *ERRORS),
 )
-def start_run(
+def handle_request(
     request: Annotated[RunRequest, Body()],
     idempotency_key: Annotated[
         str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, description=KEY)
     ] = None,
 ) -> Response[str]:
     """Start a run."""
-    run = start(request, caller(), idempotency_key)
+    run = start_run(
+        request,
+        current_caller(),
+        idempotency_key,
+        defaults=RunDefaults(config.model(), config.run_api()),
+        repository=run_repository(),
+        get_run_api=get_run_api,
+        workflow=step_functions,
+        check_callback_url=check_callback_url,
+        clock=SystemClock(),
+    )
     accepted = RunAccepted(run_id=run.run_id, status=run.status)
-    return answer(HTTPStatus.ACCEPTED, accepted, Location=f"/runs/{run.run_id}")
+    return json_response(HTTPStatus.ACCEPTED, accepted, Location=f"/runs/{run.run_id}")

@@ -1,17 +1,41 @@
-"""Messages of the request queue: each starts a run, or goes to the dead letters with the reason."""
+"""Messages of the request queue: starts the run that each asks for."""
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from upcall.errors import InvalidInput, KeyReused
-from upcall.incoming import start_from_message
-from upcall.messages import messages
-from upcall.queues import bury_request
+from upcall import config
+from upcall.aws import step_functions
+from upcall.aws.run_repository import run_repository
+from upcall.aws.sqs import send_to_dead_letter_queue
+from upcall.domain.caller import EVENTS, Caller
+from upcall.domain.errors import IdempotencyKeyConflict, InvalidInput
+from upcall.domain.run import Run
+from upcall.domain.run_request import RunRequest
+from upcall.lambda_runtime.clock import SystemClock
+from upcall.lambda_runtime.sqs_batch import sqs_batch
+from upcall.run_apis import get_run_api
+from upcall.use_cases.start_run import RunDefaults, start_run
+from upcall.use_cases.start_run_from_event import start_run_from_event
+from upcall.web.callback_urls import check_callback_url
 
 
-@messages
+@sqs_batch
 def lambda_handler(record: SQSRecord) -> None:
-    """Start the run that a message asks for; one that nobody can read is not tried again."""
+    """Start one run. A message that asks for none goes to the dead-letter queue with the reason."""
     try:
-        start_from_message(record.body, record.message_id)
-    except (InvalidInput, KeyReused) as error:
-        bury_request(record.body, str(error))
+        start_run_from_event(record.body, record.message_id, _start_run)
+    except (InvalidInput, IdempotencyKeyConflict) as error:
+        send_to_dead_letter_queue(config.dead_letter_queue_url(), record.body, str(error))
+
+
+def _start_run(request: RunRequest, idempotency_key: str) -> Run:
+    return start_run(
+        request,
+        Caller(EVENTS, one_tenant=config.one_tenant()),
+        idempotency_key,
+        defaults=RunDefaults(config.model(), config.run_api()),
+        repository=run_repository(),
+        get_run_api=get_run_api,
+        workflow=step_functions,
+        check_callback_url=check_callback_url,
+        clock=SystemClock(),
+    )

@@ -1,34 +1,49 @@
-"""State "Submit tool outputs": answers every call of a round at once and writes the ledger."""
+"""State "Submit tool outputs": submits all outputs of a round at once, and writes them to the ledger."""
 
 import tools
-from upcall import driving
-from upcall.assistants import assistant
-from upcall.caller import sees_stacks_own
-from upcall.models import Handle, Model, ToolCall, ToolOutput, Usage
-from upcall.step import step
-from upcall.store import run_store
+from upcall import config
+from upcall.aws.run_repository import run_repository
+from upcall.domain.model import Model
+from upcall.domain.tool_calls import ToolCall
+from upcall.domain.upstream_run import UpstreamRun
+from upcall.domain.usage import Usage
+from upcall.lambda_runtime.workflow_task import workflow_task
+from upcall.run_apis import get_run_api
+from upcall.run_apis.client import load_sdk
+from upcall.use_cases.submit_tool_outputs import submit_tool_outputs
+from upcall.use_cases.upstream_request import UpstreamResult
+
+load_sdk()
 
 
 class SubmitToolOutputs(Model):
-    """A round: its number from 1 on, its calls, what came of each in the same order, the turn's tokens."""
+    """A round: its number from 1 on, its calls, each one's result in the same order, and the tokens of its turn.
+
+    `seconds` is how long ago the execution was started.
+    """
 
     run_id: str
-    handle: Handle
+    upstream_run: UpstreamRun
     round: int
     tool_calls: tuple[ToolCall, ...]
     tool_outputs: tuple[object, ...]
     usage: Usage
+    seconds: float
 
 
-@step
-def lambda_handler(event: SubmitToolOutputs) -> driving.Attempt:
-    """Submit the outputs; a round that an earlier try has submitted is not submitted again."""
-    run = run_store().get(event.run_id)
-    if run.handle is not None and run.round >= event.round:
-        return driving.Attempt(handle=run.handle)
-    chosen = assistant(run.assistant)
-    definitions = tools.definitions(tools.allowed(chosen.tools, stacks_own=sees_stacks_own(run)))
-    outputs = tuple(map(ToolOutput.given, event.tool_calls, event.tool_outputs))
-    round_ = (event.handle, event.tool_calls, outputs, event.usage)
-    came = driving.attempt(lambda: driving.submit(run, chosen, definitions, *round_))
-    return came.model_copy(update={"handle": came.handle or event.handle})
+@workflow_task
+def lambda_handler(event: SubmitToolOutputs) -> UpstreamResult:
+    """Submit the outputs, unless an earlier try has done so."""
+    return submit_tool_outputs(
+        event.run_id,
+        event.upstream_run,
+        event.round,
+        event.tool_calls,
+        event.tool_outputs,
+        event.usage,
+        event.seconds,
+        one_tenant=config.one_tenant(),
+        repository=run_repository(),
+        get_run_api=get_run_api,
+        tools=tools,
+    )

@@ -1,13 +1,18 @@
-"""By schedule: finds runs that nothing works on any more, and has them resumed or closed."""
+"""By schedule: finds open runs that no execution works on; resumes them, or has them closed."""
 
 from typing import Any
 
-from upcall.log import logger
-from upcall.sweeping import sweep
+from upcall.aws import sqs, step_functions
+from upcall.aws.run_repository import run_repository
+from upcall.lambda_runtime.clock import SystemClock
+from upcall.observability.logging import logger
+from upcall.use_cases.sweep_runs import sweep_runs
 
 
 def lambda_handler(_: object, __: object) -> dict[str, Any]:
-    """Sweep once; gives the figures."""
-    swept = sweep().model_dump()
-    logger.info("swept", **swept)
-    return swept
+    """Check all open runs once. Returns the counts."""
+    result = sweep_runs(
+        repository=run_repository(), workflow=step_functions, ended_executions=sqs, clock=SystemClock()
+    ).model_dump()
+    logger.info("runs swept", **result)
+    return result

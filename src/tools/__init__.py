@@ -1,11 +1,11 @@
-"""The tools: one file each, found by looking here. Nothing else lives in this folder."""
+"""The tools: one file each, found by folder."""
 
 from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from upcall.models import ToolDefinition
+from upcall.domain.tool_calls import ToolDefinition
 from upcall.tool import Tool
 
 
@@ -19,15 +19,15 @@ def find(name: str) -> Tool:
     """The tool of that name."""
     found = import_module(f"tools.{name}").lambda_handler
     if not isinstance(found, Tool) or found.definition.name != name:
-        raise TypeError(f"tools/{name}.py must say: lambda_handler = tool({name})")
+        raise TypeError(f"tools/{name}.py must define: lambda_handler = tool({name})")
     return found
 
 
-def allowed(wanted: Iterable[str], *, stacks_own: bool) -> tuple[str, ...]:
-    """Those of the wanted tools that a run may use. `stacks_own`: it may read what is the stack's own."""
-    return tuple(name for name in wanted if stacks_own or find(name).reads == "public")
+def allowed(names: Iterable[str], *, may_read_stack_data: bool) -> tuple[str, ...]:
+    """Those of the named tools that a run may use. Some read data of the stack itself, such as its inbox."""
+    return tuple(name for name in names if may_read_stack_data or find(name).reads == "public")
 
 
-def definitions(wanted: Iterable[str]) -> list[ToolDefinition]:
-    """What the model gets to know of the wanted tools."""
-    return [find(name).definition for name in wanted]
+def definitions(names: Iterable[str]) -> list[ToolDefinition]:
+    """The named tools as the model sees them."""
+    return [find(name).definition for name in names]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from upcall.paging import MAX_CHARACTERS, Piece
+from upcall.documents.paging import MAX_CHARACTERS, Piece
 from upcall.tool import tool
 
 
@@ -22,7 +22,7 @@ def fetch(
 
     A long text comes in pieces: if next_offset is a number, call again with it as the offset.
     """
-    from upcall.extraction import read
+    from upcall.documents import read
     from upcall.web.download import download
 
     found = download(url)

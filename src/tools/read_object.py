@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from upcall.errors import NotFound, ToolError
-from upcall.paging import MAX_CHARACTERS, Piece
+from upcall.documents.paging import MAX_CHARACTERS, Piece
+from upcall.domain.errors import NotFound, ToolError
 from upcall.tool import tool
 
 MAX_BYTES = 10_000_000
@@ -28,15 +28,15 @@ def read_object(
 
     A long text comes in pieces: if next_offset is a number, call again with it as the offset.
     """
-    from upcall.bucket import stored_object
-    from upcall.extraction import read
-    from upcall.extraction.encodings import decoded
+    from upcall.aws.s3 import get_object
+    from upcall.documents import read
+    from upcall.documents.content_encoding import decoded
 
     try:
-        found = stored_object(key)
+        found = get_object(key)
     except NotFound as error:
         raise ToolError(str(error)) from None
-    body = b"".join(decoded(found.pieces, found.encodings, MAX_BYTES))
+    body = b"".join(decoded(found.chunks, found.encodings, MAX_BYTES))
     document = read(body, found.media_type, found.charset, enough=offset + MAX_CHARACTERS)
     return ObjectText.of(document, offset, key=key)
 

@@ -1,4 +1,4 @@
-"""A bound on how long a piece of work is waited for."""
+"""A time-out for any piece of work."""
 
 import contextvars
 import threading
@@ -8,15 +8,15 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class TimeUp(Exception):
-    """The work was not done in time. It is not waited for any longer; its thread ends when it ends."""
+class TimedOut(Exception):
+    """The work was not done in time. Nobody waits for it any longer; its thread goes on until it ends."""
 
 
-def within(seconds: float | None, work: Callable[[], T]) -> T:
-    """Do the work and give back its result, or raise what it raised.
+def run_with_timeout(seconds: float | None, work: Callable[[], T]) -> T:
+    """Do the work and return its result, or raise what it raised. None means no time-out.
 
-    Raises TimeUp after so many seconds; None waits as long as it takes. The work runs in a thread of
-    its own, because nothing else bounds code that neither returns nor asks what time it is.
+    Raises TimedOut after so many seconds. The work runs in a thread of its own, because nothing else bounds code that
+    neither returns nor checks the time.
     """
     if seconds is None:
         return work()
@@ -26,7 +26,7 @@ def within(seconds: float | None, work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             results.append(work())
-        except BaseException as error:  # raised again by the one who waits
+        except BaseException as error:  # raised again in the thread that waits
             errors.append(error)
 
     context = contextvars.copy_context()
@@ -37,5 +37,5 @@ def within(seconds: float | None, work: Callable[[], T]) -> T:
     if errors:
         raise errors[0]
     if not results:
-        raise TimeUp
+        raise TimedOut
     return results[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.profile import ROOT
+from local.config import ROOT
 
 Finished = subprocess.CompletedProcess[str]
 Upcall = Callable[..., Finished]

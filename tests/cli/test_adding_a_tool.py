@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.projects import copied_project, upcall_in
+from support.project_copy import copied_project, upcall_in
 
-from local.profile import ROOT
+from local.config import ROOT
 
 DOCUMENT = (ROOT / "docs" / "adding-a-tool.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", DOCUMENT, re.DOTALL)

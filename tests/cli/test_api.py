@@ -12,28 +12,39 @@ import httpx
 import pytest
 from botocore.credentials import Credentials
 from rich.console import Console
-from support.canned import canned
-from support.gateway import CALLER, LOST, REGION, Gateway, gateway
-from support.raw import raw_server, silent
+from support.canned_server import canned
+from support.iam_gateway import (
+    CALLER,
+    LOST,
+    REGION,
+    Gateway,
+    gateway,
+)
+from support.raw_network import raw_server, silent
 from werkzeug.wrappers import Response
 
-from cli.api import Api
-from cli.live import View
-from cli.problems import Problem
-from cli.signing import Bearer, Signed
-from cli.stacks import Stack
-from cli.watching import follow
-from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Hang, Say
-from upcall.run import RunSummary
-from upcall.run_request import RunRequest
+from cli.backends.authentication import Bearer, Signed
+from cli.backends.deployed import Stack
+from cli.backends.follow_by_api import follow
+from cli.backends.http_client import Api
+from cli.errors import Problem
+from cli.terminal.live_view import View
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Hang,
+    Say,
+)
+from local.stack import LocalStack
+from upcall.domain.run_request import RunRequest
+from upcall.domain.views import RunSummary
 
 AT_ONCE = (0.0, 0.0)
 SIGNED = Signed(CALLER, REGION)
 
 
 @pytest.fixture
-def gate(laptop: LaptopCloud) -> Iterator[Gateway]:
+def gate(laptop: LocalStack) -> Iterator[Gateway]:
     with gateway(laptop.addresses.api) as found:
         yield found
 
@@ -53,7 +64,7 @@ def said(console: Console) -> str:
     return console.file.getvalue()
 
 
-def test_a_signed_run_gets_in_with_a_body_in_any_script_and_is_shown(api: Api, laptop: LaptopCloud) -> None:
+def test_a_signed_run_gets_in_with_a_body_in_any_script_and_is_shown(api: Api, laptop: LocalStack) -> None:
     model = laptop.emulator.script(Say("Grüße, 世界 🙂"))
     run_id = api.start(RunRequest(prompt="Übersetze: 世界 🙂", model=model))
 
@@ -62,7 +73,7 @@ def test_a_signed_run_gets_in_with_a_body_in_any_script_and_is_shown(api: Api, l
 
 
 def test_a_signed_request_with_an_empty_body_gets_in_and_a_run_is_cancelled_once(
-    api: Api, laptop: LaptopCloud
+    api: Api, laptop: LocalStack
 ) -> None:
     run_id = api.start(RunRequest(prompt="Go.", model=laptop.emulator.script(Hang())))
 
@@ -72,7 +83,7 @@ def test_a_signed_request_with_an_empty_body_gets_in_and_a_run_is_cancelled_once
 
 
 def test_a_ledger_of_many_calls_comes_whole_through_signed_cursors(
-    api: Api, gate: Gateway, laptop: LaptopCloud
+    api: Api, gate: Gateway, laptop: LocalStack
 ) -> None:
     step = CallTools(tuple(Call.of("nothing", n=n) for n in range(12)))
     run_id = api.start(RunRequest(prompt="Go.", model=laptop.emulator.script(step, step, Say("Done."))))
@@ -108,7 +119,7 @@ def test_a_cursor_of_any_characters_is_signed_as_it_is_sent() -> None:
     assert gate.refused == []
 
 
-def test_session_credentials_are_signed_with_their_token(laptop: LaptopCloud) -> None:
+def test_session_credentials_are_signed_with_their_token(laptop: LocalStack) -> None:
     session = Credentials("ASIASESSION", "secret", "a//token+of/a=session")
     with gateway(laptop.addresses.api, session) as gate:
         with Api(gate.url, Signed(session, REGION)) as api:
@@ -123,7 +134,7 @@ def test_session_credentials_are_signed_with_their_token(laptop: LaptopCloud) ->
 
 
 def test_the_gateway_lets_nobody_in_whose_signature_is_of_another_request(
-    gate: Gateway, laptop: LaptopCloud
+    gate: Gateway, laptop: LocalStack
 ) -> None:
     """That the tests here could fail: what is signed is changed on the way, piece by piece."""
     url = httpx.URL(f"{gate.url}/runs?limit=1")
@@ -165,7 +176,7 @@ def test_two_starts_of_the_same_are_two_runs(api: Api) -> None:
     assert api.start(RunRequest(prompt="Hello.")) != api.start(RunRequest(prompt="Hello."))
 
 
-def test_a_cancel_is_not_sent_again(api: Api, gate: Gateway, laptop: LaptopCloud) -> None:
+def test_a_cancel_is_not_sent_again(api: Api, gate: Gateway, laptop: LocalStack) -> None:
     run_id = api.start(RunRequest(prompt="Go.", model=laptop.emulator.script(Hang())))
     gate.faults = [503]
 
@@ -242,9 +253,7 @@ def test_what_is_not_upcalls_api_is_told(body: str) -> None:
             list(api.runs(None, 1))
 
 
-def test_a_watcher_sees_each_round_while_the_run_goes_on(
-    api: Api, gate: Gateway, laptop: LaptopCloud
-) -> None:
+def test_a_watcher_sees_each_round_while_the_run_goes_on(api: Api, gate: Gateway, laptop: LocalStack) -> None:
     call = Call.of("fetch", url=f"{laptop.addresses.pages}/tides")
     run_id = api.start(
         RunRequest(prompt="Go.", model=laptop.emulator.script(CallTools((call, Call("no", "{"))), Hang()))
@@ -269,7 +278,7 @@ def test_a_watcher_sees_each_round_while_the_run_goes_on(
     assert lines[1].endswith("KB")
 
 
-def test_on_a_terminal_the_status_is_seen_while_the_run_goes_on(api: Api, laptop: LaptopCloud) -> None:
+def test_on_a_terminal_the_status_is_seen_while_the_run_goes_on(api: Api, laptop: LocalStack) -> None:
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
     model = laptop.emulator.script(Say("Done.", after_seconds=0.3))
     outcome = Stack(api).run("Go.", {"model": model}, console)

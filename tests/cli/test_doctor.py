@@ -12,12 +12,19 @@ import pytest
 from botocore.exceptions import ClientError
 from werkzeug.wrappers import Request, Response
 
-from cli import checkup, clouds, main
-from cli.checkup import DeployedStack, Finding, Resource
-from cli.doctor import CHECKS, deployed, examine_stack, looked_at
-from local.cloud import LaptopCloud
-from local.loopback import LoopbackServer
-from local.profile import AWS_ENVIRONMENT
+from cli import main
+from cli.backends import local_stack
+from cli.commands import doctor_checks
+from cli.commands.doctor import (
+    CHECKS,
+    deployed,
+    examine_stack,
+    looked_at,
+)
+from cli.commands.doctor_checks import DeployedStack, Finding, Resource
+from local.config import AWS_ENVIRONMENT
+from local.http_server import HttpServer
+from local.stack import LocalStack
 
 from .conftest import Upcall, problem
 
@@ -25,7 +32,7 @@ Check = Callable[[DeployedStack], Iterator[Finding]]
 
 
 @pytest.fixture
-def stack(laptop: LaptopCloud) -> DeployedStack:
+def stack(laptop: LocalStack) -> DeployedStack:
     """The stack on the laptop cloud, with an API as AWS would have it."""
     found = deployed("upcall")
     return replace(found, outputs={**found.outputs, "ApiUrl": laptop.addresses.api})
@@ -40,7 +47,7 @@ def bare(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def operator(bare: dict[str, str], laptop: LaptopCloud) -> dict[str, str]:
+def operator(bare: dict[str, str], laptop: LocalStack) -> dict[str, str]:
     """The variables of a user with credentials, of which the laptop cloud takes any."""
     return {**AWS_ENVIRONMENT, **bare, "AWS_ENDPOINT_URL": laptop.addresses.aws}
 
@@ -64,12 +71,12 @@ def with_resource(stack: DeployedStack, name: str, kind: str, identifier: str) -
 @pytest.mark.parametrize(
     "check",
     [
-        checkup.stack_complete,
-        checkup.openai_secret,
-        checkup.webhook_secret,
-        checkup.workflow,
-        checkup.functions,
-        checkup.health,
+        doctor_checks.stack_complete,
+        doctor_checks.openai_secret,
+        doctor_checks.webhook_secret,
+        doctor_checks.workflow,
+        doctor_checks.functions,
+        doctor_checks.health,
     ],
 )
 def test_what_is_well_is_said_to_be_well(stack: DeployedStack, check: Check) -> None:
@@ -78,14 +85,14 @@ def test_what_is_well_is_said_to_be_well(stack: DeployedStack, check: Check) -> 
 
 @pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_COMPLETE", "CREATE_FAILED", "UPDATE_IN_PROGRESS"])
 def test_a_deployment_that_did_not_go_through_is_told(stack: DeployedStack, status: str) -> None:
-    assert marks(checkup.stack_complete, replace(stack, status=status)) == {"stack": "missing"}
+    assert marks(doctor_checks.stack_complete, replace(stack, status=status)) == {"stack": "missing"}
 
 
 def test_a_stack_that_is_older_than_the_template_is_told_what_it_lacks(stack: DeployedStack) -> None:
     older = replace(stack, resources={k: v for k, v in stack.resources.items() if k != "PollRunFunction"})
 
-    assert "PollRunFunction" in words(checkup.parts, older)
-    assert " PollRunFunction," not in words(checkup.parts, stack)
+    assert "PollRunFunction" in words(doctor_checks.parts, older)
+    assert " PollRunFunction," not in words(doctor_checks.parts, stack)
 
 
 @pytest.mark.parametrize(
@@ -94,14 +101,14 @@ def test_a_stack_that_is_older_than_the_template_is_told_what_it_lacks(stack: De
 )
 def test_a_secret_is_judged_and_never_shown(stack: DeployedStack, value: str, said: str) -> None:
     boto3.client("secretsmanager").create_secret(Name=f"doctor/{said}", SecretString=value)
-    described = words(checkup.openai_secret, with_parameters(stack, OpenAISecretName=f"doctor/{said}"))
+    described = words(doctor_checks.openai_secret, with_parameters(stack, OpenAISecretName=f"doctor/{said}"))
 
     assert said in described
     assert "hidden" not in described
 
 
 def test_a_secret_that_is_not_there_comes_with_the_command_that_makes_it(stack: DeployedStack) -> None:
-    described = words(checkup.openai_secret, with_parameters(stack, OpenAISecretName="no/such"))
+    described = words(doctor_checks.openai_secret, with_parameters(stack, OpenAISecretName="no/such"))
 
     assert described.startswith("there is no secret no/such: aws secretsmanager create-secret --name no/such")
 
@@ -109,7 +116,7 @@ def test_a_secret_that_is_not_there_comes_with_the_command_that_makes_it(stack: 
 def test_the_webhook_needs_a_secret_once_it_has_an_address(stack: DeployedStack) -> None:
     wanted = with_parameters(stack, WebhookUrl="https://example.com", WebhookSecretName="no/webhook")
 
-    assert marks(checkup.webhook_secret, wanted) == {"webhook secret": "missing"}
+    assert marks(doctor_checks.webhook_secret, wanted) == {"webhook secret": "missing"}
 
 
 def test_a_table_that_forgets_nothing_and_cannot_be_brought_back_is_told(stack: DeployedStack) -> None:
@@ -121,7 +128,7 @@ def test_a_table_that_forgets_nothing_and_cannot_be_brought_back_is_told(stack: 
         BillingMode="PAY_PER_REQUEST",
     )
     ill = replace(stack, outputs={**stack.outputs, "TableName": "doctored"})
-    before = marks(checkup.table, ill)
+    before = marks(doctor_checks.table, ill)
     dynamodb.update_time_to_live(
         TableName="doctored", TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"}
     )
@@ -130,7 +137,7 @@ def test_a_table_that_forgets_nothing_and_cannot_be_brought_back_is_told(stack: 
     )
 
     assert before == {"table": "ok", "table expiry": "missing", "table recovery": "missing"}
-    assert set(marks(checkup.table, ill).values()) == {"ok"}
+    assert set(marks(doctor_checks.table, ill).values()) == {"ok"}
 
 
 def test_a_function_on_another_runtime_is_named(stack: DeployedStack) -> None:
@@ -139,7 +146,7 @@ def test_a_function_on_another_runtime_is_named(stack: DeployedStack) -> None:
     was = aws.get_function_configuration(FunctionName=name)["Runtime"]
     aws.update_function_configuration(FunctionName=name, Runtime="python3.11")
     try:
-        described = words(checkup.functions, stack)
+        described = words(doctor_checks.functions, stack)
     finally:
         aws.update_function_configuration(FunctionName=name, Runtime=was)
 
@@ -150,11 +157,11 @@ def test_dead_letters_are_counted(stack: DeployedStack) -> None:
     sqs = boto3.client("sqs")
     url = sqs.create_queue(QueueName="doctored")["QueueUrl"]
     other = with_resource(stack, "DeadLetterQueue", "AWS::SQS::Queue", url)
-    before = marks(checkup.dead_letters, other)
+    before = marks(doctor_checks.dead_letters, other)
     sqs.send_message(QueueUrl=url, MessageBody="lost")
 
     assert before == {"dead letters": "ok"}
-    assert " DeadLetterQueue holds 1; docs/operating.md" in f" {words(checkup.dead_letters, other)}"
+    assert " DeadLetterQueue holds 1; docs/operating.md" in f" {words(doctor_checks.dead_letters, other)}"
 
 
 def test_an_alarm_that_is_on_is_named(stack: DeployedStack) -> None:
@@ -171,39 +178,39 @@ def test_an_alarm_that_is_on_is_named(stack: DeployedStack) -> None:
     )
     watched = with_resource(stack, "DoctoredAlarm", "AWS::CloudWatch::Alarm", "upcall-Doctored")
     cloudwatch.set_alarm_state(AlarmName="upcall-Doctored", StateValue="OK", StateReason="test")
-    before = marks(checkup.alarms, watched)
+    before = marks(doctor_checks.alarms, watched)
     cloudwatch.set_alarm_state(AlarmName="upcall-Doctored", StateValue="ALARM", StateReason="test")
 
     assert before == {"alarms": "ok"}
-    assert words(checkup.alarms, watched).startswith("on: DoctoredAlarm;")
+    assert words(doctor_checks.alarms, watched).startswith("on: DoctoredAlarm;")
 
 
 def test_nobody_hearing_of_alarms_is_worth_a_note_and_no_error(stack: DeployedStack) -> None:
-    assert marks(checkup.alarm_mail, stack) == {"alarm mail": "note"}
+    assert marks(doctor_checks.alarm_mail, stack) == {"alarm mail": "note"}
 
 
 def test_an_api_that_does_not_answer_is_told(stack: DeployedStack) -> None:
     dead = replace(stack, outputs={**stack.outputs, "ApiUrl": "http://127.0.0.1:1"})
     lost = replace(stack, outputs={**stack.outputs, "ApiUrl": f"{stack.outputs['ApiUrl']}/nowhere"})
 
-    assert "does not answer" in words(checkup.health, dead)
-    assert words(checkup.health, lost).endswith("answers with 404")
+    assert "does not answer" in words(doctor_checks.health, dead)
+    assert words(doctor_checks.health, lost).endswith("answers with 404")
 
 
 def test_a_stack_of_another_template_is_told_so(stack: DeployedStack) -> None:
     other = replace(stack, outputs={}, parameters={})
 
-    assert words(checkup.table, other) == "the stack has no output TableName; build and deploy it again"
-    assert "no parameter OpenAISecretName" in words(checkup.openai_secret, other)
+    assert words(doctor_checks.table, other) == "the stack has no output TableName; build and deploy it again"
+    assert "no parameter OpenAISecretName" in words(doctor_checks.openai_secret, other)
 
 
 REFUSED = [
-    (checkup.openai_secret, "secretsmanager", "GetSecretValue"),
-    (checkup.table, "dynamodb", "DescribeTable"),
-    (checkup.workflow, "states", "DescribeStateMachine"),
-    (checkup.functions, "lambda", "GetFunctionConfiguration"),
-    (checkup.concurrency, "lambda", "GetAccountSettings"),
-    (checkup.dead_letters, "sqs", "GetQueueAttributes"),
+    (doctor_checks.openai_secret, "secretsmanager", "GetSecretValue"),
+    (doctor_checks.table, "dynamodb", "DescribeTable"),
+    (doctor_checks.workflow, "states", "DescribeStateMachine"),
+    (doctor_checks.functions, "lambda", "GetFunctionConfiguration"),
+    (doctor_checks.concurrency, "lambda", "GetAccountSettings"),
+    (doctor_checks.dead_letters, "sqs", "GetQueueAttributes"),
 ]
 
 
@@ -218,7 +225,7 @@ def test_a_refusal_names_the_permission_that_is_lacking(
         answer = Response(json.dumps(body), 400, headers, content_type="application/x-amz-json-1.0")
         return answer(environ, start_response)
 
-    server = LoopbackServer(refuse, 0)
+    server = HttpServer(refuse, 0)
     try:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         (each_service,) = (name for _, name, each in CHECKS if each is check)
@@ -301,4 +308,4 @@ def test_without_a_stack_it_looks_at_the_laptop(upcall: Upcall) -> None:
 def test_the_ports_that_it_looks_at_are_those_of_upcall_local() -> None:
     ports = {name: each.default for name, each in signature(main.local).parameters.items() if "port" in name}
 
-    assert ports == {"api_port": clouds.API_PORT, "aws_port": clouds.AWS_PORT}
+    assert ports == {"api_port": local_stack.API_PORT, "aws_port": local_stack.AWS_PORT}

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import boto3
 import pytest
@@ -10,18 +11,24 @@ from rich.console import Console
 from support.runs import Ended, Runs
 
 from cli import cost
-from cli.history import Progress, events, progress
-from cli.live import View, argument, size
-from cli.render import run_list
-from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Fault, Say
-from upcall.run import Run, RunSummary
+from cli.execution_history import Progress, events, progress
+from cli.terminal.live_view import View, argument, size
+from cli.terminal.render import run_list
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Fault,
+    Say,
+)
+from local.stack import LocalStack
+from upcall.domain.run import Run
+from upcall.domain.views import RunSummary
 
 Told = Callable[[Ended], Progress]
 
 
 @pytest.fixture
-def runs(laptop: LaptopCloud) -> Iterator[Runs]:
+def runs(laptop: LocalStack) -> Iterator[Runs]:
     made = Runs(laptop)
     yield made
     made.http.close()
@@ -31,7 +38,7 @@ def told(ended: Ended) -> Progress:
     return progress(events(boto3.client("stepfunctions"), ended.execution["executionArn"]))
 
 
-def test_the_states_that_a_run_passes_are_told_in_order(runs: Runs, laptop: LaptopCloud) -> None:
+def test_the_states_that_a_run_passes_are_told_in_order(runs: Runs, laptop: LocalStack) -> None:
     call = Call.of("fetch", url=f"{laptop.addresses.pages}/tides")
     progress_ = told(runs.follow(CallTools((call, Call("no", "{"))), Say("Done.")))
 
@@ -84,9 +91,7 @@ def drawn(terminal: bool, *steps: Progress) -> str:
     return file.getvalue()
 
 
-def test_off_a_terminal_each_line_is_printed_once_and_without_colours(
-    runs: Runs, laptop: LaptopCloud
-) -> None:
+def test_off_a_terminal_each_line_is_printed_once_and_without_colours(runs: Runs, laptop: LocalStack) -> None:
     call = Call.of("fetch", url=f"{laptop.addresses.pages}/tides")
     progress_ = told(runs.follow(CallTools((call,)), Say("Done.")))
     text = drawn(False, Progress(), progress_, progress_)
@@ -114,7 +119,9 @@ def test_a_run_in_trouble_shows_what_the_trouble_is(runs: Runs) -> None:
 
 
 def test_a_list_on_a_narrow_terminal_cuts_the_prompt_and_nothing_else() -> None:
-    run = Run.new(prompt="x" * 80, assistant="a", model="m", run_api="responses")
+    run = Run.new(
+        prompt="x" * 80, assistant="a", model="m", run_api="responses", created_at=datetime.now(UTC)
+    )
     summary = RunSummary(
         run_id=run.run_id,
         status="in_progress",

@@ -11,19 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from cli.load.audit import Found, missing, too_much
-from cli.load.figures import percentiles
-from cli.load.order import Sent
-from cli.load.plot import drawing
-from local.profile import ROOT
-from upcall.run import Run
+from cli.load_test.audit import Found, missing, too_much
+from cli.load_test.config import Sent
+from cli.load_test.plot import drawing
+from cli.load_test.results import percentiles
+from local.config import ROOT
+from upcall.domain.run import Run
 
 from .conftest import Upcall, problem
 
 PATIENCE_SECONDS = 300
 """It takes half a minute where nobody else is at work."""
 
-RUN = Run.new(prompt="Go.", assistant="summarizer", model="m", run_api="responses").model_copy(
+RUN = Run.new(
+    prompt="Go.", assistant="summarizer", model="m", run_api="responses", created_at=datetime.now(UTC)
+).model_copy(
     update={"status": "completed", "ended_at": datetime.now(UTC), "message_parts": 1, "tool_calls": 2}
 )
 GOOD = Found(RUN, "Done.", 1, Counter(c1=1, c2=1), ("SUCCEEDED",), 1)

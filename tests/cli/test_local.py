@@ -13,11 +13,11 @@ from typing import Any
 import boto3
 import httpx
 import pytest
-from support.events import message
+from support.sample_events import message
 
-from local.cloud import LaptopCloud
-from local.emulator import Hang
-from local.profile import ROOT
+from local.config import ROOT
+from local.openai_emulator import Hang
+from local.stack import LocalStack
 
 from .conftest import PATIENCE_SECONDS, Upcall, problem
 
@@ -110,7 +110,7 @@ def test_what_the_api_cannot_take_is_one_line(upcall: Upcall) -> None:
 
 
 def test_a_run_is_cancelled_by_the_command_and_only_once(
-    upcall: Upcall, environment: dict[str, str], laptop: LaptopCloud, tmp_path: Any
+    upcall: Upcall, environment: dict[str, str], laptop: LocalStack, tmp_path: Any
 ) -> None:
     variables = {"UPCALL_STATE_FOLDER": str(tmp_path), "OPENAI_BASE_URL": laptop.emulator.base_url}
     model = laptop.emulator.script(Hang())

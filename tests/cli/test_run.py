@@ -3,11 +3,16 @@
 import json
 import re
 
-from cli.render import status_of
-from local import pages
-from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Fail, Say
-from local.profile import ROOT
+from cli.terminal.render import status_of
+from local import sample_pages
+from local.config import ROOT
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Fail,
+    Say,
+)
+from local.stack import LocalStack
 
 from .conftest import Upcall, problem
 
@@ -16,7 +21,7 @@ def test_a_newcomer_sees_a_page_summarised_and_finds_it_in_the_table(upcall: Upc
     run = upcall("run")
 
     assert run.returncode == 0, run.stderr
-    text = (pages.FOLDER / "tides.html").read_text("utf-8")
+    text = (sample_pages.FOLDER / "tides.html").read_text("utf-8")
     title, _, summary = run.stdout.strip().partition(": ")
     assert f"<title>{title}</title>" in text
     sentences = summary.rstrip(".").split(". ")
@@ -62,7 +67,7 @@ def test_a_run_for_machines_is_json_and_nothing_else(upcall: Upcall) -> None:
     assert [each["run_id"] for each in listed] == [outcome["run_id"]]
 
 
-def test_a_server_of_the_users_own_drives_the_run(upcall: Upcall, laptop: LaptopCloud) -> None:
+def test_a_server_of_the_users_own_drives_the_run(upcall: Upcall, laptop: LocalStack) -> None:
     model = laptop.emulator.script(CallTools((Call.of("nothing", x="y"),)), Say("From [elsewhere] :smile:."))
     url = laptop.emulator.base_url
     run = upcall("run", "Go.", "--model", model, OPENAI_BASE_URL=url, OPENAI_API_KEY="x")
@@ -73,7 +78,7 @@ def test_a_server_of_the_users_own_drives_the_run(upcall: Upcall, laptop: Laptop
     assert " s    nothing y  There is no tool nothing. There is: fetch, read_object." in run.stderr
 
 
-def test_a_run_that_fails_says_why_and_exits_with_1(upcall: Upcall, laptop: LaptopCloud) -> None:
+def test_a_run_that_fails_says_why_and_exits_with_1(upcall: Upcall, laptop: LocalStack) -> None:
     model = laptop.emulator.script(Fail("server_error", "The model is on fire."))
     run = upcall("run", "Go.", "--model", model, OPENAI_BASE_URL=laptop.emulator.base_url)
 

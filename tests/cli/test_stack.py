@@ -11,14 +11,19 @@ from typing import Any
 
 import boto3
 import pytest
-from support.canned import canned
-from support.gateway import CALLER, REGION, Gateway, gateway
+from support.canned_server import canned
+from support.iam_gateway import (
+    CALLER,
+    REGION,
+    Gateway,
+    gateway,
+)
 from werkzeug.wrappers import Response
 
-from cli.stacks import region_of
-from local.cloud import LaptopCloud
-from local.emulator import Fail, Hang
-from local.profile import ROOT
+from cli.backends.deployed import region_of
+from local.config import ROOT
+from local.openai_emulator import Fail, Hang
+from local.stack import LocalStack
 
 from .conftest import PATIENCE_SECONDS, Finished, Upcall, problem
 
@@ -29,14 +34,14 @@ OnStack = Callable[..., Finished]
 
 
 @pytest.fixture(scope="module")
-def gate(laptop: LaptopCloud) -> Iterator[Gateway]:
+def gate(laptop: LocalStack) -> Iterator[Gateway]:
     """The API of the deployed stack."""
     with gateway(laptop.addresses.api) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def stacks(laptop: LaptopCloud, gate: Gateway) -> Iterator[None]:
+def stacks(laptop: LocalStack, gate: Gateway) -> Iterator[None]:
     """Two stacks in another region than the laptop's: one of Upcall's, and one that is not."""
     cloudformation = boto3.client("cloudformation", region_name=REGION)
     for name, outputs in ((STACK, {"ApiUrl": {"Value": gate.url}}), (OTHER, {"Else": {"Value": "x"}})):
@@ -48,7 +53,7 @@ def stacks(laptop: LaptopCloud, gate: Gateway) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def user(laptop: LaptopCloud, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def user(laptop: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The variables of a user who has a profile of AWS's, with a region and credentials."""
     folder = tmp_path_factory.mktemp("aws")
     (folder / "config").write_text(f"[profile caller]\nregion = {REGION}\n[profile nowhere]\n", "utf-8")
@@ -78,7 +83,7 @@ def on_stack(upcall: Upcall, user: dict[str, str], gate: Gateway) -> OnStack:
 
 @pytest.mark.usefixtures("stacks")
 def test_a_stack_is_found_by_its_name_and_runs_a_prompt_to_its_message(
-    on_stack: OnStack, gate: Gateway, laptop: LaptopCloud
+    on_stack: OnStack, gate: Gateway, laptop: LocalStack
 ) -> None:
     run = on_stack("run", f"Fasse zusammen: {laptop.addresses.pages}/tides", "--stack", STACK)
 
@@ -100,7 +105,7 @@ def test_a_stack_is_found_by_its_name_and_runs_a_prompt_to_its_message(
     assert gate.refused == []
 
 
-def test_each_command_prints_json_for_machines(on_stack: OnStack, laptop: LaptopCloud) -> None:
+def test_each_command_prints_json_for_machines(on_stack: OnStack, laptop: LocalStack) -> None:
     model = laptop.emulator.script(Fail("server_error", "The model is on fire."))
     run = on_stack("run", "Go.", "--model", model, "--json")
     outcome = json.loads(run.stdout)
@@ -120,7 +125,7 @@ def test_a_command_that_is_interrupted_leaves_the_run_to_be_cancelled(
     environment: dict[str, str],
     user: dict[str, str],
     gate: Gateway,
-    laptop: LaptopCloud,
+    laptop: LocalStack,
 ) -> None:
     command = [sys.executable, "-m", "cli.main", "run", "Go.", "--stack", gate.url]
     process = subprocess.Popen(

@@ -9,12 +9,12 @@ from typing import Any
 import boto3
 import pytest
 
-from local.cloud import LaptopCloud
-from local.functions import Context, function_environment
+from local.lambda_runtime import Context, function_environment
+from local.stack import LocalStack
 
 
 @pytest.fixture(scope="module")
-def handle(laptop: LaptopCloud) -> Callable[..., Any]:
+def handle(laptop: LocalStack) -> Callable[..., Any]:
     """Have a handler answer an event, with variables of its own. Runs that it starts end at once."""
     nothing = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
     idle = boto3.client("stepfunctions").create_state_machine(

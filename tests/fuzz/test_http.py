@@ -12,8 +12,17 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.events import sample
-from support.nonsense import DEPTH, broken, fuzzed, like, nested, texts, values, written
+from support.arbitrary_values import (
+    DEPTH,
+    broken,
+    fuzzed,
+    like,
+    nested,
+    texts,
+    values,
+    written,
+)
+from support.sample_events import sample
 
 Ask = Callable[[str, dict[str, Any]], dict[str, Any]]
 

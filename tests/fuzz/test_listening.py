@@ -8,10 +8,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
-from support.nonsense import DEPTH, broken, fuzzed, like, texts, values, written
+from support.arbitrary_values import (
+    DEPTH,
+    broken,
+    fuzzed,
+    like,
+    texts,
+    values,
+    written,
+)
 from werkzeug.test import Client
 
-from cli.listening import receiver
+from cli.commands.listen import receiver
 
 RIGHT: dict[str, Any] = {
     "type": "run.completed",

@@ -11,11 +11,20 @@ import boto3
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.events import message, sample
-from support.nonsense import DEPTH, broken, fuzzed, like, nested, texts, values, written
+from support.arbitrary_values import (
+    DEPTH,
+    broken,
+    fuzzed,
+    like,
+    nested,
+    texts,
+    values,
+    written,
+)
+from support.sample_events import message, sample
 
-from local.cloud import LaptopCloud
-from upcall.queues import REASON
+from local.stack import LocalStack
+from upcall.aws.sqs import REASON_ATTRIBUTE
 
 Give = Callable[[str, str], None]
 
@@ -42,7 +51,7 @@ def give(handle: Callable[..., Any]) -> Iterator[Give]:
         found = sqs.receive_message(QueueUrl=letters, MessageAttributeNames=["All"], WaitTimeSeconds=0)
         for letter in found.get("Messages", []):
             sqs.delete_message(QueueUrl=letters, ReceiptHandle=letter["ReceiptHandle"])
-            assert SENDABLE.fullmatch(letter["MessageAttributes"][REASON]["StringValue"])
+            assert SENDABLE.fullmatch(letter["MessageAttributes"][REASON_ATTRIBUTE]["StringValue"])
 
     yield put
     sqs.delete_queue(QueueUrl=letters)
@@ -109,7 +118,7 @@ def test_whatever_text_announces_an_ending_is_a_dead_letter(give: Give, body: st
 
 @pytest.mark.parametrize("event", [None, [], "\ud800", {"detail": 1}])
 def test_whatever_the_schedule_sends_the_sweeper_sweeps(
-    laptop: LaptopCloud, handle: Callable[..., Any], event: Any
+    laptop: LocalStack, handle: Callable[..., Any], event: Any
 ) -> None:
     swept = handle("sweep_runs", event, STATE_MACHINE_ARN=laptop.stack.state_machine)
 

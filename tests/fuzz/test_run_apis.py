@@ -6,22 +6,36 @@ What comes out is also small enough, and of such text, that the workflow and the
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.nonsense import DEPTH, fuzzed, like, texts, values, written
+from support.arbitrary_values import (
+    DEPTH,
+    fuzzed,
+    like,
+    texts,
+    values,
+    written,
+)
 from werkzeug.wrappers import Request, Response
 
-from local.cloud import LaptopCloud
-from local.functions import function_environment
-from local.loopback import LoopbackServer
-from upcall.assistants import assistant
-from upcall.errors import Refused, TryAgain
-from upcall.models import Handle, Message, Snapshot, ToolDefinition, ToolOutput
-from upcall.run import Run
-from upcall.run_apis import RunApi, agents, assistants, responses
+from local.http_server import HttpServer
+from local.lambda_runtime import function_environment
+from local.stack import LocalStack
+from upcall.domain.assistants import find_assistant
+from upcall.domain.errors import RequestRejected, TransientError
+from upcall.domain.run import Run
+from upcall.domain.tool_calls import ToolDefinition, ToolOutput
+from upcall.domain.upstream_run import Message, UpstreamRun, UpstreamSnapshot
+from upcall.run_apis import (
+    RunApi,
+    agents,
+    assistants,
+    responses,
+)
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "fetch", "arguments": "{}"}
 TEXT = {"type": "output_text", "text": "Hello."}
@@ -93,8 +107,8 @@ OUTPUTS = (
     ToolOutput(call_id="c1", outcome="ok", output="{}"),
     ToolOutput(call_id="c2", outcome="error", output="x"),
 )
-ASSISTANT = assistant("summarizer")
-OPERATIONS: dict[str, Callable[[RunApi, Run, Handle], Any]] = {
+ASSISTANT = find_assistant("summarizer")
+OPERATIONS: dict[str, Callable[[RunApi, Run, UpstreamRun], Any]] = {
     "prepare": lambda api, run, handle: api.prepare(run, ASSISTANT, [TOOL]),
     "create": lambda api, run, handle: api.create(run, handle, ASSISTANT, [TOOL]),
     "poll": lambda api, run, handle: api.poll(handle),
@@ -120,10 +134,10 @@ class Anything:
 
 
 @pytest.fixture(scope="module")
-def server(laptop: LaptopCloud) -> Iterator[Anything]:
+def server(laptop: LocalStack) -> Iterator[Anything]:
     """The server that the run APIs talk to."""
     app = Anything()
-    up = LoopbackServer(app)
+    up = HttpServer(app)
     environment = laptop.stack.functions["PollRunFunction"].environment
     with function_environment({**environment, "OPENAI_BASE_URL": up.url}):
         yield app
@@ -137,23 +151,25 @@ def as_answer(body: str, status: int = 200, headers: dict[str, str] | None = Non
 def assert_is_dealt_with(name: str, operation: str) -> None:
     """The operation gives what it should, or one of the two errors; and JSON can hold that."""
     api, _ = APIS[name]
-    handle = Handle(run_api=api.__name__.rpartition(".")[2], ids=HANDLES[name])  # type: ignore[attr-defined]
-    run = Run.new(prompt="Go.", assistant="summarizer", model="m", run_api=handle.run_api)
+    handle = UpstreamRun(run_api=api.__name__.rpartition(".")[2], ids=HANDLES[name])  # type: ignore[attr-defined]
+    run = Run.new(
+        prompt="Go.", assistant="summarizer", model="m", run_api=handle.run_api, created_at=datetime.now(UTC)
+    )
     try:
         found = OPERATIONS[operation](api, run, handle)
-    except (TryAgain, Refused) as error:
+    except (TransientError, RequestRejected) as error:
         assert len(str(error).encode()) < WORDS
         assert len(str(getattr(error, "code", "")).encode()) < WORDS
         assert (getattr(error, "retry_after", 0) or 0) < 86_400
         return
-    assert isinstance(found, Handle | Snapshot | Message | None)
+    assert isinstance(found, UpstreamRun | UpstreamSnapshot | Message | None)
     if found is not None:
         json.loads(found.model_dump_json())
-    if isinstance(found, Snapshot):
+    if isinstance(found, UpstreamSnapshot):
         assert found.pause_seconds < 86_400
         assert found.status != "requires_action" or found.tool_calls
         assert found.failure is None or len(found.failure.model_dump_json()) < WORDS
-    if isinstance(found, Handle):
+    if isinstance(found, UpstreamRun):
         assert all(id_.isprintable() for id_ in found.ids.values())
 
 

@@ -15,8 +15,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from local.cloud import LaptopCloud
-from local.profile import ROOT
+from local.config import ROOT
+from local.stack import LocalStack
 
 DESCRIBED = json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8"))
 ROUTES = [
@@ -36,7 +36,7 @@ PATIENT = 25
 
 
 @pytest.fixture(scope="module")
-def api(laptop: LaptopCloud) -> Any:
+def api(laptop: LocalStack) -> Any:
     return schemathesis.openapi.from_url(f"{laptop.addresses.api}/openapi.json")
 
 

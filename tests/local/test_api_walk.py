@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from local.cloud import LaptopCloud
-from local.profile import ROOT
+from local.config import ROOT
+from local.stack import LocalStack
 from local.template import Template
 
 DOCUMENT = (ROOT / "docs" / "api.md").read_text("utf-8")
@@ -17,7 +17,7 @@ STEPS = re.findall(r"\$ (curl .+)\n(.+)\n", CONSOLE)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_each_command_prints_what_the_document_says(laptop: LaptopCloud) -> None:
+def test_each_command_prints_what_the_document_says(laptop: LocalStack) -> None:
     addresses = {
         "http://127.0.0.1:8781": laptop.addresses.api,
         "http://127.0.0.1:8780": laptop.addresses.pages,

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from werkzeug.wrappers import Response
 
-from local.emulator.climate import MISHAPS, Climate
-from local.loopback import LoopbackServer
+from local.http_server import HttpServer
+from local.openai_emulator.fault_injection import INJECTED_FAULTS, FaultInjection
 
 
 class Works:
@@ -21,11 +21,11 @@ class Works:
         return Response("done")(environ, start_response)
 
 
-def answers(share: float, seed: int, requests: int) -> tuple[list[int], Climate, Works]:
+def answers(share: float, seed: int, requests: int) -> tuple[list[int], FaultInjection, Works]:
     """The statuses that a client sees, 0 where the connection was cut."""
     works = Works()
-    climate = Climate(works, share, seed, slow_seconds=0)
-    server = LoopbackServer(climate)
+    climate = FaultInjection(works, share, seed, slow_seconds=0)
+    server = HttpServer(climate)
     seen = []
     with httpx.Client(trust_env=False) as client:
         for _ in range(requests):
@@ -46,7 +46,7 @@ def test_without_a_share_all_goes_well() -> None:
 def test_a_share_of_all_requests_goes_wrong_and_every_mishap_comes_about() -> None:
     seen, climate, works = answers(0.5, 1, 200)
 
-    assert set(climate.met) == {mishap.name for mishap in MISHAPS}
+    assert set(climate.met) == {mishap.name for mishap in INJECTED_FAULTS}
     assert 60 < climate.met.total() < 140
     assert seen.count(429) == climate.met["429"] + climate.met["429 with Retry-After"]
     assert seen.count(500) == climate.met["500"] + climate.met["500 after the work"]

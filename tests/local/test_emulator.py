@@ -11,7 +11,16 @@ import pytest
 from openai import OpenAI
 from openai.types.responses import Response
 
-from local.emulator import Call, CallTools, Emulator, Fail, Fault, Hang, Say, StopShort
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Emulator,
+    Fail,
+    Fault,
+    Hang,
+    Say,
+    StopShort,
+)
 
 FETCH: Any = {
     "type": "function",

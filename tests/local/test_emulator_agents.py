@@ -12,10 +12,19 @@ from openai import OpenAI
 from openai.types.beta import AgentSession, AgentSessionItem
 from openai.types.beta.agents.sessions import Turn
 
-from local.emulator import Call, CallTools, Fail, Fault, Hang, Say, StopShort, agent_sessions
-from local.emulator.agents import Agents
-from local.emulator.brain import Brain
-from local.loopback import LoopbackServer
+from local.http_server import HttpServer
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Fail,
+    Fault,
+    Hang,
+    Say,
+    StopShort,
+    agent_sessions,
+)
+from local.openai_emulator.agents import Agents
+from local.openai_emulator.scripted_model import ScriptedModels
 
 FETCH: Any = {"type": "function", "name": "fetch", "description": "Fetch.", "parameters": {"type": "object"}}
 CANCEL: Any = {"type": "agent.session.input.cancel"}
@@ -27,12 +36,12 @@ class Server:
     """A brain, and the Agents API over it on loopback."""
 
     thinking_seconds: float
-    brain: Brain = field(default_factory=Brain)
+    brain: ScriptedModels = field(default_factory=ScriptedModels)
 
     def __post_init__(self) -> None:
         flask = Flask(__name__, static_folder=None)
         flask.register_blueprint(Agents(self.brain, self.thinking_seconds).blueprint(), url_prefix="/v1")
-        self.loopback = LoopbackServer(flask)
+        self.loopback = HttpServer(flask)
         self.script = self.brain.script
 
 

@@ -12,10 +12,18 @@ from flask import Flask
 from openai import OpenAI
 from openai.types.beta.threads import Run
 
-from local.emulator import Call, CallTools, Fail, Fault, Hang, Say, StopShort
-from local.emulator.assistants import Assistants
-from local.emulator.brain import Brain
-from local.loopback import LoopbackServer
+from local.http_server import HttpServer
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Fail,
+    Fault,
+    Hang,
+    Say,
+    StopShort,
+)
+from local.openai_emulator.assistants import Assistants
+from local.openai_emulator.scripted_model import ScriptedModels
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The Assistants API is deprecated:DeprecationWarning", "ignore:deprecated:DeprecationWarning"
@@ -33,15 +41,15 @@ FETCH: Any = {
 
 
 @pytest.fixture(scope="module")
-def brain() -> Brain:
-    return Brain()
+def brain() -> ScriptedModels:
+    return ScriptedModels()
 
 
 @pytest.fixture(scope="module")
-def base_url(brain: Brain) -> Iterator[str]:
+def base_url(brain: ScriptedModels) -> Iterator[str]:
     flask = Flask(__name__, static_folder=None)
     flask.register_blueprint(Assistants(brain, thinking_seconds=0.05).blueprint(), url_prefix="/v1")
-    server = LoopbackServer(flask)
+    server = HttpServer(flask)
     yield f"{server.url}/v1"
     server.stop()
 
@@ -146,7 +154,7 @@ def text(message: Any) -> str:
     return "".join(part.text.value for part in message.content)
 
 
-def test_a_run_is_queued_then_in_progress(client: OpenAI, brain: Brain) -> None:
+def test_a_run_is_queued_then_in_progress(client: OpenAI, brain: ScriptedModels) -> None:
     run = started(client, brain.script(Hang()), metadata={"run_id": "r"})
     assert (run.status, run.metadata) == ("queued", {"run_id": "r"})
     while run.status == "queued":
@@ -157,7 +165,7 @@ def test_a_run_is_queued_then_in_progress(client: OpenAI, brain: Brain) -> None:
     assert run.expires_at == run.created_at + 600
 
 
-def test_a_run_ends_completed_and_the_thread_has_its_message(client: OpenAI, brain: Brain) -> None:
+def test_a_run_ends_completed_and_the_thread_has_its_message(client: OpenAI, brain: ScriptedModels) -> None:
     run = settled(client, started(client, brain.script(Say("Hello."))))
 
     assert run.status == "completed"
@@ -176,7 +184,7 @@ def test_a_run_ends_completed_and_the_thread_has_its_message(client: OpenAI, bra
     assert not list(client.beta.threads.messages.list(run.thread_id, run_id="run_x"))
 
 
-def test_a_run_keeps_its_id_through_all_rounds(client: OpenAI, brain: Brain) -> None:
+def test_a_run_keeps_its_id_through_all_rounds(client: OpenAI, brain: ScriptedModels) -> None:
     both = CallTools((Call("fetch", "{broken"), Call.of("fetch", url="x")))
     model = brain.script(both, CallTools((Call.of("fetch", url="y"),)), Say("Done."))
     first = settled(client, started(client, model))
@@ -214,7 +222,7 @@ def test_a_run_keeps_its_id_through_all_rounds(client: OpenAI, brain: Brain) -> 
     ],
 )
 def test_endings_without_a_message_have_their_reason(
-    client: OpenAI, brain: Brain, step: Any, status: str, error: Any, reason: str | None
+    client: OpenAI, brain: ScriptedModels, step: Any, status: str, error: Any, reason: str | None
 ) -> None:
     run = settled(client, started(client, brain.script(step)))
 
@@ -225,7 +233,9 @@ def test_endings_without_a_message_have_their_reason(
     assert len(client.beta.threads.messages.list(run.thread_id).data) == 1
 
 
-def test_the_codes_and_reasons_of_a_script_are_sent_as_they_are(client: OpenAI, brain: Brain) -> None:
+def test_the_codes_and_reasons_of_a_script_are_sent_as_they_are(
+    client: OpenAI, brain: ScriptedModels
+) -> None:
     failed = started(client, brain.script(Fail("model_overloaded", "Later.")))
     short = started(client, brain.script(StopShort("content_filter")))
     lax = client.with_options(_extra_kwargs={"_strict_response_validation": False})
@@ -239,7 +249,7 @@ def test_the_codes_and_reasons_of_a_script_are_sent_as_they_are(client: OpenAI, 
 
 
 def test_a_run_that_works_or_waits_is_cancelling_for_one_poll_then_cancelled(
-    client: OpenAI, brain: Brain
+    client: OpenAI, brain: ScriptedModels
 ) -> None:
     working = started(client, brain.script(Hang()))
     waiting = settled(client, started(client, brain.script(CallTools((Call("fetch", "{}"),)))))
@@ -254,7 +264,7 @@ def test_a_run_that_works_or_waits_is_cancelling_for_one_poll_then_cancelled(
         assert polled(client, run) == ended
 
 
-def test_a_run_that_is_over_or_cancelling_cannot_be_cancelled(client: OpenAI, brain: Brain) -> None:
+def test_a_run_that_is_over_or_cancelling_cannot_be_cancelled(client: OpenAI, brain: ScriptedModels) -> None:
     runs = client.beta.threads.runs
     done = settled(client, started(client, brain.script(Say("Done."))))
     words = refusal(runs.cancel, done.id, thread_id=done.thread_id)
@@ -266,7 +276,9 @@ def test_a_run_that_is_over_or_cancelling_cannot_be_cancelled(client: OpenAI, br
     assert words == "Cannot cancel run with status 'cancelling'."
 
 
-def test_a_thread_with_an_active_run_takes_neither_a_message_nor_a_run(client: OpenAI, brain: Brain) -> None:
+def test_a_thread_with_an_active_run_takes_neither_a_message_nor_a_run(
+    client: OpenAI, brain: ScriptedModels
+) -> None:
     run = started(client, brain.script(Hang()))
     thread = run.thread_id
 
@@ -276,7 +288,7 @@ def test_a_thread_with_an_active_run_takes_neither_a_message_nor_a_run(client: O
     assert words == f"Thread {thread} already has an active run {run.id}."
 
 
-def test_outputs_must_be_those_that_the_run_waits_for(client: OpenAI, brain: Brain) -> None:
+def test_outputs_must_be_those_that_the_run_waits_for(client: OpenAI, brain: ScriptedModels) -> None:
     model = brain.script(CallTools((Call("fetch", "{}"), Call("fetch", "{}"))), Hang())
     run = started(client, model)
     run = settled(client, run)
@@ -292,7 +304,7 @@ def test_outputs_must_be_those_that_the_run_waits_for(client: OpenAI, brain: Bra
     assert len(brain.heard[model]) == 2
 
 
-def test_a_run_may_differ_from_its_assistant(client: OpenAI, brain: Brain) -> None:
+def test_a_run_may_differ_from_its_assistant(client: OpenAI, brain: ScriptedModels) -> None:
     model = brain.script(Say("Done."))
     search: Any = {"type": "function", "function": {"name": "search"}}
     more: Any = [{"role": "user", "content": "Stay."}]
@@ -307,7 +319,9 @@ def test_a_run_may_differ_from_its_assistant(client: OpenAI, brain: Brain) -> No
     assert brain.heard[model][1].tools == ("fetch",)
 
 
-def test_a_follow_up_reads_the_newest_prompt_and_knows_what_went_before(client: OpenAI, brain: Brain) -> None:
+def test_a_follow_up_reads_the_newest_prompt_and_knows_what_went_before(
+    client: OpenAI, brain: ScriptedModels
+) -> None:
     model = brain.script(Say("Done."))
     first = settled(client, started(client, model, asked(client, "One.")))
     client.beta.threads.messages.create(first.thread_id, role="user", content="Two.")
@@ -323,7 +337,7 @@ def test_a_follow_up_reads_the_newest_prompt_and_knows_what_went_before(client: 
     assert len({each.id for each in messages}) == 4
 
 
-def test_ids_that_nobody_knows_are_not_found(client: OpenAI, brain: Brain) -> None:
+def test_ids_that_nobody_knows_are_not_found(client: OpenAI, brain: ScriptedModels) -> None:
     thread = asked(client)
     elsewhere = settled(client, started(client, brain.script(Say("Done."))))
     runs = client.beta.threads.runs
@@ -373,7 +387,7 @@ def test_a_request_without_what_it_needs_is_refused(client: OpenAI) -> None:
     assert refusal(message, thread, role="user", content=None) == missing.format("content")
 
 
-def test_a_fault_happens_once_and_where_it_was_asked_for(client: OpenAI, brain: Brain) -> None:
+def test_a_fault_happens_once_and_where_it_was_asked_for(client: OpenAI, brain: ScriptedModels) -> None:
     operations = ("create", "poll", "submit", "message", "cancel")
     faults = [Fault("poll", 0), *(Fault(each, 429, {"retry-after": "3"}) for each in operations)]
     model = brain.script(CallTools((Call("fetch", "{}"),)), Say("Done."), faults=faults)
@@ -399,7 +413,7 @@ def test_a_fault_happens_once_and_where_it_was_asked_for(client: OpenAI, brain: 
     assert not brain.unspent(model)
 
 
-def test_a_server_may_act_and_answer_wrongly_all_the_same(client: OpenAI, brain: Brain) -> None:
+def test_a_server_may_act_and_answer_wrongly_all_the_same(client: OpenAI, brain: ScriptedModels) -> None:
     faults = [Fault("create", 500, acted=True), Fault("submit", 500, acted=True)]
     model = brain.script(CallTools((Call("fetch", "{}"),)), Say("Done."), faults=faults)
     thread = asked(client)

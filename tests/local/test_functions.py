@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from local.functions import Function, FunctionRunner, function_environment
+from local.lambda_runtime import Function, FunctionRunner, function_environment
 
 
 def runner(handler: str, timeout_seconds: float = 5, **environment: str) -> FunctionRunner:

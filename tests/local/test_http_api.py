@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from local.cloud import LaptopCloud
+from local.stack import LocalStack
 from local.template import Template
 
 
@@ -26,14 +26,14 @@ def test_the_routes_are_those_of_the_template() -> None:
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("GET", "/nowhere"), ("DELETE", "/runs")])
 def test_a_route_that_does_not_exist_is_answered_by_the_gateway(
-    laptop: LaptopCloud, method: str, path: str
+    laptop: LocalStack, method: str, path: str
 ) -> None:
     answer = httpx.request(method, laptop.addresses.api + path)
 
     assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
 
 
-def test_curl_with_no_content_type_to_speak_of_starts_a_run(laptop: LaptopCloud) -> None:
+def test_curl_with_no_content_type_to_speak_of_starts_a_run(laptop: LocalStack) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
     answer = httpx.post(f"{laptop.addresses.api}/runs", content='{"prompt": "Hallo ä"}', headers=headers)
 
@@ -42,7 +42,7 @@ def test_curl_with_no_content_type_to_speak_of_starts_a_run(laptop: LaptopCloud)
     assert shown.json()["prompt"] == "Hallo ä"
 
 
-def test_a_body_over_the_gateways_limit_never_reaches_a_function(laptop: LaptopCloud) -> None:
+def test_a_body_over_the_gateways_limit_never_reaches_a_function(laptop: LocalStack) -> None:
     answer = httpx.post(f"{laptop.addresses.api}/runs", content=b"x" * 10_000_001)
 
     assert (answer.status_code, answer.json()) == (413, {"message": "Request Entity Too Large"})

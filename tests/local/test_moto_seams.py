@@ -10,9 +10,9 @@ import pytest
 from moto.dynamodb.comparisons import AttributeValue
 from moto.dynamodb.models.dynamo_type import Item
 
-from local.cloud import LaptopCloud
-from local.moto_seams import _evaluate
-from upcall.table import Table
+from local.moto_patches.integration import _evaluate
+from local.stack import LocalStack
+from upcall.aws.dynamodb import Table
 
 pytestmark = pytest.mark.usefixtures("laptop")
 
@@ -60,7 +60,7 @@ def test_seam_3_moto_invokes_our_handlers() -> None:
         assert "FunctionError" not in answer
 
 
-def test_seam_3_an_exception_is_told_by_the_header_that_lambda_sends(laptop: LaptopCloud) -> None:
+def test_seam_3_an_exception_is_told_by_the_header_that_lambda_sends(laptop: LocalStack) -> None:
     name = laptop.stack.functions["PollRunFunction"].name
     answer = boto3.client("lambda").invoke(FunctionName=name, Payload="{}")
 
@@ -109,7 +109,7 @@ def test_seam_4_the_end_of_an_execution_is_told_on_the_default_bus() -> None:
 
 
 def test_seam_5_writes_to_an_item_happen_one_after_the_other(
-    laptop: LaptopCloud, monkeypatch: pytest.MonkeyPatch
+    laptop: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`DynamoHandler.call_action`: of eight that write on the same condition, one finds it held.
 

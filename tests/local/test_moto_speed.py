@@ -9,11 +9,11 @@ import pytest
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table as MotoTable
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser, ASLParserException
-from support.events import sample
+from support.sample_events import sample
 
-from local import moto_speed
-from local.cloud import LaptopCloud
-from upcall.table import Table
+from local.moto_patches import speed
+from local.stack import LocalStack
+from upcall.aws.dynamodb import Table
 
 pytestmark = pytest.mark.usefixtures("laptop")
 
@@ -35,10 +35,10 @@ def executed(definition: dict[str, object], times: int) -> Iterator[str]:
 def test_a_definition_is_parsed_once_and_each_execution_has_what_is_made_of_it_to_itself() -> None:
     """`AmazonStateLanguageParser.parse`, which gives what is evaluated, and the tree."""
     state = {"Type": "Pass", "Comment": uuid.uuid4().hex, "End": True}
-    parsed = moto_speed._tree.cache_info().misses
+    parsed = speed._tree.cache_info().misses
 
     assert list(executed({"StartAt": "Pass", "States": {"Pass": state}}, 3)) == ["SUCCEEDED"] * 3
-    assert moto_speed._tree.cache_info().misses == parsed + 1
+    assert speed._tree.cache_info().misses == parsed + 1
     definition = json.dumps({"StartAt": "Pass", "States": {"Pass": state}})
     (one, tree), (other, same) = (AmazonStateLanguageParser.parse(definition) for _ in range(2))
     assert one is not other
@@ -51,7 +51,7 @@ def test_a_definition_that_is_wrong_is_refused_as_moto_refuses_it() -> None:
             AmazonStateLanguageParser.parse('{"StartAt": "A", "States": {"A": {"Type": "Nothing"}}}')
 
 
-def test_tasks_share_a_client(laptop: LaptopCloud) -> None:
+def test_tasks_share_a_client(laptop: LocalStack) -> None:
     """`boto_client_for`, as the modules of tasks that invoke functions and put events know it."""
     function = laptop.stack.functions["DescribeApiFunction"].name
     task = {
@@ -61,27 +61,27 @@ def test_tasks_share_a_client(laptop: LaptopCloud) -> None:
         "End": True,
     }
     list(executed({"StartAt": "Ask", "States": {"Ask": task}}, 1))
-    made = moto_speed._made.cache_info()
+    made = speed._made.cache_info()
 
     list(executed({"StartAt": "Ask", "States": {"Ask": task}}, 2))
 
-    assert moto_speed._made.cache_info().misses == made.misses
-    assert moto_speed._made.cache_info().hits >= made.hits + 2
+    assert speed._made.cache_info().misses == made.misses
+    assert speed._made.cache_info().hits >= made.hits + 2
 
 
 def test_a_service_is_looked_up_once() -> None:
     """`DomainDispatcherApplication.get_backend_for_host`."""
-    looked_up = moto_speed.Dispatcher.get_backend_for_host.cache_info()
+    looked_up = speed.Dispatcher.get_backend_for_host.cache_info()
     for _ in range(3):
         boto3.client("sts").get_caller_identity()
-    now = moto_speed.Dispatcher.get_backend_for_host.cache_info()
+    now = speed.Dispatcher.get_backend_for_host.cache_info()
 
     assert now.misses <= looked_up.misses + 1
     assert now.hits > looked_up.hits
 
 
 def test_a_query_reads_the_partition_that_it_is_about(
-    laptop: LaptopCloud, monkeypatch: pytest.MonkeyPatch
+    laptop: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`Table.query`, which looks through `Table.all_items`."""
     seen: list[int] = []

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from local.expected import ANSWERS
-from local.profile import ROOT
+from local.config import ROOT
+from local.sam.expected_answers import ANSWERS
 
 STAND_IN = ROOT.parent / "shared" / "tools" / "lambda-base-image"
 """Makes a stand-in for Lambda's image where none can be pulled, and starts an engine where none answers."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.profile import ROOT
+from local.config import ROOT
 
 
 @pytest.mark.parametrize("how", ["in order", "held"])

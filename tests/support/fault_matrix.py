@@ -10,8 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from local.emulator import Call, CallTools, Hang, Say, Step
-from support.faults import (
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Hang,
+    Say,
+    Step,
+)
+from support.handler_crashes import table as handlers
+from support.lambda_faults import (
     ENORMOUS,
     MALFORMED,
     OUT_OF_MEMORY,
@@ -19,15 +26,14 @@ from support.faults import (
     STRANGE,
     THROTTLED,
     TIME_OUT,
-    WEATHER,
-    BusFault,
+    TRANSIENT,
+    EventBridgeFault,
     Fault,
     Malformed,
     When,
 )
-from support.handlers_killed import table as handlers
-from support.workflow import TASKS, is_lambda
-from upcall.models import RunApiName
+from support.workflow_definition import TASKS, is_lambda
+from upcall.domain.upstream_run import RunApiName
 
 Status = Literal["completed", "failed"]
 
@@ -37,13 +43,13 @@ COLUMNS: Mapping[str, Sequence[Fault]] = {
     "time-out": (TIME_OUT,),
     "out of memory": (OUT_OF_MEMORY,),
     "function error": (STRANGE,),
-    "`TryAgain`": (WEATHER,),
+    "`TransientError`": (TRANSIENT,),
     "malformed result": MALFORMED,
     "enormous result": (ENORMOUS,),
 }
 """What may befall a function, by the column of the table that it stands in."""
 
-BUS_COLUMNS: Mapping[BusFault, str] = {
+BUS_COLUMNS: Mapping[EventBridgeFault, str] = {
     "throttled": "throttled",
     "service error": "service error",
     "no answer": "time-out",
@@ -60,7 +66,7 @@ class Case:
 
     state: str
     column: str
-    fault: Fault | BusFault
+    fault: Fault | EventBridgeFault
     when: When
     always: bool
     api: RunApiName = "responses"
@@ -108,7 +114,7 @@ class Case:
 _STATES: Mapping[str, Any] = dict(TASKS)
 
 
-def _is_retried(state: str, fault: Fault | BusFault) -> bool:
+def _is_retried(state: str, fault: Fault | EventBridgeFault) -> bool:
     named = {name for rule in _STATES[state].get("Retry", []) for name in rule["ErrorEquals"]}
     if "States.ALL" in named:
         return True
@@ -116,11 +122,11 @@ def _is_retried(state: str, fault: Fault | BusFault) -> bool:
 
 
 def _cases_of(state: str, api: RunApiName) -> Iterator[Case]:
-    faults: Iterable[tuple[str, Fault | BusFault]]
+    faults: Iterable[tuple[str, Fault | EventBridgeFault]]
     if is_lambda(_STATES[state]):
         faults = [(column, fault) for column, several in COLUMNS.items() for fault in several]
     else:
-        faults = [(BUS_COLUMNS[fault], fault) for fault in get_args(BusFault)]
+        faults = [(BUS_COLUMNS[fault], fault) for fault in get_args(EventBridgeFault)]
     for column, fault in faults:
         for when in get_args(When):
             if when == "before" and isinstance(fault, Malformed):
@@ -138,7 +144,7 @@ _TELLING = {
     (SERVICE_ERROR.name, "after", False),
     (TIME_OUT.name, "before", False),
     (TIME_OUT.name, "after", False),
-    (WEATHER.name, "after", True),
+    (TRANSIENT.name, "after", True),
     (MALFORMED[3].name, "after", False),
 }
 """What the run API can make a difference to: work that is repeated, and work that is left behind."""
@@ -174,7 +180,7 @@ task's function has not done its work when it happens, or it has and its answer 
 {tasks}
 - `*`: the execution dies of it, and `close_run` records, cancels upstream and announces what is not yet. `(*)`: it may,
   for what cannot be read breaks the first expression that meets it, and what is enormous cannot be caught on AWS.
-- `TryAgain` is what functions say when OpenAI or the table is not ready: the workflow's Retry names it.
+- `TransientError` is what functions say when OpenAI or the table is not ready: the workflow's Retry names it.
 - A handler that ran out of time or memory is invoked again; a tool is not, for nobody here knows what it has done.
 - A tool's failure is an output that the model reads. A run that comes to "Record failure" was to fail anyway.
 - The bus may have taken an announcement whose answer is lost: then there are two.

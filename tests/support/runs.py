@@ -9,10 +9,10 @@ from typing import Any
 import boto3
 import httpx
 
-from local.cloud import LaptopCloud
-from local.emulator import Fault, Step
-from local.emulator.conversation import Conversation
-from upcall.workflow import execution_arn
+from local.openai_emulator import Fault, Step
+from local.openai_emulator.conversation import Conversation
+from local.stack import LocalStack
+from upcall.aws.step_functions import execution_arn
 
 PATIENCE_SECONDS = 30
 
@@ -34,7 +34,7 @@ class Ended:
 class Runs:
     """Runs on a laptop cloud, over HTTP."""
 
-    def __init__(self, laptop: LaptopCloud) -> None:
+    def __init__(self, laptop: LocalStack) -> None:
         self._laptop = laptop
         self._workflows = boto3.client("stepfunctions")
         self.http = httpx.Client(base_url=laptop.addresses.api, timeout=10)

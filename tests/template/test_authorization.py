@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from support.conditions import resolved
+from support.template_conditions import resolved
 
-from local.profile import ROOT
+from local.config import ROOT
 from local.template import Template
 
 TEMPLATE = Template(ROOT)

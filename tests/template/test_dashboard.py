@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli import cost
-from local.profile import ROOT
+from local.config import ROOT
 from local.template import Template
 
 TEMPLATE = Template(ROOT)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.profile import ROOT
+from local.config import ROOT
 
 ALLOWED = {
     "src/upcall": {"upcall"},

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from local import pages
-from local.profile import ROOT
+from local import sample_pages
+from local.config import ROOT
 from local.template import Template
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -32,7 +32,7 @@ def test_each_make_target_exists(target: str) -> None:
 
 
 def test_the_sample_pages_are_named() -> None:
-    assert all(f"`{name}`" in README for name in pages.names())
+    assert all(f"`{name}`" in README for name in sample_pages.names())
 
 
 def test_the_tool_that_it_shows_works() -> None:

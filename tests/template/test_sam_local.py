@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from local.cloud import LaptopCloud
-from local.expected import ANSWERS
-from local.profile import AWS_ENVIRONMENT, ROOT
-from local.samples import AWS_PORT, OPENAI_PORT, PAGES_PORT
+from local.config import AWS_ENVIRONMENT, ROOT
+from local.sam.expected_answers import ANSWERS
+from local.sam.samples import AWS_PORT, OPENAI_PORT, PAGES_PORT
+from local.stack import LocalStack
 from local.template import Template
 
 SOURCE = Template(ROOT).source
@@ -27,7 +27,7 @@ def variables(function: str) -> dict[str, Any]:
     return {**shared, **FUNCTIONS[function].get("Environment", {}).get("Variables", {})}
 
 
-def for_containers(value: str, laptop: LaptopCloud) -> str:
+def for_containers(value: str, laptop: LocalStack) -> str:
     """A value on the laptop, with the addresses at which a container finds the same on a cloud of --sam."""
     at = laptop.addresses
     for address, port in ((at.aws, AWS_PORT), (at.openai, OPENAI_PORT), (at.pages, PAGES_PORT)):
@@ -37,7 +37,7 @@ def for_containers(value: str, laptop: LaptopCloud) -> str:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_container_is_told_what_the_function_sees_on_the_laptop(function: str, laptop: LaptopCloud) -> None:
+def test_a_container_is_told_what_the_function_sees_on_the_laptop(function: str, laptop: LocalStack) -> None:
     on_the_laptop = laptop.stack.functions[function].environment
     for name, value in variables(function).items():
         wanted = for_containers(on_the_laptop[name], laptop)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.profile import ROOT
+from local.config import ROOT
 from local.template import Template
 
 CONFIG: dict[str, Any] = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import tools
-from local.profile import ROOT
+from local.config import ROOT
 from local.template import Template
 
 TEMPLATE = Template(ROOT)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
-from support.events import samples
+from support.sample_events import samples
 
 import tools
-from local.profile import ROOT
+from local.config import ROOT
 from local.template import Template
-from upcall.assistants import assistants
+from upcall.domain.assistants import all_assistants
 
 TEMPLATE = Template(ROOT)
 RESOURCES: dict[str, Any] = TEMPLATE.source["Resources"]
@@ -110,9 +110,9 @@ def test_each_sample_event_is_used_by_a_test(path: Any) -> None:
     assert any(f'sample("{path.stem}"' in test.read_text("utf-8") for test in tests)
 
 
-@pytest.mark.parametrize("name", assistants())
+@pytest.mark.parametrize("name", all_assistants())
 def test_each_tool_of_an_assistant_has_a_function(name: str) -> None:
-    for tool in assistants()[name].tools:
+    for tool in all_assistants()[name].tools:
         assert f"{camel(tool)}Function" in FUNCTIONS
 
 

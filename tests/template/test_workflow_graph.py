@@ -4,9 +4,15 @@ import re
 from typing import Any
 
 import pytest
-from support.workflow import LAMBDAS, MACHINES, TASKS, TEMPLATE, WORKFLOW
+from support.workflow_definition import (
+    LAMBDAS,
+    MACHINES,
+    TASKS,
+    TEMPLATE,
+    WORKFLOW,
+)
 
-from upcall.closing import WORKFLOWS_OWN_CAUSE
+from upcall.use_cases.close_run import WORKFLOW_CAUSE
 
 ENDS = ("Succeed", "Fail")
 STATES = [(name, state) for machine in MACHINES.values() for name, state in machine["States"].items()]
@@ -51,8 +57,8 @@ def test_every_task_has_a_time_out_a_retry_and_a_catch(state: dict[str, Any]) ->
     assert all(rule["JitterStrategy"] == "FULL" and rule["MaxDelaySeconds"] for rule in state["Retry"])
 
 
-WEATHER = [
-    "TryAgain",
+TRANSIENT = [
+    "TransientError",
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
@@ -67,7 +73,7 @@ def test_functions_are_retried_for_weather_and_handlers_that_died_too() -> None:
     assert len(LAMBDAS) == 6
     for name, state in LAMBDAS:
         retried = [rule["ErrorEquals"] for rule in state["Retry"]]
-        assert retried == ([WEATHER] if name == "Call tool" else [WEATHER, DEATHS]), name
+        assert retried == ([TRANSIENT] if name == "Call tool" else [TRANSIENT, DEATHS]), name
 
 
 def test_a_task_outlasts_the_function_that_it_calls() -> None:
@@ -91,5 +97,5 @@ def test_expressions_are_jsonata_and_substitutions_stand_in_quotes() -> None:
 
 
 def test_the_last_state_fails_with_the_cause_by_which_close_run_knows_it() -> None:
-    assert WORKFLOW["States"]["Failed"]["Cause"] == WORKFLOWS_OWN_CAUSE
-    assert TEMPLATE.definition.count(WORKFLOWS_OWN_CAUSE) == 1
+    assert WORKFLOW["States"]["Failed"]["Cause"] == WORKFLOW_CAUSE
+    assert TEMPLATE.definition.count(WORKFLOW_CAUSE) == 1

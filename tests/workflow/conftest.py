@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 from support.runs import Runs
 
-from local.cloud import LaptopCloud
+from local.stack import LocalStack
 
 
 @pytest.fixture
-def runs(laptop: LaptopCloud) -> Iterator[Runs]:
+def runs(laptop: LocalStack) -> Iterator[Runs]:
     """Runs on the laptop cloud."""
     made = Runs(laptop)
     yield made

@@ -5,8 +5,8 @@ import time
 import pytest
 from support.runs import Runs
 
-from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Say
+from local.openai_emulator import Call, CallTools, Say
+from local.stack import LocalStack
 
 
 def test_a_run_without_tools_ends_with_the_models_message(runs: Runs) -> None:
@@ -18,7 +18,7 @@ def test_a_run_without_tools_ends_with_the_models_message(runs: Runs) -> None:
     assert ended.execution["status"] == "SUCCEEDED"
 
 
-def test_the_offline_model_fetches_the_page_and_summarises_it(runs: Runs, laptop: LaptopCloud) -> None:
+def test_the_offline_model_fetches_the_page_and_summarises_it(runs: Runs, laptop: LocalStack) -> None:
     ended = runs.run(f"Summarise {laptop.addresses.pages}/tides")
 
     assert ended.run["status"] == "completed"
@@ -26,7 +26,7 @@ def test_the_offline_model_fetches_the_page_and_summarises_it(runs: Runs, laptop
     assert "Most coasts see two high tides in a little under twenty-five hours." in ended.run["message"]
 
 
-def test_two_pages_are_fetched_in_parallel_in_one_round(runs: Runs, laptop: LaptopCloud) -> None:
+def test_two_pages_are_fetched_in_parallel_in_one_round(runs: Runs, laptop: LocalStack) -> None:
     pages = laptop.addresses.pages
     ended = runs.run(f"Compare {pages}/tides and {pages}/lighthouses.")
 
@@ -35,7 +35,7 @@ def test_two_pages_are_fetched_in_parallel_in_one_round(runs: Runs, laptop: Lapt
     assert "lighthouse" in ended.run["message"]
 
 
-def test_three_rounds_are_three_rounds_in_the_ledger(runs: Runs, laptop: LaptopCloud) -> None:
+def test_three_rounds_are_three_rounds_in_the_ledger(runs: Runs, laptop: LocalStack) -> None:
     call = CallTools((Call.of("fetch", url=f"{laptop.addresses.pages}/bread"),))
     ended = runs.follow(call, call, call, Say("Done."))
 
@@ -43,7 +43,7 @@ def test_three_rounds_are_three_rounds_in_the_ledger(runs: Runs, laptop: LaptopC
     assert ended.run["message"] == "Done."
 
 
-def test_tokens_of_all_turns_are_added_up(runs: Runs, laptop: LaptopCloud) -> None:
+def test_tokens_of_all_turns_are_added_up(runs: Runs, laptop: LocalStack) -> None:
     call = CallTools((Call.of("fetch", url=f"{laptop.addresses.pages}/bread"),))
     one_turn = runs.follow(Say("Done.")).run["usage"]
     two_turns = runs.follow(call, Say("Done.")).run["usage"]
@@ -69,7 +69,7 @@ def test_a_message_larger_than_an_item_is_stored_whole(runs: Runs) -> None:
 
 
 def test_ten_long_pages_at_once_fit_into_the_state_and_say_how_to_read_on(
-    runs: Runs, laptop: LaptopCloud
+    runs: Runs, laptop: LocalStack
 ) -> None:
     call = Call.of("fetch", url=f"{laptop.addresses.pages}/long")
     ended = runs.follow(CallTools((call,) * 10), Say("Long."))
@@ -89,7 +89,7 @@ def test_an_ended_run_has_its_times(runs: Runs) -> None:
 
 @pytest.mark.parametrize("model", ["some-model", "vendor/model:free"])
 def test_the_model_of_the_request_is_the_one_that_is_asked(
-    runs: Runs, laptop: LaptopCloud, model: str
+    runs: Runs, laptop: LocalStack, model: str
 ) -> None:
     runs.run("Hello.", model=model)
 

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from support.projects import copied_project, upcall_in
+from support.project_copy import copied_project, upcall_in
 
-from local.cloud import LaptopCloud
-from local.emulator import Hang
+from local.openai_emulator import Hang
+from local.stack import LocalStack
 
 HASTY = """
 description = "Has no patience."
@@ -20,7 +20,7 @@ seconds = 2
 
 @pytest.mark.parametrize("api", ["responses", "assistants", "agents"])
 def test_a_run_that_takes_too_long_is_stopped_here_and_upstream(
-    laptop: LaptopCloud, tmp_path: Path, api: str
+    laptop: LocalStack, tmp_path: Path, api: str
 ) -> None:
     copied_project(tmp_path)
     (tmp_path / "src/assistants/hasty.toml").write_text(HASTY, "utf-8")

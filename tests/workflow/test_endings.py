@@ -7,15 +7,15 @@ from typing import Any
 import boto3
 import pytest
 from openai import OpenAI
-from support.canned import Server, canned
-from support.hearing import Hearing
+from support.canned_server import Server, canned
+from support.event_listener import EventListener
 from support.runs import Runs
 from werkzeug.wrappers import Response
 
-from local.cloud import LaptopCloud
-from local.emulator import Fail, Hang, Say
-from local.profile import CALLBACK_SECRET
-from upcall.workflow import execution_arn
+from local.config import CALLBACK_SECRET
+from local.openai_emulator import Fail, Hang, Say
+from local.stack import LocalStack
+from upcall.aws.step_functions import execution_arn
 
 PATIENCE_SECONDS = 30
 
@@ -33,7 +33,7 @@ def arrived(up: Server) -> dict[str, Any]:
 
 
 def test_a_completed_run_is_announced_with_the_begin_of_its_message(
-    laptop: LaptopCloud, runs: Runs, hearing: Hearing
+    laptop: LocalStack, runs: Runs, hearing: EventListener
 ) -> None:
     model = laptop.emulator.brain.script(Say("word " * 10_000))
 
@@ -48,7 +48,7 @@ def test_a_completed_run_is_announced_with_the_begin_of_its_message(
 
 
 def test_a_failed_run_is_announced_with_its_failure(
-    laptop: LaptopCloud, runs: Runs, hearing: Hearing
+    laptop: LocalStack, runs: Runs, hearing: EventListener
 ) -> None:
     model = laptop.emulator.brain.script(Fail("server_error", "It broke."))
 
@@ -60,7 +60,7 @@ def test_a_failed_run_is_announced_with_its_failure(
 
 
 def test_a_cancelled_run_is_announced_and_called_back(
-    laptop: LaptopCloud, runs: Runs, hearing: Hearing
+    laptop: LocalStack, runs: Runs, hearing: EventListener
 ) -> None:
     model = laptop.emulator.brain.script(Hang())
     with canned(Response(status=200)) as up:
@@ -77,7 +77,7 @@ def test_a_cancelled_run_is_announced_and_called_back(
 
 @pytest.mark.parametrize("api", ["responses", "assistants", "agents"])
 def test_an_execution_that_somebody_stops_is_a_cancelled_run(
-    laptop: LaptopCloud, runs: Runs, hearing: Hearing, api: str
+    laptop: LocalStack, runs: Runs, hearing: EventListener, api: str
 ) -> None:
     model = laptop.emulator.brain.script(Hang())
     run_id = runs.post({"prompt": "Go.", "model": model, "run_api": api}).json()["run_id"]
@@ -97,7 +97,7 @@ def test_an_execution_that_somebody_stops_is_a_cancelled_run(
 
 
 def test_the_workflow_and_close_run_announce_in_the_same_words(
-    laptop: LaptopCloud, runs: Runs, hearing: Hearing
+    laptop: LocalStack, runs: Runs, hearing: EventListener
 ) -> None:
     brain = laptop.emulator.brain
     failed = runs.run("Go.", model=brain.script(Fail("server_error", "It broke."))).run["run_id"]
@@ -111,7 +111,7 @@ def test_the_workflow_and_close_run_announce_in_the_same_words(
     assert set(by_workflow["detail"]) == set(by_function["detail"])
 
 
-def test_a_completed_run_calls_back(laptop: LaptopCloud, runs: Runs) -> None:
+def test_a_completed_run_calls_back(laptop: LocalStack, runs: Runs) -> None:
     with canned(Response(status=204)) as up:
         prompt = f"Summarise {laptop.addresses.pages}/tides"
         run = runs.run(prompt, callback_url=f"{up.url}/hooks/upcall", metadata={"ticket": "4711"}).run

@@ -8,28 +8,34 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 import pytest
-from support.canned import Server, canned
+from support.canned_server import Server, canned
+from support.event_listener import EventListener
 from support.fault_matrix import CASES, Case, document
-from support.faults import STRANGE, BadBus, BadLambda, Malformed
-from support.hearing import Hearing
+from support.lambda_faults import (
+    STRANGE,
+    FaultyEventBridge,
+    FaultyLambda,
+    Malformed,
+)
 from support.runs import Runs
-from support.workflow import TASKS, is_lambda, tasks
+from support.workflow_definition import TASKS, is_lambda, tasks
 from werkzeug.wrappers import Response
 
-from local import moto_seams
-from local.cloud import LaptopCloud
-from local.functions import FunctionRunner, function_environment
-from local.profile import CALLBACK_SECRET_NAME, ROOT
-from upcall.caller import ANYBODY
-from upcall.models import END_STATUSES
-from upcall.run import Run
-from upcall.run_apis import run_api
-from upcall.store import RunStore
-from upcall.table import Table
+from local.config import CALLBACK_SECRET_NAME, ROOT
+from local.lambda_runtime import FunctionRunner, function_environment
+from local.moto_patches import integration
+from local.stack import LocalStack
+from upcall.aws.dynamodb import Table
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.caller import ANYBODY
+from upcall.domain.run import Run
+from upcall.domain.status import TERMINAL_STATUSES
+from upcall.run_apis import get_run_api
 
 PATIENCE_SECONDS = 15
 
@@ -37,7 +43,7 @@ HASTE = {"IntervalSeconds": 1, "BackoffRate": 1, "MaxDelaySeconds": 1, "MaxAttem
 
 
 @pytest.fixture(scope="module")
-def hasty(laptop: LaptopCloud) -> Iterator[None]:
+def hasty(laptop: LocalStack) -> Iterator[None]:
     """The workflow with less patience."""
     workflows, arn = boto3.client("stepfunctions"), laptop.stack.state_machine
     before = workflows.describe_state_machine(stateMachineArn=arn)["definition"]
@@ -54,12 +60,12 @@ def hasty(laptop: LaptopCloud) -> Iterator[None]:
 class World:
     """A laptop cloud on a bad day, and those who watch it."""
 
-    laptop: LaptopCloud
-    functions: BadLambda
-    bus: BadBus
+    laptop: LocalStack
+    functions: FaultyLambda
+    bus: FaultyEventBridge
     webhook: Server
-    ear: Hearing
-    store: RunStore
+    ear: EventListener
+    store: DynamoDBRunRepository
     runs: Runs
     sqs: Any
 
@@ -73,7 +79,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(laptop: LaptopCloud, hasty: None) -> Iterator[World]:
+def world(laptop: LocalStack, hasty: None) -> Iterator[World]:
     """The laptop cloud, with faults before its functions and its bus, and with a webhook that counts."""
     with canned(Response(status=204)) as webhook:
         found = laptop.runner.functions
@@ -83,30 +89,37 @@ def world(laptop: LaptopCloud, hasty: None) -> Iterator[World]:
         poll = laptop.stack.functions["PollRunFunction"]
         hurried = replace(poll, environment={**poll.environment, "POLL_WINDOW_SECONDS": "0.3"})
         hasty_ones = {notify.name: ringing, poll.name: hurried}
-        functions, bus = BadLambda(FunctionRunner({**found, **hasty_ones})), BadBus()
-        ear = Hearing(laptop)
-        moto_seams.invoke_with(functions)
-        store = RunStore(Table(laptop.stack.dynamodb, laptop.stack.table), 30)
+        functions, bus = FaultyLambda(FunctionRunner({**found, **hasty_ones})), FaultyEventBridge()
+        ear = EventListener(laptop)
+        integration.invoke_with(functions)
+        store = DynamoDBRunRepository(Table(laptop.stack.dynamodb, laptop.stack.table), 30)
         with bus.instead():
             yield World(laptop, functions, bus, webhook, ear, store, Runs(laptop), boto3.client("sqs"))
-        moto_seams.invoke_with(laptop.runner)
+        integration.invoke_with(laptop.runner)
         ear.stop()
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 def test_a_run_ends_once_whatever_befalls_it(world: World, case: Case) -> None:
     model = world.laptop.emulator.script(*case.steps)
-    run = Run.new(owner=ANYBODY, prompt="Go.", assistant="messenger", model=model, run_api=case.api)
+    run = Run.new(
+        owner=ANYBODY,
+        prompt="Go.",
+        assistant="messenger",
+        model=model,
+        run_api=case.api,
+        created_at=datetime.now(UTC),
+    )
     plan(world, run.run_id, case)
     waiting = world.ends_waiting()
 
-    world.store.add(run)
+    world.store.add_run(run)
     world.runs.start_execution(run.run_id)
     world.ear.about(run.run_id)  # which waits without asking all the time
     world.runs.ended_execution(run.run_id)
     until(lambda: world.ends_waiting() <= waiting, "close_run has not heard of all ends")
 
-    ended = world.store.get(run.run_id)
+    ended = world.store.get_run(run.run_id)
     assert not world.functions.unspent(run.run_id), "the fault has not happened"
     assert ended.status == case.status, ended.failure
     died = not world.runs.times_in_state(run.run_id, "Completed?")
@@ -128,7 +141,7 @@ def plan(world: World, run_id: str, case: Case) -> None:
     world.functions.plan(run_id, name_of(world.laptop, case.state), case.fault, case.when, always=case.always)
 
 
-def name_of(laptop: LaptopCloud, state: str) -> str:
+def name_of(laptop: LocalStack, state: str) -> str:
     """What the name of the state's function holds, as the definition tells it."""
     told = str(dict(TASKS)[state]["Arguments"]["FunctionName"])
     if "ToolFunctionArnPrefix" in told:
@@ -149,12 +162,12 @@ def assert_one_ending(world: World, run: Run) -> None:
     parts = list(world.store._items(run.run_id, "MESSAGE#"))
     if run.status == "completed":
         assert run.failure is None
-        assert world.store.message(run) == "Done."
+        assert world.store.get_message(run) == "Done."
         assert len(parts) == run.message_parts == 1
     else:
         assert run.failure is not None
         assert run.failure.code
-        assert world.store.message(run) is None
+        assert world.store.get_message(run) is None
 
 
 def assert_one_announcement(world: World, run: Run, case: Case) -> None:
@@ -171,7 +184,7 @@ def assert_one_announcement(world: World, run: Run, case: Case) -> None:
 def assert_once(world: World, run: Run) -> None:
     """The tool whose effect is there once was called at most once; the ledger has each call once."""
     calls = [asked for asked in world.webhook.asked if asked.json["data"]["run_id"] == run.run_id]
-    ledger = world.store.ledger(run.run_id)
+    ledger = world.store.get_ledger(run.run_id)
     assert len(calls) <= 1
     assert len(ledger) == run.tool_calls == run.round <= 1
     if ledger and ledger[0].output.outcome == "ok":
@@ -182,14 +195,15 @@ def assert_nothing_goes_on(world: World, run: Run) -> None:
     """Every turn of the model has come to its end, and the server waits for nothing."""
     turns = world.laptop.emulator.brain.begun.get(run.model, [])
     until(lambda: all(turn.phase in ("done", "cancelled") for turn in turns), "it goes on upstream")
-    if run.handle is None:
+    if run.upstream_run is None:
         assert not turns
         return
-    handle = run.handle
+    handle = run.upstream_run
     with function_environment(world.laptop.stack.functions["PollRunFunction"].environment):
         waits = ("requires_action",) if run.run_api == "responses" else ()  # a response that has ended
         until(
-            lambda: run_api(handle.run_api).poll(handle).status in (*END_STATUSES, *waits), "it waits for us"
+            lambda: get_run_api(handle.run_api).poll(handle).status in (*TERMINAL_STATUSES, *waits),
+            "it waits for us",
         )
 
 

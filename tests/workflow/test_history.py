@@ -1,22 +1,27 @@
 """How long the history of the longest run that is allowed can get: Step Functions keeps 25,000 events."""
 
 import json
+from datetime import UTC, datetime
 from math import ceil
 
 import boto3
-from support.history import events
+from support.execution_history import events
 from support.runs import Runs
 
-from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Say, Step
-from local.profile import ROOT
+from local.config import ROOT
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Say,
+    Step,
+)
+from local.stack import LocalStack
 from local.template import Template
-from upcall.assistants import Limits
-from upcall.caller import ANYBODY
-from upcall.models import MAX_CALLS_PER_ROUND
-from upcall.run import Run
-from upcall.store import RunStore
-from upcall.table import Table
+from upcall.aws.dynamodb import Table
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.caller import ANYBODY
+from upcall.domain.limits import MAX_CALLS_PER_ROUND, Limits
+from upcall.domain.run import Run
 
 MOST_EVENTS = 10_000
 MOST_CALLS = 600
@@ -32,7 +37,7 @@ def maximum(limit: str) -> int:
     return int(most)
 
 
-def length(runs: Runs, laptop: LaptopCloud, rounds: int, calls: int) -> int:
+def length(runs: Runs, laptop: LocalStack, rounds: int, calls: int) -> int:
     """Events of a run with so many rounds of so many calls, without those of polls that saw nothing new."""
     steps: list[Step] = [CallTools(tuple(Call("nothing", "{}") for _ in range(calls))) for _ in range(rounds)]
     model = laptop.emulator.brain.script(*steps, Say("Done."))
@@ -63,7 +68,7 @@ def test_the_simulation_pauses_as_the_workflow_does() -> None:
     assert f"> {MOST_CALLS} %}}" in DEFINITION
 
 
-def test_the_longest_run_that_is_allowed_has_less_than_10_000_events(runs: Runs, laptop: LaptopCloud) -> None:
+def test_the_longest_run_that_is_allowed_has_less_than_10_000_events(runs: Runs, laptop: LocalStack) -> None:
     """Retries come on top, each three events; they are few where the weather is not worse than usual."""
     one = length(runs, laptop, 1, 1)
     of_a_call = (length(runs, laptop, 1, 11) - one) / 10
@@ -79,21 +84,28 @@ def test_the_longest_run_that_is_allowed_has_less_than_10_000_events(runs: Runs,
     assert longest < MOST_EVENTS, f"{longest:,.0f} events"
 
 
-def test_a_run_that_has_made_600_calls_makes_no_more(runs: Runs, laptop: LaptopCloud) -> None:
+def test_a_run_that_has_made_600_calls_makes_no_more(runs: Runs, laptop: LocalStack) -> None:
     """As one that is tried again may have."""
     model = laptop.emulator.brain.script(
         CallTools(tuple(Call("nothing", "{}") for _ in range(6))), Say("Never.")
     )
-    new = Run.new(owner=ANYBODY, prompt="Go.", assistant="summarizer", model=model, run_api="responses")
-    store = RunStore(Table(laptop.stack.dynamodb, laptop.stack.table), 30)
-    store.add(new.model_copy(update={"tool_calls": MOST_CALLS - 5}))
+    new = Run.new(
+        owner=ANYBODY,
+        prompt="Go.",
+        assistant="summarizer",
+        model=model,
+        run_api="responses",
+        created_at=datetime.now(UTC),
+    )
+    store = DynamoDBRunRepository(Table(laptop.stack.dynamodb, laptop.stack.table), 30)
+    store.add_run(new.model_copy(update={"tool_calls": MOST_CALLS - 5}))
 
     boto3.client("stepfunctions").start_execution(
         stateMachineArn=laptop.stack.state_machine, name=new.run_id, input=json.dumps({"run_id": new.run_id})
     )
     runs.ended_execution(new.run_id)
 
-    failure = store.get(new.run_id).failure
+    failure = store.get_run(new.run_id).failure
     assert failure is not None
     assert failure.code == "limit_calls"
     assert failure.message == "The model asked for 6 tools after 595 calls; 600 are allowed."

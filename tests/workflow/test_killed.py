@@ -14,23 +14,31 @@ from typing import Any, get_args
 
 import boto3
 import pytest
-from support.canned import canned
-from support.events import sample
-from support.handlers_killed import HANDLERS
-from support.hearing import Hearing
-from support.killing import Killer
+from support.canned_server import canned
+from support.event_listener import EventListener
+from support.handler_crashes import HANDLERS
+from support.kill_handlers import Killer
 from support.runs import Runs
+from support.sample_events import sample
 from werkzeug.wrappers import Response
 
-from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Hang, Say
-from local.profile import ROOT
-from upcall.caller import ANYBODY
-from upcall.models import Failure, Message, RunApiName, Usage
-from upcall.run import Ending, Run
-from upcall.store import RunStore
-from upcall.sweeping import MIN_AGE
-from upcall.table import Table
+from local.config import ROOT
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Hang,
+    Say,
+)
+from local.stack import LocalStack
+from upcall.aws.dynamodb import Table
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.caller import ANYBODY
+from upcall.domain.events import RunEndedEvent
+from upcall.domain.failure import Failure
+from upcall.domain.run import Run
+from upcall.domain.upstream_run import Message, RunApiName
+from upcall.domain.usage import Usage
+from upcall.use_cases.sweep_runs import MIN_AGE
 
 PATIENCE_SECONDS = 20
 APIS: tuple[RunApiName, ...] = get_args(RunApiName)
@@ -44,29 +52,36 @@ pytestmark = pytest.mark.filterwarnings(
 class Cloud:
     """A laptop cloud with a killer in it."""
 
-    laptop: LaptopCloud
+    laptop: LocalStack
     killer: Killer
-    store: RunStore
+    store: DynamoDBRunRepository
     runs: Runs
-    hearing: Hearing
+    hearing: EventListener
 
     def recorded(self, *steps: Any, **fields: Any) -> Run:
         """The record of a run that follows a script."""
         asked = {"prompt": "Go.", "assistant": "summarizer", "run_api": "responses", **fields}
-        return self.store.add(Run.new(owner=ANYBODY, model=self.laptop.emulator.script(*steps), **asked))
+        return self.store.add_run(
+            Run.new(
+                owner=ANYBODY,
+                model=self.laptop.emulator.script(*steps),
+                **asked,
+                created_at=datetime.now(UTC),
+            )
+        )
 
     def created(self, *steps: Any, **fields: Any) -> Run:
         """A run that lives upstream, and that no execution works on."""
         run = self.recorded(*steps, **fields)
         self.killer.once("CreateRunFunction", {"run_id": run.run_id})
-        return self.store.get(run.run_id)
+        return self.store.get_run(run.run_id)
 
     def polled_at_length(self, **fields: Any) -> Run:
         """A run that an execution works on, whose model comes to no end."""
         run = self.recorded(Hang(), **fields)
         self.runs.start_execution(run.run_id)
         self.runs.wait_for_state(run.run_id, "Poll run")
-        return self.store.get(run.run_id)
+        return self.store.get_run(run.run_id)
 
     def phases(self, run: Run) -> list[str]:
         """How far each turn of the run's model has come."""
@@ -74,13 +89,13 @@ class Cloud:
 
     def ended(self, run_id: str) -> Run:
         """The run, once it has ended."""
-        until(lambda: self.store.get(run_id).ended, f"{run_id} does not end")
-        return self.store.get(run_id)
+        until(lambda: self.store.get_run(run_id).ended, f"{run_id} does not end")
+        return self.store.get_run(run_id)
 
 
 @pytest.fixture
-def cloud(laptop: LaptopCloud, runs: Runs, hearing: Hearing) -> Cloud:
-    store = RunStore(Table(laptop.stack.dynamodb, laptop.stack.table), 30)
+def cloud(laptop: LocalStack, runs: Runs, hearing: EventListener) -> Cloud:
+    store = DynamoDBRunRepository(Table(laptop.stack.dynamodb, laptop.stack.table), 30)
     return Cloud(laptop, Killer(laptop), store, runs, hearing)
 
 
@@ -101,15 +116,22 @@ def test_each_tool_runs_once_for_the_run_that_is_followed_and_one_message_is_sto
     model = cloud.laptop.emulator.script(CallTools((Call("weather", "{}"),)), Say("Done."))
     previous = None
     for _ in range(2 if follow_up else 1):
-        new = Run.new(prompt="Go.", assistant="summarizer", model=model, run_api=api, previous=previous)
-        store.add(new)
+        new = Run.new(
+            prompt="Go.",
+            assistant="summarizer",
+            model=model,
+            run_api=api,
+            previous=previous,
+            created_at=datetime.now(UTC),
+        )
+        store.add_run(new)
         killed_all_the_way(killer, new.run_id)
-        previous = run = store.get(new.run_id)
+        previous = run = store.get_run(new.run_id)
 
     assert killer.kills >= 10
     assert (run.status, run.round, run.tool_calls) == ("completed", 1, 1)
-    assert store.message(run) == "Done."
-    (entry,) = store.ledger(run.run_id)
+    assert store.get_message(run) == "Done."
+    (entry,) = store.get_ledger(run.run_id)
     assert entry.output.output == "It rains."
     turns = cloud.laptop.emulator.brain.begun[model]
     assert [[each.output for each in round_] for round_ in turns[-1].conversation.rounds] == [["It rains."]]
@@ -184,7 +206,7 @@ def assert_one_run(cloud: Cloud, model: str) -> None:
     )
     (run,) = (item for page in pages for item in page["Items"])
     ended = cloud.ended(run["run_id"]["S"])
-    assert cloud.store.message(ended) == "Done."
+    assert cloud.store.get_message(ended) == "Done."
     assert cloud.phases(ended) == ["done"]
 
 
@@ -207,7 +229,7 @@ def test_cancel_run(cloud: Cloud, api: RunApiName) -> None:
         assert cloud.killer.once("CancelRunFunction", event)["statusCode"] in (200, 409)
 
     for run in cloud.killer.afresh(lambda: cloud.polled_at_length(run_api=api), cancel):
-        found = cloud.store.get(run.run_id)
+        found = cloud.store.get_run(run.run_id)
         assert (found.status, found.failure and found.failure.code) == ("cancelled", "cancelled")
         # It may see that it is cancelled upstream, and fail by itself, before it is stopped.
         assert cloud.runs.ended_execution(run.run_id)["status"] in ("ABORTED", "FAILED")
@@ -241,7 +263,7 @@ def test_close_run(cloud: Cloud, api: RunApiName) -> None:
 
     endings = set()
     for run in cloud.killer.afresh(lambda: cloud.created(Hang(), run_api=api), close):
-        found = cloud.store.get(run.run_id)
+        found = cloud.store.get_run(run.run_id)
         assert found.failure is not None
         assert found.failure.code == "execution_timed_out"
         cloud.hearing.about(run.run_id)
@@ -256,14 +278,14 @@ def test_record_failure(cloud: Cloud, api: RunApiName) -> None:
     """The workflow tries again where Lambda says so; else close_run does. One failure, nothing goes on upstream."""
 
     def record(run: Run) -> None:
-        assert run.handle is not None
+        assert run.upstream_run is not None
         event = sample(
-            "record_failure", run_id=run.run_id, handle=run.handle.model_dump(), still_running=True
+            "record_failure", run_id=run.run_id, handle=run.upstream_run.model_dump(), still_running=True
         )
         assert cloud.killer.once("RecordFailureFunction", event)["event"] == "Run Failed"
 
     for run in cloud.killer.afresh(lambda: cloud.created(Hang(), run_api=api), record):
-        assert cloud.store.get(run.run_id).status == "failed"
+        assert cloud.store.get_run(run.run_id).status == "failed"
         assert cloud.phases(run) == ["cancelled"]
     assert cloud.killer.kills >= 3
 
@@ -273,13 +295,15 @@ def test_call_back(cloud: Cloud) -> None:
     with canned(Response(status=204)) as up:
 
         def ended() -> Run:
-            return cloud.store.completed(
-                cloud.recorded(Say("Done."), callback_url=f"{up.url}/{uuid.uuid4()}"), Message(text="Done.")
+            return cloud.store.complete_run(
+                cloud.recorded(Say("Done."), callback_url=f"{up.url}/{uuid.uuid4()}"),
+                Message(text="Done."),
+                datetime.now(UTC),
             )
 
         def call_back(run: Run) -> None:
             event = message(
-                "call_back", json.dumps({"detail": Ending.of(run, "Done.").model_dump(mode="json")})
+                "call_back", json.dumps({"detail": RunEndedEvent.of(run, "Done.").model_dump(mode="json")})
             )
             assert cloud.killer.once("CallBackFunction", event) == {"batchItemFailures": []}
 
@@ -307,7 +331,7 @@ def test_sweep_runs(cloud: Cloud) -> None:
         cloud.killer.once("SweepRunsFunction", sample("sweep_runs"))
 
     for started, died in cloud.killer.afresh(lost, sweep, spared=b"DynamoDB_20120810.Query"):
-        assert cloud.store.message(cloud.ended(started.run_id)) == "Late."
+        assert cloud.store.get_message(cloud.ended(started.run_id)) == "Late."
         assert cloud.phases(started) == ["done"]
         assert cloud.ended(died.run_id).status == "failed"
         cloud.hearing.about(died.run_id)
@@ -319,7 +343,7 @@ def test_retry_run(cloud: Cloud) -> None:
 
     def failed() -> Run:
         failure = Failure(code="server_error", message="It broke.")
-        return cloud.store.failed(aged(cloud, Say("Done.")), failure, Usage())
+        return cloud.store.record_failure(aged(cloud, Say("Done.")), failure, Usage(), datetime.now(UTC))
 
     def retry(run: Run) -> None:
         path = f"/runs/{run.run_id}/retry"
@@ -329,18 +353,25 @@ def test_retry_run(cloud: Cloud) -> None:
 
     for run in cloud.killer.afresh(failed, retry):
         cloud.laptop.runner.invoke(cloud.laptop.stack.functions["SweepRunsFunction"].name, "{}")
-        assert cloud.store.message(cloud.ended(run.run_id)) == "Done."
+        assert cloud.store.get_message(cloud.ended(run.run_id)) == "Done."
         assert cloud.phases(run) == ["done"]
-        assert cloud.store.get(run.run_id).attempt == 2
+        assert cloud.store.get_run(run.run_id).attempt == 2
     assert cloud.killer.kills >= 2
 
 
 def aged(cloud: Cloud, step: Any) -> Run:
     """The record of a run that was asked for a while ago."""
     model, then = cloud.laptop.emulator.script(step), datetime.now(UTC) - 2 * MIN_AGE
-    run = Run.new(owner=ANYBODY, prompt="Go.", assistant="summarizer", model=model, run_api="responses")
+    run = Run.new(
+        owner=ANYBODY,
+        prompt="Go.",
+        assistant="summarizer",
+        model=model,
+        run_api="responses",
+        created_at=datetime.now(UTC),
+    )
     run_id = f"run_{int(then.timestamp() * 1000):012x}{run.run_id[16:]}"
-    return cloud.store.add(run.model_copy(update={"run_id": run_id, "created_at": then}))
+    return cloud.store.add_run(run.model_copy(update={"run_id": run_id, "created_at": then}))
 
 
 READERS = sorted(name for name, handler in HANDLERS.items() if not handler.changes)
@@ -351,8 +382,8 @@ def test_what_only_reads_gives_the_same_answer_when_it_is_asked_again(cloud: Clo
     run = cloud.created(Say("Done."))
     event = json.loads(json.dumps(sample(handler)).replace("run_0123456789ab0123456789abcdef", run.run_id))
     if handler == "poll_run":
-        assert run.handle is not None
-        event |= {"run_id": run.run_id, "handle": run.handle.model_dump()}
+        assert run.upstream_run is not None
+        event |= {"run_id": run.run_id, "handle": run.upstream_run.model_dump()}
 
     def change_nothing(before: Mapping[str, Any]) -> Mapping[str, Any]:
         cloud.killer.at_each_effect(logical_id(handler), event)

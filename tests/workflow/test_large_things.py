@@ -3,17 +3,17 @@
 import json
 
 import pytest
-from support.history import largest_state
+from support.execution_history import largest_state
 from support.runs import Ended, Runs
 
-from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Say
-from upcall.models import MAX_STATE_BYTES
+from local.openai_emulator import Call, CallTools, Say
+from local.stack import LocalStack
+from upcall.domain.state_budget import MAX_STATE_BYTES
 
 APIS = ["responses", "assistants", "agents"]
 
 
-def followed(runs: Runs, laptop: LaptopCloud, api: str, *calls: Call) -> Ended:
+def followed(runs: Runs, laptop: LocalStack, api: str, *calls: Call) -> Ended:
     """A run that makes these calls at once, none of whose states was too large."""
     ended = runs.follow(CallTools(calls), Say("Done."), api=api)
     assert largest_state(laptop, ended.run["run_id"]) <= MAX_STATE_BYTES
@@ -21,7 +21,7 @@ def followed(runs: Runs, laptop: LaptopCloud, api: str, *calls: Call) -> Ended:
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_a_page_of_300_kb_is_read_piece_by_piece(runs: Runs, laptop: LaptopCloud, api: str) -> None:
+def test_a_page_of_300_kb_is_read_piece_by_piece(runs: Runs, laptop: LocalStack, api: str) -> None:
     ended = followed(runs, laptop, api, Call.of("fetch", url=f"{laptop.addresses.pages}/long"))
 
     (piece,) = ended.outputs
@@ -29,7 +29,7 @@ def test_a_page_of_300_kb_is_read_piece_by_piece(runs: Runs, laptop: LaptopCloud
     assert piece["next_offset"] == len(piece["text"]) < 300_000
 
 
-def test_ten_large_outputs_at_once_share_the_state(runs: Runs, laptop: LaptopCloud) -> None:
+def test_ten_large_outputs_at_once_share_the_state(runs: Runs, laptop: LocalStack) -> None:
     calls = [Call.of("fetch", url=f"{laptop.addresses.pages}/long", offset=n) for n in range(10)]
 
     ended = followed(runs, laptop, "responses", *calls)
@@ -40,7 +40,7 @@ def test_ten_large_outputs_at_once_share_the_state(runs: Runs, laptop: LaptopClo
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_arguments_of_100_kb_leave_room_for_an_answer(runs: Runs, laptop: LaptopCloud, api: str) -> None:
+def test_arguments_of_100_kb_leave_room_for_an_answer(runs: Runs, laptop: LocalStack, api: str) -> None:
     ended = followed(runs, laptop, api, Call.of("fetch", url="https://example.com/" + "x" * 100_000))
 
     assert "longer than 4,096 characters" in ended.outputs[0]["error"]
@@ -48,7 +48,7 @@ def test_arguments_of_100_kb_leave_room_for_an_answer(runs: Runs, laptop: Laptop
 
 @pytest.mark.parametrize("api", APIS)
 def test_arguments_that_leave_no_room_end_the_run_with_the_figures(
-    runs: Runs, laptop: LaptopCloud, api: str
+    runs: Runs, laptop: LocalStack, api: str
 ) -> None:
     model = laptop.emulator.brain.script(CallTools((Call.of("fetch", url="x" * 300_000),)), Say("Never."))
 
@@ -61,7 +61,7 @@ def test_arguments_that_leave_no_room_end_the_run_with_the_figures(
     assert len(laptop.emulator.brain.begun[model]) == 1
 
 
-def test_a_hundred_small_calls_are_answered(runs: Runs, laptop: LaptopCloud) -> None:
+def test_a_hundred_small_calls_are_answered(runs: Runs, laptop: LocalStack) -> None:
     model = laptop.emulator.brain.script(
         CallTools(tuple(Call("nothing", "{}") for _ in range(100))), Say("Done.")
     )
@@ -72,7 +72,7 @@ def test_a_hundred_small_calls_are_answered(runs: Runs, laptop: LaptopCloud) -> 
     assert largest_state(laptop, run["run_id"]) <= MAX_STATE_BYTES
 
 
-def test_more_calls_than_any_run_may_make_at_once_are_refused(runs: Runs, laptop: LaptopCloud) -> None:
+def test_more_calls_than_any_run_may_make_at_once_are_refused(runs: Runs, laptop: LocalStack) -> None:
     model = laptop.emulator.brain.script(
         CallTools(tuple(Call("nothing", "{}") for _ in range(101))), Say("Never.")
     )
@@ -83,7 +83,7 @@ def test_more_calls_than_any_run_may_make_at_once_are_refused(runs: Runs, laptop
     assert "101 tools at once; 100 are allowed" in run["failure"]["message"]
 
 
-def test_the_name_of_an_unknown_tool_may_be_long(runs: Runs, laptop: LaptopCloud) -> None:
+def test_the_name_of_an_unknown_tool_may_be_long(runs: Runs, laptop: LocalStack) -> None:
     ended = followed(runs, laptop, "responses", Call("x" * 100_000, "{}"))
 
     assert ended.outputs[0]["error"].startswith("There is no tool xxx")
@@ -92,7 +92,7 @@ def test_the_name_of_an_unknown_tool_may_be_long(runs: Runs, laptop: LaptopCloud
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("letter", ["x", "ä", "😀"], ids=["ascii", "latin", "emoji"])
-def test_a_message_of_450_kb_comes_back_whole(runs: Runs, laptop: LaptopCloud, api: str, letter: str) -> None:
+def test_a_message_of_450_kb_comes_back_whole(runs: Runs, laptop: LocalStack, api: str, letter: str) -> None:
     text = letter * (450_000 // len(letter.encode()))
 
     ended = runs.follow(Say(text), api=api)

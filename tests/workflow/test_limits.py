@@ -5,13 +5,18 @@ import json
 import pytest
 from support.runs import Ended, Runs
 
-from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Say, Step
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Say,
+    Step,
+)
+from local.stack import LocalStack
 
 APIS = ["responses", "assistants", "agents"]
 
 
-def limited(runs: Runs, laptop: LaptopCloud, api: str, limits: dict[str, int], *steps: Step) -> Ended:
+def limited(runs: Runs, laptop: LocalStack, api: str, limits: dict[str, int], *steps: Step) -> Ended:
     """A run that ends at a limit."""
     model = laptop.emulator.brain.script(*steps)
     ended = runs.run("Go.", model=model, run_api=api, limits=limits)
@@ -22,12 +27,12 @@ def limited(runs: Runs, laptop: LaptopCloud, api: str, limits: dict[str, int], *
     return ended
 
 
-def fetches(laptop: LaptopCloud, count: int) -> CallTools:
+def fetches(laptop: LocalStack, count: int) -> CallTools:
     return CallTools(tuple(Call.of("fetch", url=f"{laptop.addresses.pages}/tides") for _ in range(count)))
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_too_many_calls_at_once_are_not_made(runs: Runs, laptop: LaptopCloud, api: str) -> None:
+def test_too_many_calls_at_once_are_not_made(runs: Runs, laptop: LocalStack, api: str) -> None:
     ended = limited(runs, laptop, api, {"calls_per_round": 3}, fetches(laptop, 4), Say("Never."))
 
     assert ended.run["failure"] == {
@@ -39,7 +44,7 @@ def test_too_many_calls_at_once_are_not_made(runs: Runs, laptop: LaptopCloud, ap
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_as_many_calls_as_are_allowed_are_made(runs: Runs, laptop: LaptopCloud, api: str) -> None:
+def test_as_many_calls_as_are_allowed_are_made(runs: Runs, laptop: LocalStack, api: str) -> None:
     model = laptop.emulator.brain.script(fetches(laptop, 3), Say("Done."))
 
     run = runs.run("Go.", model=model, run_api=api, limits={"calls_per_round": 3}).run
@@ -47,7 +52,7 @@ def test_as_many_calls_as_are_allowed_are_made(runs: Runs, laptop: LaptopCloud, 
     assert (run["status"], run["tool_calls"]) == ("completed", 3)
 
 
-def test_a_model_that_has_used_up_its_tokens_gets_no_more_tools(runs: Runs, laptop: LaptopCloud) -> None:
+def test_a_model_that_has_used_up_its_tokens_gets_no_more_tools(runs: Runs, laptop: LocalStack) -> None:
     """Only the Responses API tells what each turn used; the others tell it at the end."""
     ended = limited(
         runs, laptop, "responses", {"tokens": 300}, fetches(laptop, 1), fetches(laptop, 1), Say("Never.")
@@ -60,7 +65,7 @@ def test_a_model_that_has_used_up_its_tokens_gets_no_more_tools(runs: Runs, lapt
     assert ended.run["tool_calls"] == 1
 
 
-def test_a_message_that_is_there_is_kept_whatever_it_cost(runs: Runs, laptop: LaptopCloud) -> None:
+def test_a_message_that_is_there_is_kept_whatever_it_cost(runs: Runs, laptop: LocalStack) -> None:
     model = laptop.emulator.brain.script(Say("word " * 1000))
 
     run = runs.run("Go.", model=model, limits={"tokens": 1}).run

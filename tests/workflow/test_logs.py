@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.planted import WORDS
+from support.runs_with_planted_secrets import WORDS
 
-from local.profile import ROOT
+from local.config import ROOT
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def test_nothing_that_was_said_is_logged(usual: Logged, name: str) -> None:
 def test_whatever_is_wrong_is_logged_all_the_same(usual: Logged) -> None:
     said = {(line["message"], line.get("error", "")) for line in usual.ours}
 
-    assert ("step failed", "TryAgain") in said
+    assert ("step failed", "TransientError") in said
     assert ("step failed", "InvalidInput") in said
     assert ("step failed", "KeyError") in said
     assert ("tool failed", "RuntimeError") in said

@@ -5,12 +5,18 @@ import time
 
 import boto3
 import pytest
-from support.hearing import Hearing
+from support.event_listener import EventListener
 from support.runs import Runs
 
-from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Fail, Hang, Say
-from upcall.workflow import execution_arn
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Fail,
+    Hang,
+    Say,
+)
+from local.stack import LocalStack
+from upcall.aws.step_functions import execution_arn
 
 PATIENCE_SECONDS = 30
 
@@ -25,7 +31,7 @@ def ended(runs: Runs, run_id: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("api", ["responses", "agents"])
-def test_what_tools_have_answered_is_not_asked_again(runs: Runs, laptop: LaptopCloud, api: str) -> None:
+def test_what_tools_have_answered_is_not_asked_again(runs: Runs, laptop: LocalStack, api: str) -> None:
     brain = laptop.emulator.brain
     fetch = CallTools((Call.of("fetch", url=f"{laptop.addresses.pages}/tides"),))
     model = brain.script(fetch, Fail("server_error", "It broke."))
@@ -48,7 +54,7 @@ def test_what_tools_have_answered_is_not_asked_again(runs: Runs, laptop: LaptopC
 
 
 @pytest.mark.parametrize("api", ["responses", "assistants", "agents"])
-def test_a_run_that_called_nothing_begins_anew(runs: Runs, laptop: LaptopCloud, api: str) -> None:
+def test_a_run_that_called_nothing_begins_anew(runs: Runs, laptop: LocalStack, api: str) -> None:
     brain = laptop.emulator.brain
     model = brain.script(Fail("server_error", "It broke."))
     run_id = runs.run("Go.", model=model, run_api=api).run["run_id"]
@@ -60,7 +66,7 @@ def test_a_run_that_called_nothing_begins_anew(runs: Runs, laptop: LaptopCloud, 
 
 
 def test_a_cancelled_run_can_be_tried_again_and_each_ending_is_announced(
-    runs: Runs, laptop: LaptopCloud, hearing: Hearing
+    runs: Runs, laptop: LocalStack, hearing: EventListener
 ) -> None:
     brain = laptop.emulator.brain
     model = brain.script(Hang())
@@ -82,7 +88,7 @@ def test_a_cancelled_run_can_be_tried_again_and_each_ending_is_announced(
     assert [each["detail-type"] for each in hearing.about(run_id)] == ["Run Cancelled", "Run Completed"]
 
 
-def test_the_second_execution_bears_the_number_of_the_attempt(runs: Runs, laptop: LaptopCloud) -> None:
+def test_the_second_execution_bears_the_number_of_the_attempt(runs: Runs, laptop: LocalStack) -> None:
     brain = laptop.emulator.brain
     model = brain.script(Fail("server_error", "It broke."))
     run_id = runs.run("Go.", model=model).run["run_id"]

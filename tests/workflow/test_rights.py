@@ -12,21 +12,29 @@ from typing import Any
 
 import boto3
 import pytest
-from support.canned import canned
-from support.events import Invoke, sample
+from support.canned_server import canned
 from support.runs import Runs
-from support.used_rights import UsedRights
+from support.sample_events import Invoke, sample
+from support.used_permissions import UsedRights
 from werkzeug.wrappers import Response
 
-from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Fail, Hang, Say
-from local.profile import CALLBACK_SECRET, ROOT
+from local.config import CALLBACK_SECRET, ROOT
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Fail,
+    Hang,
+    Say,
+)
+from local.stack import LocalStack
 from local.template import Template
-from upcall.caller import ANYBODY
-from upcall.models import Failure, Usage
-from upcall.run import Ending, Run
-from upcall.store import RunStore
-from upcall.table import Table
+from upcall.aws.dynamodb import Table
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.caller import ANYBODY
+from upcall.domain.events import RunEndedEvent
+from upcall.domain.failure import Failure
+from upcall.domain.run import Run
+from upcall.domain.usage import Usage
 
 RESOURCES: dict[str, Any] = Template(ROOT).transformed["Resources"]
 FUNCTIONS = [name for name, each in RESOURCES.items() if each["Type"] == "AWS::Lambda::Function"]
@@ -57,10 +65,10 @@ def records(name: str, *bodies: str, **attributes: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def every_turn(laptop: LaptopCloud, invoke: Invoke) -> None:
+def every_turn(laptop: LocalStack, invoke: Invoke) -> None:
     """Runs that complete, fail, are tried again, cancelled, closed, swept, called back; and what is not read."""
     runs, brain = Runs(laptop), laptop.emulator.brain
-    store = RunStore(Table(laptop.stack.dynamodb, laptop.stack.table), 30)
+    store = DynamoDBRunRepository(Table(laptop.stack.dynamodb, laptop.stack.table), 30)
     fetch = CallTools((Call.of("fetch", url=f"{laptop.addresses.pages}/tides"),))
     key = f"{uuid.uuid4()}.txt"
     boto3.client("s3").put_object(
@@ -86,9 +94,16 @@ def every_turn(laptop: LaptopCloud, invoke: Invoke) -> None:
 
     def recorded(age: timedelta = timedelta(0)) -> Run:
         then = datetime.now(UTC) - age
-        new = Run.new(owner=ANYBODY, prompt="Go.", assistant="summarizer", model="m", run_api="responses")
+        new = Run.new(
+            owner=ANYBODY,
+            prompt="Go.",
+            assistant="summarizer",
+            model="m",
+            run_api="responses",
+            created_at=datetime.now(UTC),
+        )
         run_id = f"run_{int(then.timestamp() * 1000):012x}{new.run_id[16:]}"
-        return store.add(
+        return store.add_run(
             new.model_copy(
                 update={"run_id": run_id, "created_at": then, "callback_url": "http://127.0.0.1:1/"}
             )
@@ -121,8 +136,10 @@ def every_turn(laptop: LaptopCloud, invoke: Invoke) -> None:
     invoke("CloseRunFunction", records("close_run", told))
     failure = {"code": "late", "message": "Too late."}
     invoke("RecordFailureFunction", sample("record_failure", run_id=run_id, failure=failure))
-    ended = store.failed(store.get(recorded().run_id), Failure(code="x", message="x"), Usage())
-    event = json.dumps({"detail": Ending.of(ended).model_dump(mode="json")})
+    ended = store.record_failure(
+        store.get_run(recorded().run_id), Failure(code="x", message="x"), Usage(), datetime.now(UTC)
+    )
+    event = json.dumps({"detail": RunEndedEvent.of(ended).model_dump(mode="json")})
     invoke("CallBackFunction", records("call_back", event, SentTimestamp=str(time.time_ns() // 1_000_000)))
     invoke("CallBackFunction", records("call_back", event, SentTimestamp="0"))
     _notify(laptop)
@@ -132,11 +149,11 @@ def _key(run_id: str) -> Any:
     return {"pk": {"S": f"RUN#{run_id}"}, "sk": {"S": "RUN"}}
 
 
-def _notify(laptop: LaptopCloud) -> None:
+def _notify(laptop: LocalStack) -> None:
     """A call of notify with a webhook, in a thread of the function's name, as the laptop would make it."""
     import threading
 
-    from local.functions import function_environment
+    from local.lambda_runtime import function_environment
     from tools.notify import lambda_handler
 
     name = f"webhook-{uuid.uuid4()}"
@@ -158,7 +175,7 @@ def _notify(laptop: LaptopCloud) -> None:
 @pytest.mark.usefixtures("every_turn")
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_role_allows_what_its_function_asks_for_and_nothing_else(
-    laptop: LaptopCloud, used_rights: UsedRights, function: str
+    laptop: LocalStack, used_rights: UsedRights, function: str
 ) -> None:
     used, allowed = used_rights.actions[laptop.stack.functions[function].name], granted(function)
 

@@ -7,9 +7,17 @@ from typing import Any
 import pytest
 from support.runs import Runs
 
-from local import pages
-from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Fail, Fault, Hang, Say, StopShort
+from local import sample_pages
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Fail,
+    Fault,
+    Hang,
+    Say,
+    StopShort,
+)
+from local.stack import LocalStack
 
 APIS = ("responses", "assistants", "agents")
 
@@ -24,14 +32,14 @@ def test_no_tool(runs: Runs, api: str) -> None:
     assert run["usage"]["total_tokens"] > 0
 
 
-def test_the_summary_of_a_page_is_the_same_through_each(runs: Runs, laptop: LaptopCloud, api: str) -> None:
+def test_the_summary_of_a_page_is_the_same_through_each(runs: Runs, laptop: LocalStack, api: str) -> None:
     run = runs.run(f"Summarise {laptop.addresses.pages}/tides", run_api=api).run
 
     assert (run["round"], run["tool_calls"]) == (1, 1)
     assert run["message"].startswith("Why the tide comes twice a day: Most coasts see two high tides")
 
 
-def test_parallel_calls(runs: Runs, laptop: LaptopCloud, api: str) -> None:
+def test_parallel_calls(runs: Runs, laptop: LocalStack, api: str) -> None:
     calls = [Call.of("fetch", url=f"{laptop.addresses.pages}/{page}") for page in ("tides", "bread")]
     ended = runs.follow(CallTools(tuple(calls)), Say("Both."), api=api)
 
@@ -41,7 +49,7 @@ def test_parallel_calls(runs: Runs, laptop: LaptopCloud, api: str) -> None:
     assert "dough" in bread["title"]
 
 
-def test_a_conversation_is_brought_along(runs: Runs, laptop: LaptopCloud, api: str) -> None:
+def test_a_conversation_is_brought_along(runs: Runs, laptop: LocalStack, api: str) -> None:
     said = [("user", "What is red?"), ("assistant", "Blood."), ("user", "And blue?")]
     if api == "agents":  # it takes the user's items alone
         said = [each for each in said if each[0] == "user"]
@@ -55,7 +63,7 @@ def test_a_conversation_is_brought_along(runs: Runs, laptop: LaptopCloud, api: s
     assert list(ended.heard[0].said) == said
 
 
-def test_the_message_is_json_of_the_schema_that_is_wanted(runs: Runs, laptop: LaptopCloud, api: str) -> None:
+def test_the_message_is_json_of_the_schema_that_is_wanted(runs: Runs, laptop: LocalStack, api: str) -> None:
     schema = {
         "type": "object",
         "properties": {"summary": {"type": "string"}, "score": {"type": "number", "minimum": 0.5}},
@@ -80,7 +88,7 @@ def test_the_message_is_json_of_the_schema_that_is_wanted(runs: Runs, laptop: La
     assert "Most coasts see two high tides" in json.loads(ended.run["message"])["summary"]
 
 
-def test_three_rounds(runs: Runs, laptop: LaptopCloud, api: str) -> None:
+def test_three_rounds(runs: Runs, laptop: LocalStack, api: str) -> None:
     call = CallTools((Call.of("fetch", url=f"{laptop.addresses.pages}/bread"),))
     ended = runs.follow(call, call, call, Say("Done."), api=api)
 
@@ -168,7 +176,7 @@ def test_a_refusal_fails_the_run_at_once(runs: Runs, api: str, status: int) -> N
 
     assert run["failure"] == {
         "status": "failed",
-        "code": "Refused",
+        "code": "RequestRejected",
         "message": f"{status}: No, says the server.",
     }
 
@@ -199,7 +207,7 @@ def cancelled_when(runs: Runs, run_id: str, status: str) -> Any:
 
 
 @pytest.mark.parametrize("status", ["queued", "in_progress"])
-def test_cancelled_while_it_is(laptop: LaptopCloud, runs: Runs, api: str, status: str) -> None:
+def test_cancelled_while_it_is(laptop: LocalStack, runs: Runs, api: str, status: str) -> None:
     model = laptop.emulator.script(Hang())
     run_id = runs.post({"prompt": "Go.", "model": model, "run_api": api}).json()["run_id"]
     if status == "queued":
@@ -217,7 +225,7 @@ def test_cancelled_while_it_is(laptop: LaptopCloud, runs: Runs, api: str, status
         time.sleep(0.05)
 
 
-def test_cancelled_while_its_tools_are_called(laptop: LaptopCloud, runs: Runs, api: str) -> None:
+def test_cancelled_while_its_tools_are_called(laptop: LocalStack, runs: Runs, api: str) -> None:
     """What the tool brings comes too late: it is not submitted, and not in the ledger."""
     call = CallTools((Call.of("fetch", url=f"{laptop.addresses.pages}/slow"),))
     model = laptop.emulator.script(call, Say("Never."))
@@ -227,13 +235,13 @@ def test_cancelled_while_its_tools_are_called(laptop: LaptopCloud, runs: Runs, a
 
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
     assert runs.ended_execution(run_id)["status"] in ("ABORTED", "FAILED")
-    time.sleep(pages.SLOW_SECONDS)
+    time.sleep(sample_pages.SLOW_SECONDS)
     run = runs.http.get(f"/runs/{run_id}").json()
     assert (run["status"], run["round"], run["tool_calls"]) == ("cancelled", 0, 0)
     assert len(laptop.emulator.brain.begun[model]) == 1, "nothing new upstream"
 
 
-def test_cancelled_upstream_by_somebody_else(laptop: LaptopCloud, runs: Runs, api: str) -> None:
+def test_cancelled_upstream_by_somebody_else(laptop: LocalStack, runs: Runs, api: str) -> None:
     model = laptop.emulator.script(Hang())
     run_id = runs.post({"prompt": "Go.", "model": model, "run_api": api}).json()["run_id"]
     deadline = time.monotonic() + 10

@@ -3,7 +3,14 @@
 import pytest
 from support.runs import Runs
 
-from local.emulator import Call, CallTools, Fail, Fault, Say, StopShort
+from local.openai_emulator import (
+    Call,
+    CallTools,
+    Fail,
+    Fault,
+    Say,
+    StopShort,
+)
 
 
 def test_a_failure_upstream_is_told_in_the_servers_words(runs: Runs) -> None:
@@ -51,7 +58,7 @@ def test_a_refusal_fails_the_run_at_once_in_the_servers_words(
     run = runs.follow(Say("Never."), faults=[Fault(operation, status, body=body)]).run
 
     assert run["status"] == "failed"
-    assert run["failure"] == {"status": "failed", "code": "Refused", "message": f"{status}: {words}"}
+    assert run["failure"] == {"status": "failed", "code": "RequestRejected", "message": f"{status}: {words}"}
 
 
 @pytest.mark.parametrize(

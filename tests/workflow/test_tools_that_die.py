@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from support.projects import copied_project, upcall_in
+from support.project_copy import copied_project, upcall_in
 
-from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Say
-from local.profile import ROOT
+from local.config import ROOT
+from local.openai_emulator import Call, CallTools, Say
+from local.stack import LocalStack
 
 RAISES = '''
 from upcall.tool import tool
@@ -93,7 +93,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_tools_that_raise_hang_and_die_are_outputs_that_the_model_reads(
-    project: Path, laptop: LaptopCloud
+    project: Path, laptop: LocalStack
 ) -> None:
     model = laptop.emulator.script(
         CallTools(tuple(Call(name, "{}") for name in ("raises", "hangs", "dies"))), Say("I see.")

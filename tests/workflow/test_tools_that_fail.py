@@ -3,8 +3,8 @@
 import pytest
 from support.runs import Ended, Runs
 
-from local.cloud import LaptopCloud
-from local.emulator import Call, CallTools, Say
+from local.openai_emulator import Call, CallTools, Say
+from local.stack import LocalStack
 
 
 def after(runs: Runs, *calls: Call) -> Ended:
@@ -14,7 +14,7 @@ def after(runs: Runs, *calls: Call) -> Ended:
     return ended
 
 
-def test_a_page_that_is_404(runs: Runs, laptop: LaptopCloud) -> None:
+def test_a_page_that_is_404(runs: Runs, laptop: LocalStack) -> None:
     url = f"{laptop.addresses.pages}/nowhere"
     (output,) = after(runs, Call.of("fetch", url=url)).outputs
 
@@ -63,7 +63,7 @@ def test_a_tool_of_the_stack_that_the_assistant_does_not_name(runs: Runs) -> Non
 
 
 def test_good_and_bad_calls_of_one_round_are_all_answered_in_their_order(
-    runs: Runs, laptop: LaptopCloud
+    runs: Runs, laptop: LocalStack
 ) -> None:
     ended = after(
         runs,

@@ -1,8 +1,8 @@
-"""The Agents API (beta): sessions and turns, translated into our words.
+"""The Agents API (beta): sessions and turns.
 
-A session that is `idle` says nothing of success: the outcome is its newest turn's. Inputs are events;
-a 202 means accepted, not applied, so a session may show required actions for a while after they were
-answered. Events take an idempotency key, which makes them safe to repeat.
+A session that is `idle` may have succeeded or failed: the outcome is that of its newest turn. Inputs are events. A
+202 means accepted, not applied, so a session may show required actions for a while after they were answered. Events
+take an idempotency key, which makes them safe to repeat.
 """
 
 import hashlib
@@ -11,25 +11,28 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from upcall import openai_client
-from upcall.assistants import Assistant
-from upcall.errors import Refused
-from upcall.models import Handle, LedgerEntry, Message, Snapshot, Status, ToolDefinition, ToolOutput
-from upcall.openai_client import Answer, path_id
-from upcall.run import Run
-from upcall.run_apis.translate import (
-    failure,
-    objects,
-    text_of,
-    tool_call,
+from upcall.domain.errors import FieldError, RequestRejected
+from upcall.domain.run import Run
+from upcall.domain.status import Status
+from upcall.domain.tool_calls import LedgerEntry, ToolOutput
+from upcall.domain.upstream_run import Message, UpstreamRun, UpstreamSnapshot
+from upcall.domain.usage import Usage
+from upcall.run_apis import client
+from upcall.run_apis.base import UpstreamRequest
+from upcall.run_apis.client import parse_id
+from upcall.run_apis.parsing import (
+    parse_failure,
+    parse_objects,
+    parse_text,
+    parse_tool_call,
+    parse_usage,
     unknown_status,
     unsupported_action,
-    usage,
 )
 
 HEADERS = {"OpenAI-Beta": "agents=v1"}
 
-TURN_STATUSES: Mapping[str, Status] = {
+STATUSES: Mapping[str, Status] = {
     "queued": "queued",
     "in_progress": "in_progress",
     "waiting": "requires_action",
@@ -37,196 +40,205 @@ TURN_STATUSES: Mapping[str, Status] = {
     "failed": "failed",
     "cancelled": "cancelled",
 }
-"""Theirs to ours. A status that is not here ends the run as failed, with its name."""
+"""A turn's statuses to ours. A status that is not listed fails the run and is named in the failure."""
 
 SUBMIT_TRIES = 4
-MAX_PAGES = 100
-"""Of 100 items. A server that says for ever that there is more would be asked until the function dies."""
-
 SUBMIT_PAUSE_SECONDS = 0.25
-"""A result can be refused once because it came too early; it is repeated under the same key."""
+"""A result that comes too early is rejected; it is repeated with the same idempotency key."""
+
+MAX_PAGES = 100
+"""Of 100 items. A server that always says that there is more would be asked until the function times out."""
 
 
-def prepare(run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:  # noqa: ARG001
-    """The session that the run continues, and its newest turn: the run's own is the one after it.
+def unsupported_field(run: Run) -> FieldError | None:
+    """A session has no response format, and takes items of the user only."""
+    if run.response_format is not None:
+        return FieldError("response_format", "the agents run API does not support it")
+    if any(item.role != "user" for item in run.items):
+        return FieldError("input", "the agents run API takes items of the user only")
+    return None
 
-    A session keeps the agent that it was made with: a run that wants another one is refused.
+
+def can_resume_after_tool_calls() -> bool:
+    """The session holds the calls and their outputs."""
+    return True
+
+
+def conversation_to_retry_in(run: Run) -> UpstreamRun | None:
+    """The session of the failed attempt, if there is one."""
+    return run.upstream_run or run.previous_upstream_run
+
+
+def prepare(request: UpstreamRequest) -> UpstreamRun:
+    """The session that the run continues, and its newest turn: the run's own turn is the one after that.
+
+    A session keeps the agent that it was created with. A run that wants another one is rejected.
     """
-    agent = f"{assistant.name} on {run.model}"
-    if run.previous is None:
-        return _handle("", agent)
-    if run.previous.ids["agent"] != agent:
-        words = f"a session of the Agents API stays with {run.previous.ids['agent']}; {agent} cannot go on"
-        raise Refused(words, code="another_agent")
-    session_id = run.previous.ids["session_id"]
-    newest = _turn(_handle(session_id, agent)) or {}
-    return _handle(session_id, agent, after=path_id(newest) if newest else "")
+    run = request.run
+    agent = f"{request.assistant.name} on {run.model}"
+    previous = run.previous_upstream_run
+    if previous is None:
+        return _session("", agent)
+    if previous.ids["agent"] != agent:
+        message = f"a session of the Agents API keeps {previous.ids['agent']}; {agent} cannot continue it"
+        raise RequestRejected(message, code="another_agent")
+    session_id = previous.ids["session_id"]
+    newest = _get_turn(_session(session_id, agent)) or {}
+    return _session(session_id, agent, after=parse_id(newest) if newest else "")
 
 
-def create(
-    run: Run,
-    intent: Handle,
-    assistant: Assistant,
-    tools: Sequence[ToolDefinition],
-    answered: Sequence[LedgerEntry] = (),  # noqa: ARG001  # the session holds them
-) -> Handle:
+def create(request: UpstreamRequest, intent: UpstreamRun, _: Sequence[LedgerEntry]) -> UpstreamRun:
     """Start a session, or a new turn of the session of the run that it continues."""
+    run = request.run
+    messages = [
+        {"role": item.role, "content": [{"type": "input_text", "text": item.content}]} for item in run.items
+    ]
     if session_id := intent.ids["session_id"]:
-        event = {"type": "agent.session.input.message", "input": _messages(run)}
-        _send(session_id, [event], key=run.execution)
+        event = {"type": "agent.session.input.message", "input": messages}
+        _post_events(session_id, [event], idempotency_key=run.execution_name)
         return intent
-    agent: dict[str, Any] = {"model": run.model, "instructions": assistant.instructions}
-    if tools:
-        agent["tools"] = [{"type": "function", **tool.model_dump()} for tool in tools]
-    request = {
+    agent: dict[str, Any] = {"model": run.model, "instructions": request.assistant.instructions}
+    if request.tools:
+        agent["tools"] = [{"type": "function", **tool.model_dump()} for tool in request.tools]
+    body = {
         "agent": agent,
         "environment": {"type": "none"},
-        "input": run.prompt or _messages(run),
+        "input": run.prompt or messages,
         "metadata": {"run_id": run.run_id},
     }
-    made = openai_client.post("/agents/sessions", request, headers=HEADERS)
-    return _handle(made.id, intent.ids["agent"])
+    return _session(client.post("/agents/sessions", body, headers=HEADERS).id, intent.ids["agent"])
 
 
-def poll(handle: Handle) -> Snapshot:
-    """How the newest turn of the session stands."""
-    answer = _get(handle)
-    session = answer.body
+def poll(upstream_run: UpstreamRun) -> UpstreamSnapshot:
+    """The status of the session's newest turn."""
+    response = client.get(_path(upstream_run), headers=HEADERS)
+    session = response.body
+    pause_seconds = response.poll_after_seconds or 0
     if session.get("status") == "failed":
-        return Snapshot.failed(failure("failed", session.get("error")), usage(session.get("usage")))
-    turn = _turn(handle)
-    if turn is None:  # accepted, and not begun yet
-        return Snapshot(status="queued", pause_seconds=answer.poll_after_seconds or 0)
-    used = usage(turn.get("usage"))
-    theirs = str(turn.get("status"))
-    if theirs not in TURN_STATUSES:
-        return unknown_status(theirs, used)
-    status = TURN_STATUSES[theirs]
+        failure = parse_failure("failed", session.get("error"))
+        return UpstreamSnapshot.failed(failure, parse_usage(session.get("usage")))
+    turn = _get_turn(upstream_run)
+    if turn is None:  # accepted, and not started yet
+        return UpstreamSnapshot(status="queued", pause_seconds=pause_seconds)
+    usage = parse_usage(turn.get("usage"))
+    raw_status = str(turn.get("status"))
+    if raw_status not in STATUSES:
+        return unknown_status(raw_status, usage)
+    status = STATUSES[raw_status]
     if status in ("failed", "cancelled"):
-        return Snapshot.failed(failure(status, turn.get("error")), used)
+        return UpstreamSnapshot.failed(parse_failure(status, turn.get("error")), usage)
     if status == "completed":
-        return Snapshot(status=status, usage=used)
-    return _waiting(handle, session) or Snapshot(
-        status="in_progress" if status == "requires_action" else status,
-        pause_seconds=answer.poll_after_seconds or 0,
-    )
+        return UpstreamSnapshot(status=status, usage=usage)
+    if required := _required_action(upstream_run, session):
+        return required
+    if status == "requires_action":  # its actions are all answered, and not applied yet
+        status = "in_progress"
+    return UpstreamSnapshot(status=status, pause_seconds=pause_seconds)
 
 
-def submit(
-    run: Run,
-    assistant: Assistant,  # noqa: ARG001
-    tools: Sequence[ToolDefinition],  # noqa: ARG001
-    handle: Handle,
-    outputs: Sequence[ToolOutput],
-) -> Handle:
-    """Answer the calls of a turn, all in one request; the handle remembers which were answered."""
-    turn = _turn(handle) or {}
-    events = [_result(str(turn.get("id")), output) for output in outputs]
-    answered = [output.call_id for output in outputs]
-    for left in reversed(range(SUBMIT_TRIES)):
+def submit(request: UpstreamRequest, upstream_run: UpstreamRun, outputs: Sequence[ToolOutput]) -> UpstreamRun:
+    """Submit the outputs of a turn's calls in one request. The returned ids name the answered calls."""
+    turn = _get_turn(upstream_run) or {}
+    events = [_tool_result(str(turn.get("id")), output) for output in outputs]
+    call_ids = [output.call_id for output in outputs]
+    key = f"{request.run.run_id}:{hashlib.sha256(' '.join(call_ids).encode()).hexdigest()}"
+    for tries_left in reversed(range(SUBMIT_TRIES)):
         try:
-            _send(handle.ids["session_id"], events, key=_key(run, answered))
+            _post_events(upstream_run.ids["session_id"], events, idempotency_key=key)
             break
-        except Refused:
-            if not set(answered) & {str(action.get("call_id")) for action in _actions(_get(handle).body)}:
+        except RequestRejected:
+            session = client.get(_path(upstream_run), headers=HEADERS).body
+            if not set(call_ids) & {str(action.get("call_id")) for action in _actions(session)}:
                 break  # an earlier try has submitted them
-            if not left:
+            if not tries_left:
                 raise
             time.sleep(SUBMIT_PAUSE_SECONDS)
-    return Handle(run_api="agents", ids={**handle.ids, "answered": " ".join(answered)})
+    return UpstreamRun(run_api="agents", ids={**upstream_run.ids, "answered": " ".join(call_ids)})
 
 
-def message(handle: Handle) -> Message:
-    """The final text of the newest turn, commentary left out, with the tokens of the whole turn."""
-    turn = _turn(handle) or {}
+def get_message(upstream_run: UpstreamRun) -> Message:
+    """The final text of the newest turn without commentary, with the tokens of the whole turn."""
+    turn = _get_turn(upstream_run) or {}
     texts = [
-        text_of(item.get("content"))
-        for item in _items(handle.ids["session_id"])
+        parse_text(item.get("content"))
+        for item in _get_items(upstream_run.ids["session_id"])
         if item.get("type") == "message"
         and item.get("role") == "assistant"
         and item.get("turn_id") == turn.get("id")
         and item.get("phase") != "commentary"
     ]
-    return Message(text="".join(texts), usage=usage(turn.get("usage")))
+    return Message(text="".join(texts), usage=parse_usage(turn.get("usage")))
 
 
-def cancel(handle: Handle) -> None:
-    """Stop the session's turn; one that has ended, or is gone, is left as it is."""
-    with suppress(Refused):
-        _send(handle.ids["session_id"], [{"type": "agent.session.input.cancel"}])
+def cancel(upstream_run: UpstreamRun) -> None:
+    """Cancel the session's turn."""
+    with suppress(RequestRejected):
+        _post_events(upstream_run.ids["session_id"], [{"type": "agent.session.input.cancel"}])
 
 
-def _messages(run: Run) -> list[dict[str, Any]]:
-    return [
-        {"role": item.role, "content": [{"type": "input_text", "text": item.content}]} for item in run.items
-    ]
+def _session(session_id: str, agent: str, after: str = "") -> UpstreamRun:
+    """A run in a session: in the turn that follows the turn `after`. `answered` are ids of calls."""
+    ids = {"session_id": session_id, "agent": agent, "after": after, "answered": ""}
+    return UpstreamRun(run_api="agents", ids=ids)
 
 
-def _waiting(handle: Handle, session: Mapping[str, Any]) -> Snapshot | None:
-    """What the session waits for, less what was answered already and still shows."""
+def _required_action(upstream_run: UpstreamRun, session: Mapping[str, Any]) -> UpstreamSnapshot | None:
+    """The calls that the session waits for, without those that were answered and are still listed."""
     actions = _actions(session)
     for action in actions:
         if action.get("type") != "function_call":
-            return unsupported_action(action.get("type"), usage(None))
-    answered = handle.ids["answered"].split()
+            return unsupported_action(action.get("type"), Usage())
+    answered = upstream_run.ids["answered"].split()
     calls = tuple(
-        tool_call(action.get("call_id"), action.get("name"), action.get("arguments"))
+        parse_tool_call(action.get("call_id"), action.get("name"), action.get("arguments"))
         for action in actions
         if str(action.get("call_id")) not in answered
     )
-    return Snapshot.requires_action(calls, usage(None)) if calls else None
+    return UpstreamSnapshot.requires_action(calls, Usage()) if calls else None
 
 
 def _actions(session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return objects(session.get("required_actions"))
+    return parse_objects(session.get("required_actions"))
 
 
-def _key(run: Run, call_ids: Sequence[str]) -> str:
-    """The same for the same calls; a header holds no more than that of ids that a server made up."""
-    return f"{run.run_id}:{hashlib.sha256(' '.join(call_ids).encode()).hexdigest()}"
-
-
-def _result(turn_id: str, output: ToolOutput) -> dict[str, Any]:
-    good = output.outcome == "ok"
+def _tool_result(turn_id: str, output: ToolOutput) -> dict[str, Any]:
+    succeeded = output.outcome == "ok"
     return {
         "type": "agent.session.input.tool_result",
         "turn_id": turn_id,
         "call_id": output.call_id,
-        "success": good,
-        "output" if good else "error": output.output,
+        "success": succeeded,
+        "output" if succeeded else "error": output.output,
     }
 
 
-def _turn(handle: Handle) -> Mapping[str, Any] | None:
-    """The newest turn of the session, unless it is the one before the run's."""
-    path = f"/agents/sessions/{handle.ids['session_id']}/turns"
-    found = objects(openai_client.get(path, headers=HEADERS, order="desc", limit=1).body.get("data"))
-    return found[0] if found and found[0].get("id") != handle.ids["after"] else None
+def _get_turn(upstream_run: UpstreamRun) -> Mapping[str, Any] | None:
+    """The newest turn of the session; None if that is the turn before the run's."""
+    turns = client.get(f"{_path(upstream_run)}/turns", headers=HEADERS, order="desc", limit=1).body
+    found = parse_objects(turns.get("data"))
+    return found[0] if found and found[0].get("id") != upstream_run.ids["after"] else None
 
 
-def _items(session_id: str) -> list[Mapping[str, Any]]:
-    """All items of a session, page by page. Raises Refused for a session that has no end."""
+def _get_items(session_id: str) -> list[Mapping[str, Any]]:
+    """All items of a session, page by page. Raises RequestRejected for a session of too many pages."""
     items: list[Mapping[str, Any]] = []
     params: dict[str, str | int] = {"order": "asc", "limit": 100}
     for _ in range(MAX_PAGES):
-        page = openai_client.get(f"/agents/sessions/{session_id}/items", headers=HEADERS, **params).body
-        found = objects(page.get("data"))
+        page = client.get(f"/agents/sessions/{session_id}/items", headers=HEADERS, **params).body
+        found = parse_objects(page.get("data"))
         items += found
         if not page.get("has_more") or not found:
             return items
-        params["after"] = path_id(found[-1])
-    raise Refused(f"the session has more than {MAX_PAGES} pages of items", code="too_many_items")
+        params["after"] = parse_id(found[-1])
+    raise RequestRejected(f"the session has more than {MAX_PAGES} pages of items", code="too_many_items")
 
 
-def _handle(session_id: str, agent: str, after: str = "") -> Handle:
-    ids = {"session_id": session_id, "agent": agent, "after": after, "answered": ""}
-    return Handle(run_api="agents", ids=ids)
+def _path(upstream_run: UpstreamRun) -> str:
+    return f"/agents/sessions/{upstream_run.ids['session_id']}"
 
 
-def _get(handle: Handle) -> Answer:
-    return openai_client.get(f"/agents/sessions/{handle.ids['session_id']}", headers=HEADERS)
-
-
-def _send(session_id: str, events: Sequence[Mapping[str, Any]], key: str | None = None) -> None:
-    headers = {**HEADERS, **({"Idempotency-Key": key} if key else {})}
-    openai_client.post(f"/agents/sessions/{session_id}/events", {"events": list(events)}, headers=headers)
+def _post_events(
+    session_id: str, events: Sequence[Mapping[str, Any]], idempotency_key: str | None = None
+) -> None:
+    headers = {**HEADERS, **({"Idempotency-Key": idempotency_key} if idempotency_key else {})}
+    client.post(f"/agents/sessions/{session_id}/events", {"events": list(events)}, headers=headers)

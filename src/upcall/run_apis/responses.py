@@ -1,124 +1,134 @@
-"""The Responses API in background mode, translated into our words.
+"""The Responses API in background mode.
 
-A tool turn is a response that is `completed` and holds `function_call` items; its outputs go into a
-new response that names it as the previous one. Instructions and tools are not inherited on the way:
-they are sent again with every turn. Reference: https://platform.openai.com/docs/api-reference/responses.
+A turn that calls tools is a response that is `completed` and holds `function_call` items. Their outputs are the
+input of a new response, which names that one as the previous response. Instructions and tools are not inherited
+from it and are sent with every turn. Reference: https://platform.openai.com/docs/api-reference/responses.
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from upcall import openai_client
-from upcall.assistants import Assistant
-from upcall.errors import Refused
-from upcall.models import Handle, LedgerEntry, Message, Snapshot, Status, ToolDefinition, ToolOutput
-from upcall.run import Run
-from upcall.run_apis.translate import (
-    failure,
-    objects,
-    text_of,
-    tool_call,
+from upcall.domain.errors import FieldError, RequestRejected
+from upcall.domain.run import Run
+from upcall.domain.status import Status
+from upcall.domain.tool_calls import LedgerEntry, ToolOutput
+from upcall.domain.upstream_run import Message, UpstreamRun, UpstreamSnapshot
+from upcall.run_apis import client
+from upcall.run_apis.base import UpstreamRequest
+from upcall.run_apis.parsing import (
+    parse_failure,
+    parse_objects,
+    parse_text,
+    parse_tool_call,
+    parse_usage,
     unknown_status,
     unsupported_action,
-    usage,
 )
 
 STATUSES: Mapping[str | None, Status] = {
     "queued": "queued",
     "in_progress": "in_progress",
-    "completed": "completed",  # or requires_action, if it holds function calls
+    "completed": "completed",  # or requires_action, if the response holds function calls
     "failed": "failed",
     "cancelled": "cancelled",
     "incomplete": "incomplete",
-    None: "completed",  # servers that answer at once may leave it out
+    None: "completed",  # servers that answer only when they are done may leave it out
 }
-"""Theirs to ours. A status that is not here ends the run as failed, with its name."""
+"""The API's statuses to ours. A status that is not listed fails the run and is named in the failure."""
 
-WAITING_ITEMS = ("mcp_approval_request", "computer_call", "custom_tool_call", "local_shell_call")
+UNSUPPORTED_ITEMS = ("mcp_approval_request", "computer_call", "custom_tool_call", "local_shell_call")
 """Items that wait for an answer and are not function calls."""
 
 
-def prepare(run: Run, assistant: Assistant, tools: Sequence[ToolDefinition]) -> Handle:  # noqa: ARG001
-    """Nothing to prepare: a response is made in one request."""
-    return Handle(run_api="responses", ids={})
+def unsupported_field(_: Run) -> FieldError | None:
+    """Every field is supported."""
+    return None
 
 
-def create(
-    run: Run,
-    intent: Handle,  # noqa: ARG001
-    assistant: Assistant,
-    tools: Sequence[ToolDefinition],
-    answered: Sequence[LedgerEntry] = (),
-) -> Handle:
-    """Start the first response of a run, or of another attempt at it."""
+def can_resume_after_tool_calls() -> bool:
+    """A new response takes calls and outputs as input items."""
+    return True
+
+
+def conversation_to_retry_in(run: Run) -> UpstreamRun | None:
+    """The response that the run continued at first. What a failed attempt has added is not used."""
+    return run.previous_upstream_run
+
+
+def prepare(_: UpstreamRequest) -> UpstreamRun:
+    """Nothing to prepare: one request creates a response."""
+    return UpstreamRun(run_api="responses", ids={})
+
+
+def create(request: UpstreamRequest, _: UpstreamRun, answered_calls: Sequence[LedgerEntry]) -> UpstreamRun:
+    """Create the first response of an attempt."""
+    run = request.run
     items: list[dict[str, Any]] = [{"role": item.role, "content": item.content} for item in run.items]
-    for entry in answered:
+    for entry in answered_calls:
         items.append({"type": "function_call", **entry.call.model_dump()})
-        items.append(_output(entry.output))
-    turn: dict[str, Any] = {"input": items if answered else run.prompt or items}
-    if run.previous is not None:
-        turn["previous_response_id"] = run.previous.ids["response_id"]
-    return _respond(run, assistant, tools, turn)
+        items.append(_output_item(entry.output))
+    turn: dict[str, Any] = {"input": items if answered_calls else run.prompt or items}
+    if run.previous_upstream_run is not None:
+        turn["previous_response_id"] = run.previous_upstream_run.ids["response_id"]
+    return _create_response(request, turn)
 
 
-def poll(handle: Handle) -> Snapshot:
-    """How the latest response stands."""
-    answer = openai_client.get(_path(handle))
-    body = answer.body
-    used = usage(body.get("usage"))
-    told = body.get("status")
-    theirs = None if told is None else str(told)
-    if theirs not in STATUSES:
-        return unknown_status(theirs, used)
-    status = STATUSES[theirs]
+def poll(upstream_run: UpstreamRun) -> UpstreamSnapshot:
+    """The status of the newest response."""
+    response = client.get(_path(upstream_run))
+    body = response.body
+    usage = parse_usage(body.get("usage"))
+    raw_status = body.get("status")
+    key = None if raw_status is None else str(raw_status)
+    if key not in STATUSES:
+        return unknown_status(key, usage)
+    status = STATUSES[key]
     if status in ("failed", "cancelled", "incomplete"):
-        return Snapshot.failed(failure(status, body.get("error"), body.get("incomplete_details")), used)
+        failure = parse_failure(status, body.get("error"), body.get("incomplete_details"))
+        return UpstreamSnapshot.failed(failure, usage)
     if status != "completed":
-        return Snapshot(status=status, pause_seconds=answer.poll_after_seconds or 0)
+        return UpstreamSnapshot(status=status, pause_seconds=response.poll_after_seconds or 0)
     calls = tuple(
-        tool_call(item.get("call_id"), item.get("name"), item.get("arguments"))
+        parse_tool_call(item.get("call_id"), item.get("name"), item.get("arguments"))
         for item in _items(body, "function_call")
     )
-    for item in _items(body, *WAITING_ITEMS):
-        return unsupported_action(item["type"], used)
-    return Snapshot.requires_action(calls, used) if calls else Snapshot(status=status, usage=used)
+    for item in _items(body, *UNSUPPORTED_ITEMS):
+        return unsupported_action(item["type"], usage)
+    if calls:
+        return UpstreamSnapshot.requires_action(calls, usage)
+    return UpstreamSnapshot(status=status, usage=usage)
 
 
-def submit(
-    run: Run,
-    assistant: Assistant,
-    tools: Sequence[ToolDefinition],
-    handle: Handle,
-    outputs: Sequence[ToolOutput],
-) -> Handle:
-    """Answer the calls of a response with a new one that follows it."""
-    items = [_output(output) for output in outputs]
-    previous = handle.ids["response_id"]
-    return _respond(run, assistant, tools, {"previous_response_id": previous, "input": items})
+def submit(request: UpstreamRequest, upstream_run: UpstreamRun, outputs: Sequence[ToolOutput]) -> UpstreamRun:
+    """Create the response that follows the one with the calls."""
+    items = [_output_item(output) for output in outputs]
+    previous = upstream_run.ids["response_id"]
+    return _create_response(request, {"previous_response_id": previous, "input": items})
 
 
-def message(handle: Handle) -> Message:
+def get_message(upstream_run: UpstreamRun) -> Message:
     """The text of a completed response, with the tokens of that response alone."""
-    body = openai_client.get(_path(handle)).body
-    text = "".join(text_of(item.get("content")) for item in _items(body, "message"))
-    return Message(text=text, usage=usage(body.get("usage")))
+    body = client.get(_path(upstream_run)).body
+    text = "".join(parse_text(item.get("content")) for item in _items(body, "message"))
+    return Message(text=text, usage=parse_usage(body.get("usage")))
 
 
-def cancel(handle: Handle) -> None:
-    """Stop a response; one that has ended, or is gone, is left as it is."""
-    with suppress(Refused):  # 400, 404 or 409, by server: there is nothing left to cancel
-        openai_client.post(f"{_path(handle)}/cancel")
+def cancel(upstream_run: UpstreamRun) -> None:
+    """Cancel the response."""
+    with suppress(
+        RequestRejected
+    ):  # 400, 404 or 409, depending on the server: there is nothing left to cancel
+        client.post(f"{_path(upstream_run)}/cancel")
 
 
-def _respond(
-    run: Run, assistant: Assistant, tools: Sequence[ToolDefinition], turn: Mapping[str, Any]
-) -> Handle:
+def _create_response(request: UpstreamRequest, turn: Mapping[str, Any]) -> UpstreamRun:
+    run, tools = request.run, request.tools
     body: dict[str, Any] = {
         "model": run.model,
-        "instructions": assistant.instructions,
+        "instructions": request.assistant.instructions,
         "background": True,
-        "store": True,  # background responses can be polled only where they are stored
+        "store": True,  # a background response can be polled only if it is stored
         "metadata": {"run_id": run.run_id},
         **turn,
     }
@@ -126,17 +136,16 @@ def _respond(
         body["text"] = {"format": {"type": "json_schema", **run.response_format.json_schema}}
     if tools:
         body["tools"] = [{"type": "function", "strict": True, **tool.model_dump()} for tool in tools]
-    answer = openai_client.post("/responses", body)
-    return Handle(run_api="responses", ids={"response_id": answer.id})
+    return UpstreamRun(run_api="responses", ids={"response_id": client.post("/responses", body).id})
 
 
-def _output(output: ToolOutput) -> dict[str, Any]:
+def _output_item(output: ToolOutput) -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": output.call_id, "output": output.output}
 
 
-def _path(handle: Handle) -> str:
-    return f"/responses/{handle.ids['response_id']}"
+def _path(upstream_run: UpstreamRun) -> str:
+    return f"/responses/{upstream_run.ids['response_id']}"
 
 
-def _items(body: Mapping[str, Any], *kinds: str) -> list[Mapping[str, Any]]:
-    return [item for item in objects(body.get("output")) if item.get("type") in kinds]
+def _items(body: Mapping[str, Any], *types: str) -> list[Mapping[str, Any]]:
+    return [item for item in parse_objects(body.get("output")) if item.get("type") in types]

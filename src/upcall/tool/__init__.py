@@ -1,10 +1,10 @@
-"""`tool()`: turns a typed Python function into something a model can call and a Lambda can run.
+"""`tool()` makes a tool of a typed Python function: something that a model can call and a Lambda can run.
 
-Name, description, strict JSON schema, validation of the arguments, mapping of errors, time-out, the cap
-on the output and the Lambda handler all come from the function, which stays as it is: directly callable.
+Name, description, strict JSON schema, validation of arguments, errors, time-out, the limit on the output and the Lambda
+handler all come from the function, which stays as it is and can be called directly.
 """
 
-from upcall.tool.handler import Tool, ToolEvent, this_call, tool
-from upcall.tool.output import Fitting
+from upcall.tool.handler import Tool, ToolEvent, current_call, tool
+from upcall.tool.output import Truncatable
 
-__all__ = ["Fitting", "Tool", "ToolEvent", "this_call", "tool"]
+__all__ = ["Tool", "ToolEvent", "Truncatable", "current_call", "tool"]

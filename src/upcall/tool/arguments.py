@@ -1,4 +1,4 @@
-"""A function's parameters: as the model is told of them, and as the model's own text is read for them."""
+"""A tool's parameters: their schema for the model, and the arguments that the model sends."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -8,18 +8,18 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import from_json, to_json
 from typing_extensions import TypedDict
 
-from upcall.errors import ToolError
-from upcall.field_errors import field_errors
-from upcall.tool.strict_schema import strict_schema
+from upcall.domain.errors import ToolError
+from upcall.domain.validation import field_errors
+from upcall.tool.function_schema import strict_schema
 
 MAX_REASONS = 8
 MAX_NAME_CHARACTERS = 80
 
 
 class Arguments:
-    """What a function takes. `schema` is its strict JSON schema.
+    """The parameters of a function. `schema` is their strict JSON schema.
 
-    Raises TypeError for a function whose parameters a model cannot be told of.
+    Raises TypeError for parameters that cannot be described to a model.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -30,7 +30,7 @@ class Arguments:
     def parse(self, text: str) -> Mapping[str, Any]:
         """The arguments in the model's text, by name. Raises ToolError with reasons for the model.
 
-        A null stands for a parameter's default wherever null is not a value of its own.
+        A null stands for a parameter's default, unless null is a valid value.
         """
         text = text.strip() or "{}"
         try:
@@ -40,26 +40,26 @@ class Arguments:
         try:
             return self._adapter.validate_json(_without_nulls(text, findings))
         except ValidationError as error:
-            raise ToolError(self._words(error)) from None
+            raise ToolError(self._message(error)) from None
 
-    def _words(self, error: ValidationError) -> str:
+    def _message(self, error: ValidationError) -> str:
         found = field_errors(error)
         reasons = [f"{each.field[:MAX_NAME_CHARACTERS]}: {each.reason}" for each in found[:MAX_REASONS]]
         if len(found) > MAX_REASONS:
             reasons.append(f"and {len(found) - MAX_REASONS} more")
         known = f"the parameters are {', '.join(self.names)}" if self.names else "there are no parameters"
-        return f"the arguments cannot be taken: {'; '.join(reasons)} ({known})"
+        return f"invalid arguments: {'; '.join(reasons)} ({known})"
 
 
 def _typed_dict(function: Callable[..., Any]) -> Any:
-    """The parameters as a TypedDict: what the model left out stays out, for the function's own default."""
+    """The parameters as a TypedDict: an argument that the model leaves out gets the function's default."""
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if name not in hints:
             raise TypeError(f"{function.__name__}: parameter {name} has no type")
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise TypeError(f"{function.__name__}: parameter {name} cannot be given by name")
+            raise TypeError(f"{function.__name__}: parameter {name} cannot be passed by name")
         required = parameter.default is parameter.empty
         fields[name] = hints[name] if required else NotRequired[hints[name]]
     made = TypedDict(function.__name__, fields)  # type: ignore[misc]
@@ -67,7 +67,7 @@ def _typed_dict(function: Callable[..., Any]) -> Any:
 
 
 def _without_nulls(text: str, error: ValidationError) -> bytes | str:
-    """The text without those nulls in objects that were found to be no values."""
+    """The text without the nulls that are no valid values."""
     nulls = [
         finding["loc"]
         for finding in error.errors(include_url=False)
@@ -77,13 +77,13 @@ def _without_nulls(text: str, error: ValidationError) -> bytes | str:
         return text
     document = from_json(text)
     for loc in nulls:
-        _drop(document, loc)
+        _remove(document, loc)
     return to_json(document)
 
 
-def _drop(document: Any, loc: tuple[int | str, ...]) -> None:
-    *way, name = loc
-    for part in way:
+def _remove(document: Any, loc: tuple[int | str, ...]) -> None:
+    *parents, name = loc
+    for part in parents:
         try:
             document = document[part]
         except (LookupError, TypeError):

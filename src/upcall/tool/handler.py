@@ -1,32 +1,34 @@
-"""A tool as the model and as Lambda see it: its definition, and the handler of its function."""
+"""A tool: its definition for the model, and the handler of its Lambda."""
 
 import inspect
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from pydantic import ValidationError
 
-from upcall import metrics
-from upcall.errors import OutcomeUnknown, ToolError
-from upcall.field_errors import field_errors
-from upcall.log import about, logger
-from upcall.models import Model, ToolDefinition, ToolOutput
-from upcall.timeout import TimeUp, within
+from upcall.domain.errors import OutcomeUnknown, ToolError
+from upcall.domain.model import Model
+from upcall.domain.tool_calls import ToolDefinition, ToolOutput
+from upcall.domain.validation import field_errors
+from upcall.observability import metrics
+from upcall.observability.logging import log_context, logger
+from upcall.timeout import TimedOut, run_with_timeout
 from upcall.tool.arguments import Arguments
-from upcall.tool.once import at_most_once
+from upcall.tool.idempotency import call_at_most_once
 from upcall.tool.output import error_text, text_of
 
 Effect = Literal["pure", "once"]
 Reads = Literal["public", "stack"]
 
-MARGIN_SECONDS = 1.0
-"""A tool that takes too long is given up so much before Lambda would end its function."""
+TIMEOUT_MARGIN_SECONDS = 1.0
+"""How long before Lambda's own time-out a tool is given up, so that the model gets an answer."""
 
-SMALL_ROOM = 1024
-"""Bytes for the answer to an event that does not say how much room there is."""
+DEFAULT_MAX_OUTPUT_BYTES = 1024
+"""Of the output for an event that does not give a maximum."""
 
 
 class ToolEvent(Model):
@@ -38,11 +40,11 @@ class ToolEvent(Model):
     max_output_bytes: int
 
 
-class Context(Protocol):
-    """What a tool reads of Lambda's context."""
+class LambdaContext(Protocol):
+    """What a tool uses of Lambda's context."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda ends the function."""
+        """Milliseconds until Lambda's time-out."""
 
 
 class Tool:
@@ -51,7 +53,7 @@ class Tool:
     def __init__(self, function: Callable[..., Any], effect: Effect, reads: Reads) -> None:
         description = inspect.getdoc(function)
         if not description:
-            raise TypeError(f"{function.__name__} has no docstring, which is what the model reads of it")
+            raise TypeError(f"{function.__name__} has no docstring; the model needs it as the description")
         self.function = function
         self.effect = effect
         self.reads = reads
@@ -60,19 +62,32 @@ class Tool:
             name=function.__name__, description=description, parameters=self._arguments.schema
         )
 
-    def __call__(self, event: Mapping[str, Any], context: Context | None = None) -> dict[str, Any]:
-        """Handle one call. Whatever is wrong with it becomes an output that the model reads.
+    def __call__(self, event: Mapping[str, Any], context: LambdaContext | None = None) -> dict[str, Any]:
+        """Run one call. Every error becomes an output that the model reads.
 
-        Raises TryAgain alone, where the table that an effect of "once" needs cannot be reached.
+        Raises only TransientError, if the table that an effect of "once" needs cannot be reached.
         """
         try:
             call = ToolEvent.model_validate(event)
         except ValidationError as error:
-            logger.error("not a tool call", fields=[each.field for each in field_errors(error)])
-            return _not_a_call(event).model_dump(mode="json")
+            logger.error("invalid tool event", fields=[each.field for each in field_errors(error)])
+            return _invalid_event_output(event).model_dump(mode="json")
         name = self.definition.name
-        with about(run_id=call.run_id, call_id=call.call_id, tool=name):
-            output = self._handle(call, _seconds_left(context))
+        seconds = _seconds_left(context)
+        outputs = _OutputBuilder(call)
+        with log_context(run_id=call.run_id, call_id=call.call_id, tool=name):
+            try:
+                run = partial(self._run, call, self._arguments.parse(call.arguments), outputs)
+                if self.effect == "once":
+                    run = partial(call_at_most_once, call.run_id, call.call_id, run)
+                output = run_with_timeout(seconds, run)
+            except ToolError as error:
+                output = outputs.error(str(error))
+            except OutcomeUnknown as error:
+                output = outputs.unknown(str(error))
+            except TimedOut:
+                message = f"{name} was not done after {seconds:.1f} seconds"
+                output = outputs.unknown(message) if self.effect == "once" else outputs.error(message)
             logger.info(
                 "tool call",
                 outcome=output.outcome,
@@ -80,65 +95,47 @@ class Tool:
                 output_bytes=len(output.output.encode()),
             )
             logger.debug("tool call in full", arguments=call.arguments, output=output.output)
-            metrics.tool_called(name, output.outcome, output.duration_ms)
+            metrics.record_tool_call(name, output.outcome, output.duration_ms)
         return output.model_dump(mode="json")
 
-    def _handle(self, call: ToolEvent, seconds: float | None) -> ToolOutput:
-        answer = _Answer(call)
-        token = _this_call.set(call)
+    def _run(self, call: ToolEvent, arguments: Mapping[str, Any], outputs: "_OutputBuilder") -> ToolOutput:
+        token = _current_call.set(call)
         try:
-            arguments = self._arguments.parse(call.arguments)
-            return within(seconds, lambda: self._call(call, arguments, answer))
+            return outputs.ok(text_of(self.function(**arguments), call.max_output_bytes))
         except ToolError as error:
-            return answer.error(str(error))
+            return outputs.error(str(error))
         except OutcomeUnknown as error:
-            return answer.unknown(str(error))
-        except TimeUp:
-            words = f"{self.definition.name} was not done after {seconds:.1f} seconds"
-            return answer.unknown(words) if self.effect == "once" else answer.error(words)
-        finally:
-            _this_call.reset(token)
-
-    def _call(self, call: ToolEvent, arguments: Mapping[str, Any], answer: "_Answer") -> ToolOutput:
-        if self.effect == "pure":
-            return self._answer(call, arguments, answer)
-        return at_most_once(call.run_id, call.call_id, lambda: self._answer(call, arguments, answer))
-
-    def _answer(self, call: ToolEvent, arguments: Mapping[str, Any], answer: "_Answer") -> ToolOutput:
-        try:
-            return answer.ok(text_of(self.function(**arguments), call.max_output_bytes))
-        except ToolError as error:
-            return answer.error(str(error))
-        except OutcomeUnknown as error:
-            return answer.unknown(str(error))
-        except (Exception, SystemExit) as error:  # the run must go on, whatever a tool does
+            return outputs.unknown(str(error))
+        except (Exception, SystemExit) as error:  # whatever a tool raises, the run goes on
             logger.exception("tool failed", error=type(error).__name__)
-            return answer.error(f"{self.definition.name} failed for a reason of its own")
+            return outputs.error(f"{self.definition.name} failed for a reason of its own")
+        finally:
+            _current_call.reset(token)
 
 
-class _Answer:
-    """Outputs of one call, with the time since it came in."""
+class _OutputBuilder:
+    """Makes the output of one call, with the time since the event came in."""
 
     def __init__(self, call: ToolEvent) -> None:
         self._call = call
         self._started_at = datetime.now(UTC)
         self._start = time.monotonic()
 
-    def ok(self, output: str) -> ToolOutput:
-        return self._output("ok", output)
+    def ok(self, text: str) -> ToolOutput:
+        return self._build("ok", text)
 
-    def error(self, words: str) -> ToolOutput:
-        return self._output("error", error_text(words, self._call.max_output_bytes))
+    def error(self, message: str) -> ToolOutput:
+        return self._build("error", error_text(message, self._call.max_output_bytes))
 
-    def unknown(self, words: str) -> ToolOutput:
-        words = f"outcome unknown: {words}. It may have taken effect, and it will not be repeated."
-        return self._output("unknown", error_text(words, self._call.max_output_bytes))
+    def unknown(self, reason: str) -> ToolOutput:
+        message = f"outcome unknown: {reason}. It may have taken effect, and it will not be repeated."
+        return self._build("unknown", error_text(message, self._call.max_output_bytes))
 
-    def _output(self, outcome: Literal["ok", "error", "unknown"], output: str) -> ToolOutput:
+    def _build(self, outcome: Literal["ok", "error", "unknown"], text: str) -> ToolOutput:
         return ToolOutput(
             call_id=self._call.call_id,
             outcome=outcome,
-            output=output,
+            output=text,
             started_at=self._started_at,
             duration_ms=round((time.monotonic() - self._start) * 1000),
         )
@@ -147,42 +144,42 @@ class _Answer:
 def tool(function: Callable[..., Any], *, effect: Effect = "pure", reads: Reads = "public") -> Tool:
     """Make a tool of a function: `lambda_handler = tool(fetch)`.
 
-    The function's name, docstring and signature are what the model gets to know, so every parameter
-    has a type. Raise ToolError to tell the model something; any other exception is logged, and the
-    model learns only that the tool failed. A result is a string, or anything that pydantic can write
-    as JSON; a result that has `fit` (see Fitting) is asked to keep within the room there is.
+    The model sees the function's name, docstring and signature, so every parameter needs a type. Raise ToolError to
+    tell the model something. Any other exception is logged, and the model learns only that the tool failed. The result
+    is a string, or anything that pydantic can write as JSON. A result with a method `fit` (see Truncatable) shortens
+    itself to the maximum.
 
-    `effect` says what repeating a call means: "pure" may be repeated, "once" (sends, pays, writes) runs
-    at most once per run and call; a call that was interrupted is reported to the model as unknown.
+    `effect` says what repeating a call means. "pure" may be repeated. "once" (sends, pays, writes) runs at most once per
+    run and call; if a call was interrupted, the model is told that its outcome is unknown.
 
-    `reads` says whose data come out of it: "public" what everybody may see, "stack" what is the stack's own,
-    such as its inbox. Where a stack has many tenants only the runs of events get the latter.
+    `reads` says whose data the tool returns: "public" what everybody may see, "stack" what belongs to the stack, such
+    as its inbox. In a stack of many tenants only runs started by events may use the latter.
 
-    Raises TypeError for a function that a model cannot be told of.
+    Raises TypeError for a function that cannot be described to a model.
     """
     return Tool(function, effect, reads)
 
 
-def this_call() -> ToolEvent | None:
-    """The call that a tool is answering, for ids that it may want to pass on; None outside of one."""
-    return _this_call.get()
+def current_call() -> ToolEvent | None:
+    """The call that a tool is running, for the ids in it; None outside of one."""
+    return _current_call.get()
 
 
-_this_call: ContextVar[ToolEvent | None] = ContextVar("this_call", default=None)
+_current_call: ContextVar[ToolEvent | None] = ContextVar("current_call", default=None)
 
 
-def _seconds_left(context: Context | None) -> float | None:
+def _seconds_left(context: LambdaContext | None) -> float | None:
     if context is None:
         return None
     left = context.get_remaining_time_in_millis() / 1000
-    return max(left - MARGIN_SECONDS, left / 2)
+    return max(left - TIMEOUT_MARGIN_SECONDS, left / 2)
 
 
-def _not_a_call(event: object) -> ToolOutput:
-    """The answer to an event that is no call: there may be a model that waits for it."""
+def _invalid_event_output(event: object) -> ToolOutput:
+    """The output for an event that is no tool call: a model may be waiting for it."""
     call_id = event.get("call_id") if isinstance(event, Mapping) else None
     return ToolOutput(
         call_id=call_id if isinstance(call_id, str) and call_id.isprintable() else "",
         outcome="error",
-        output=error_text("the tool was called in a form that it does not know", SMALL_ROOM),
+        output=error_text("the tool was called with an invalid event", DEFAULT_MAX_OUTPUT_BYTES),
     )

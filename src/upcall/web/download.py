@@ -9,9 +9,9 @@ from typing import Final
 import httpcore
 import httpx
 
-from upcall.errors import ToolError
-from upcall.extraction.encodings import ENCODINGS, MAX_ENCODINGS, decoded
-from upcall.web.connection import Allowance, Transport
+from upcall.documents.content_encoding import ENCODINGS, MAX_ENCODINGS, decoded
+from upcall.domain.errors import ToolError
+from upcall.web.transport import Allowance, Transport
 from upcall.web.urls import checked_url
 
 MAX_BYTES = 10_000_000

@@ -4,9 +4,9 @@ from typing import Final
 
 import httpx
 
-from upcall import settings
-from upcall.errors import ToolError
-from upcall.web.addresses import check_authority
+from upcall import config
+from upcall.domain.errors import ToolError
+from upcall.web.ssrf import check_authority
 
 MAX_URL_CHARACTERS: Final = 4096
 
@@ -32,7 +32,7 @@ def checked_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
 
 def _check_domain(host: str) -> None:
     """Raise ToolError for a host outside of the domains that the operator allows, if there are some."""
-    allowed = settings.allowed_domains()
+    allowed = config.allowed_domains()
     name = host.lower().rstrip(".")
     if allowed and not any(name == domain or name.endswith(f".{domain}") for domain in allowed):
         raise ToolError(f"{host} is not allowed here; these domains are: {', '.join(sorted(allowed))}")

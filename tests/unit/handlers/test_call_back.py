@@ -4,28 +4,35 @@ import base64
 import json
 import time
 import uuid
+from datetime import UTC, datetime
 
 import boto3
 import pytest
 from openai import OpenAI
-from support.canned import canned, json_answer
-from support.events import Invoke, sample
+from support.canned_server import canned, json_answer
+from support.sample_events import Invoke, sample
 from werkzeug.wrappers import Response
 
-from handlers.call_back import lambda_handler
-from local.cloud import LaptopCloud
-from local.functions import Context, function_environment
-from local.profile import CALLBACK_SECRET
-from upcall.callbacks import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, TRY_FOR_SECONDS, pause_seconds
-from upcall.models import Message
-from upcall.queues import REASON
-from upcall.run import Ending, Run
-from upcall.store import RunStore
+from handlers.deliver_callback import lambda_handler
+from local.config import CALLBACK_SECRET
+from local.lambda_runtime import Context, function_environment
+from local.stack import LocalStack
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.aws.sqs import REASON_ATTRIBUTE
+from upcall.domain.events import RunEndedEvent
+from upcall.domain.run import Run
+from upcall.domain.upstream_run import Message
+from upcall.use_cases.deliver_callback import (
+    FIRST_DELAY_SECONDS,
+    MAX_AGE_SECONDS,
+    MAX_DELAY_SECONDS,
+    pause_seconds,
+)
 
 CONTEXT = Context("call_back", 256, "arn:aws:lambda:us-east-1:123456789012:function:call_back", 0)
 
 
-def ended(store: RunStore, url: str | None) -> Run:
+def ended(store: DynamoDBRunRepository, url: str | None) -> Run:
     run = Run.new(
         prompt="Go.",
         assistant="summarizer",
@@ -33,22 +40,23 @@ def ended(store: RunStore, url: str | None) -> Run:
         run_api="responses",
         callback_url=url,
         metadata={"a": "b"},
+        created_at=datetime.now(UTC),
     )
-    store.add(run)
-    return store.completed(run, Message(text="Done."))
+    store.add_run(run)
+    return store.complete_run(run, Message(text="Done."), datetime.now(UTC))
 
 
 class Queue:
     """A callback queue of a test's own, from which the function is fed by hand."""
 
-    def __init__(self, laptop: LaptopCloud) -> None:
+    def __init__(self, laptop: LocalStack) -> None:
         self._sqs = boto3.client("sqs")
         self.url = self._sqs.create_queue(QueueName=f"callbacks-{uuid.uuid4()}")["QueueUrl"]
         environment = laptop.stack.functions["CallBackFunction"].environment
         self.environment = {**environment, "CALLBACK_QUEUE_URL": self.url}
 
     def put(self, run: Run) -> None:
-        event = {"detail": Ending.of(run, "Done.").model_dump(mode="json")}
+        event = {"detail": RunEndedEvent.of(run, "Done.").model_dump(mode="json")}
         self._sqs.send_message(QueueUrl=self.url, MessageBody=json.dumps(event))
 
     def deliver(self, **attributes: str) -> bool:
@@ -64,11 +72,11 @@ class Queue:
 
 
 @pytest.fixture
-def queue(laptop: LaptopCloud) -> Queue:
+def queue(laptop: LocalStack) -> Queue:
     return Queue(laptop)
 
 
-def buried(laptop: LaptopCloud, run_id: str) -> str:
+def buried(laptop: LocalStack, run_id: str) -> str:
     """The reason for which a run's callback is among the dead letters."""
     sqs, deadline = boto3.client("sqs"), time.monotonic() + 20
     while time.monotonic() < deadline:
@@ -80,7 +88,7 @@ def buried(laptop: LaptopCloud, run_id: str) -> str:
         )
         for each in found.get("Messages", []):
             if run_id in each["Body"]:
-                return str(each["MessageAttributes"][REASON]["StringValue"])
+                return str(each["MessageAttributes"][REASON_ATTRIBUTE]["StringValue"])
     raise TimeoutError(f"no dead letter of {run_id}")
 
 
@@ -89,7 +97,7 @@ def test_the_sample_is_about_a_run_that_is_gone(queue: Queue) -> None:
         assert lambda_handler(sample("call_back"), CONTEXT) == {"batchItemFailures": []}  # type: ignore[arg-type]
 
 
-def test_the_ending_is_posted_and_signed(queue: Queue, store: RunStore) -> None:
+def test_the_ending_is_posted_and_signed(queue: Queue, store: DynamoDBRunRepository) -> None:
     with canned(Response(status=204)) as up:
         run = ended(store, f"{up.url}/hook?for=me")
         queue.put(run)
@@ -106,7 +114,9 @@ def test_the_ending_is_posted_and_signed(queue: Queue, store: RunStore) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 404, 410, 500, 503])
-def test_what_is_not_accepted_comes_again_later(queue: Queue, store: RunStore, status: int) -> None:
+def test_what_is_not_accepted_comes_again_later(
+    queue: Queue, store: DynamoDBRunRepository, status: int
+) -> None:
     with canned(json_answer({}, status)) as up:
         queue.put(ended(store, up.url))
         assert not queue.deliver()
@@ -125,14 +135,14 @@ def test_what_is_not_accepted_comes_again_later(queue: Queue, store: RunStore, s
     ],
 )
 def test_after_a_day_it_is_a_dead_letter_with_the_reason(
-    queue: Queue, laptop: LaptopCloud, store: RunStore, url: str, reason: str
+    queue: Queue, laptop: LocalStack, store: DynamoDBRunRepository, url: str, reason: str
 ) -> None:
     """Loopback is allowed on a laptop, and nothing listens there."""
     run = ended(store, url)
     queue.put(run)
     assert not queue.deliver()
     queue.put(run)
-    long_ago = str(round((time.time() - TRY_FOR_SECONDS - 60) * 1000))
+    long_ago = str(round((time.time() - MAX_AGE_SECONDS - 60) * 1000))
 
     assert queue.deliver(SentTimestamp=long_ago)
 
@@ -142,12 +152,12 @@ def test_after_a_day_it_is_a_dead_letter_with_the_reason(
 def test_pauses_grow_up_to_two_hours_and_are_enough_for_a_day() -> None:
     pauses = [pause_seconds(tries) for tries in range(1, 101)]
 
-    assert pauses[0] <= FIRST_PAUSE_SECONDS
-    assert max(pauses) <= LONGEST_PAUSE_SECONDS
-    assert sum(pauses) > TRY_FOR_SECONDS, "the queue gives up after 100 receptions"
+    assert pauses[0] <= FIRST_DELAY_SECONDS
+    assert max(pauses) <= MAX_DELAY_SECONDS
+    assert sum(pauses) > MAX_AGE_SECONDS, "the queue gives up after 100 receptions"
 
 
-def test_a_stack_without_a_secret_for_callbacks_takes_none(laptop: LaptopCloud) -> None:
+def test_a_stack_without_a_secret_for_callbacks_takes_none(laptop: LocalStack) -> None:
     from handlers.start_run import lambda_handler as start_run
 
     environment = {**laptop.stack.functions["StartRunFunction"].environment, "CALLBACK_SECRET_NAME": ""}

@@ -1,13 +1,19 @@
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.events import FunctionError, Invoke, Recorded, sample
+from support.sample_events import (
+    FunctionError,
+    Invoke,
+    Recorded,
+    sample,
+)
 
-from local.cloud import LaptopCloud
-from local.emulator import Hang, Say
-from upcall.models import Message
-from upcall.store import RunStore
+from local.openai_emulator import Hang, Say
+from local.stack import LocalStack
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.upstream_run import Message
 
 
 def cancelled(invoke: Invoke, run_id: str) -> tuple[int, dict[str, Any]]:
@@ -19,35 +25,35 @@ def cancelled(invoke: Invoke, run_id: str) -> tuple[int, dict[str, Any]]:
 
 
 def test_a_run_is_cancelled_in_the_table_and_upstream(
-    invoke: Invoke, created: Recorded, store: RunStore, laptop: LaptopCloud
+    invoke: Invoke, created: Recorded, store: DynamoDBRunRepository, laptop: LocalStack
 ) -> None:
     run = created(Hang())
     status, shown = cancelled(invoke, run.run_id)
 
     assert (status, shown["status"]) == (200, "cancelled")
     assert shown["failure"]["message"] == "Cancelled on request."
-    assert store.get(run.run_id).status == "cancelled"
+    assert store.get_run(run.run_id).status == "cancelled"
     assert [turn.phase for turn in laptop.emulator.brain.begun[run.model]] == ["cancelled"]
 
 
 def test_a_run_that_waits_for_its_creation_is_never_created(
-    invoke: Invoke, recorded: Recorded, store: RunStore, laptop: LaptopCloud
+    invoke: Invoke, recorded: Recorded, store: DynamoDBRunRepository, laptop: LocalStack
 ) -> None:
     run = recorded(Hang())
     assert cancelled(invoke, run.run_id)[0] == 200
 
     with pytest.raises(FunctionError) as caught:
         invoke("CreateRunFunction", sample("create_run", run_id=run.run_id))
-    assert caught.value.kind == "RunEnded"
+    assert caught.value.kind == "RunAlreadyEnded"
     assert run.model not in laptop.emulator.brain.begun
-    assert store.get(run.run_id).handle is None
+    assert store.get_run(run.run_id).handle is None
 
 
 def test_a_run_that_has_ended_is_a_conflict_that_says_so(
-    invoke: Invoke, created: Recorded, store: RunStore
+    invoke: Invoke, created: Recorded, store: DynamoDBRunRepository
 ) -> None:
     run = created(Say("Done."))
-    store.completed(run, Message(text="Done."))
+    store.complete_run(run, Message(text="Done."), datetime.now(UTC))
     status, problem = cancelled(invoke, run.run_id)
 
     assert status == 409

@@ -2,17 +2,20 @@
 
 import json
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.events import Invoke, Recorded, sample
-from support.hearing import Hearing
+from support.event_listener import EventListener
+from support.sample_events import Invoke, Recorded, sample
 
-from local.cloud import LaptopCloud
-from local.emulator import Fault, Hang, Say
-from upcall.closing import WORKFLOWS_OWN_CAUSE
-from upcall.models import Failure, Message, Usage
-from upcall.store import RunStore
+from local.openai_emulator import Fault, Hang, Say
+from local.stack import LocalStack
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.failure import Failure
+from upcall.domain.upstream_run import Message
+from upcall.domain.usage import Usage
+from upcall.use_cases.close_run import WORKFLOW_CAUSE
 
 NOTHING_FAILED: dict[str, Any] = {"batchItemFailures": []}
 
@@ -57,9 +60,9 @@ def test_the_sample_is_about_a_run_that_is_gone(invoke: Invoke) -> None:
 def test_an_open_run_is_recorded_cancelled_upstream_and_announced(
     invoke: Invoke,
     created: Recorded,
-    store: RunStore,
-    laptop: LaptopCloud,
-    hearing: Hearing,
+    store: DynamoDBRunRepository,
+    laptop: LocalStack,
+    hearing: EventListener,
     detail: dict[str, Any],
     status: str,
     code: str,
@@ -69,7 +72,7 @@ def test_an_open_run_is_recorded_cancelled_upstream_and_announced(
 
     assert invoke("CloseRunFunction", told(name=run.run_id, **detail)) == NOTHING_FAILED
 
-    ended = store.get(run.run_id)
+    ended = store.get_run(run.run_id)
     assert (ended.status, ended.failure) == (status, Failure(status=status, code=code, message=words))
     assert [turn.phase for turn in laptop.emulator.brain.begun[run.model]] == ["cancelled"]
     (event,) = hearing.about(run.run_id)
@@ -78,7 +81,7 @@ def test_an_open_run_is_recorded_cancelled_upstream_and_announced(
 
 
 def test_the_same_end_told_twice_is_announced_once(
-    invoke: Invoke, recorded: Recorded, hearing: Hearing
+    invoke: Invoke, recorded: Recorded, hearing: EventListener
 ) -> None:
     run = recorded()
     for _ in range(2):
@@ -88,26 +91,37 @@ def test_the_same_end_told_twice_is_announced_once(
 
 
 def test_a_run_that_the_workflow_has_failed_is_left_alone(
-    invoke: Invoke, recorded: Recorded, store: RunStore, hearing: Hearing
+    invoke: Invoke, recorded: Recorded, store: DynamoDBRunRepository, hearing: EventListener
 ) -> None:
     run = recorded()
-    store.failed(run, Failure(code="limit_rounds", message="Too many."), Usage())
+    store.record_failure(run, Failure(code="limit_rounds", message="Too many."), Usage(), datetime.now(UTC))
 
-    end = {"status": "FAILED", "error": "limit_rounds", "cause": WORKFLOWS_OWN_CAUSE}
+    end = {"status": "FAILED", "error": "limit_rounds", "cause": WORKFLOW_CAUSE}
     invoke("CloseRunFunction", told(name=run.run_id, **end))
 
     assert hearing.about(run.run_id, all_there_are=True) == []
 
 
 def test_a_failure_that_was_recorded_and_not_announced_for_a_failure_of_the_same_name_is_announced(
-    invoke: Invoke, created: Recorded, store: RunStore, laptop: LaptopCloud, hearing: Hearing
+    invoke: Invoke,
+    created: Recorded,
+    store: DynamoDBRunRepository,
+    laptop: LocalStack,
+    hearing: EventListener,
 ) -> None:
     """A server that is down fails the poll, and then the cancelling in "Record failure", as TryAgain both times."""
     run = created(Hang())
-    store.failed(run, Failure(code="TryAgain", message="GET /responses/1: no connection"), Usage())
+    store.record_failure(
+        run,
+        Failure(code="TransientError", message="GET /responses/1: no connection"),
+        Usage(),
+        datetime.now(UTC),
+    )
 
-    cause = json.dumps({"errorType": "TryAgain", "errorMessage": "POST /responses/1/cancel: no connection"})
-    end = {"status": "FAILED", "error": "TryAgain", "cause": cause}
+    cause = json.dumps(
+        {"errorType": "TransientError", "errorMessage": "POST /responses/1/cancel: no connection"}
+    )
+    end = {"status": "FAILED", "error": "TransientError", "cause": cause}
     assert invoke("CloseRunFunction", told(name=run.run_id, **end)) == NOTHING_FAILED
 
     (event,) = hearing.about(run.run_id, all_there_are=True)
@@ -116,10 +130,10 @@ def test_a_failure_that_was_recorded_and_not_announced_for_a_failure_of_the_same
 
 
 def test_a_completed_run_that_was_not_announced_is_announced(
-    invoke: Invoke, recorded: Recorded, store: RunStore, hearing: Hearing
+    invoke: Invoke, recorded: Recorded, store: DynamoDBRunRepository, hearing: EventListener
 ) -> None:
     run = recorded()
-    store.completed(run, Message(text="All is well."))
+    store.complete_run(run, Message(text="All is well."), datetime.now(UTC))
 
     invoke("CloseRunFunction", told(name=run.run_id, status="FAILED", error="EventBridge.FailedEntry"))
 
@@ -129,7 +143,11 @@ def test_a_completed_run_that_was_not_announced_is_announced(
 
 
 def test_a_server_that_cannot_be_reached_is_tried_again_and_nothing_is_announced_twice(
-    invoke: Invoke, created: Recorded, store: RunStore, laptop: LaptopCloud, hearing: Hearing
+    invoke: Invoke,
+    created: Recorded,
+    store: DynamoDBRunRepository,
+    laptop: LocalStack,
+    hearing: EventListener,
 ) -> None:
     run = created(Hang())
     laptop.emulator.brain.unspent(run.model).append(Fault("cancel", 503))
@@ -139,7 +157,7 @@ def test_a_server_that_cannot_be_reached_is_tried_again_and_nothing_is_announced
     assert [each["itemIdentifier"] for each in failed["batchItemFailures"]] == [
         event["Records"][0]["messageId"]
     ]
-    assert store.get(run.run_id).status == "cancelled"
+    assert store.get_run(run.run_id).status == "cancelled"
     assert invoke("CloseRunFunction", event) == NOTHING_FAILED
 
     assert [turn.phase for turn in laptop.emulator.brain.begun[run.model]] == ["cancelled"]
@@ -150,10 +168,10 @@ def test_an_end_that_cannot_be_read_is_a_dead_letter(invoke: Invoke) -> None:
     assert invoke("CloseRunFunction", told(status="LOST")) == NOTHING_FAILED
 
 
-def test_a_message_stays_as_it_is(invoke: Invoke, created: Recorded, store: RunStore) -> None:
+def test_a_message_stays_as_it_is(invoke: Invoke, created: Recorded, store: DynamoDBRunRepository) -> None:
     run = created(Say("Done."))
-    store.completed(run, Message(text="Done."))
+    store.complete_run(run, Message(text="Done."), datetime.now(UTC))
 
     invoke("CloseRunFunction", told(name=run.run_id, status="TIMED_OUT"))
 
-    assert store.message(store.get(run.run_id)) == "Done."
+    assert store.get_message(store.get_run(run.run_id)) == "Done."

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import tools
-from local.profile import ROOT
+from local.config import ROOT
 
 HANDLERS = sorted(path.stem for path in (ROOT / "src" / "handlers").glob("[!_]*.py"))
 WITH_OPENAI = {

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
-from support.events import Invoke, sample
+from support.sample_events import Invoke, sample
 
-from local.profile import ROOT
+from local.config import ROOT
 from local.template import Template
 
 

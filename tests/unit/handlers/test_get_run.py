@@ -1,13 +1,14 @@
 import json
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.events import Invoke, Recorded, sample
+from support.sample_events import Invoke, Recorded, sample
 
-from upcall.models import Message
-from upcall.store import RunStore
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.upstream_run import Message
 
 
 def shown(invoke: Invoke, run_id: str) -> tuple[int, dict[str, Any]]:
@@ -28,10 +29,10 @@ def test_an_open_run_is_shown_without_a_message(invoke: Invoke, recorded: Record
 
 
 def test_a_completed_run_is_shown_with_its_message(
-    invoke: Invoke, recorded: Recorded, store: RunStore
+    invoke: Invoke, recorded: Recorded, store: DynamoDBRunRepository
 ) -> None:
     run = recorded()
-    store.completed(run, Message(text="Done."))
+    store.complete_run(run, Message(text="Done."), datetime.now(UTC))
     _, body = shown(invoke, run.run_id)
 
     assert (body["status"], body["message"]) == ("completed", "Done.")
@@ -53,10 +54,10 @@ def waited(invoke: Invoke, run_id: str, wait: str) -> tuple[float, dict[str, Any
 
 
 def test_whoever_waits_gets_the_run_as_soon_as_it_has_ended(
-    invoke: Invoke, recorded: Recorded, store: RunStore
+    invoke: Invoke, recorded: Recorded, store: DynamoDBRunRepository
 ) -> None:
     run = recorded()
-    threading.Timer(0.3, lambda: store.completed(run, Message(text="Done."))).start()
+    threading.Timer(0.3, lambda: store.complete_run(run, Message(text="Done."), datetime.now(UTC))).start()
 
     seconds, body = waited(invoke, run.run_id, "20")
 

@@ -1,6 +1,6 @@
 import json
 
-from support.events import Invoke, sample
+from support.sample_events import Invoke, sample
 
 
 def test_assistants_are_listed_with_their_tools_and_limits(invoke: Invoke) -> None:

@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
-from support.events import Invoke, Recorded, sample
+from support.sample_events import Invoke, Recorded, sample
 
-from upcall.models import Handle, ToolCall, ToolOutput, Usage
-from upcall.store import MAX_CALLS_BYTES, RunStore
+from upcall.aws.run_repository import MAX_CALLS_BYTES, DynamoDBRunRepository
+from upcall.domain.tool_calls import ToolCall, ToolOutput
+from upcall.domain.upstream_run import UpstreamRun
+from upcall.domain.usage import Usage
 
 
 def answered(invoke: Invoke, run_id: str, **query: str) -> dict[str, Any]:
@@ -32,19 +34,19 @@ def calls(invoke: Invoke, run_id: str, limit: int) -> list[dict[str, Any]]:
         query["cursor"] = part["next_cursor"]
 
 
-def with_ledger(recorded: Recorded, store: RunStore, rounds: int, size: int) -> str:
+def with_ledger(recorded: Recorded, store: DynamoDBRunRepository, rounds: int, size: int) -> str:
     run = recorded()
-    handle = Handle(run_api="responses", ids={"response": "resp_1"})
+    handle = UpstreamRun(run_api="responses", ids={"response": "resp_1"})
     for number in range(rounds):
         asked = [ToolCall(call_id=f"call_{number}_{n}", name="fetch", arguments="{}") for n in range(3)]
         outputs = [ToolOutput(call_id=each.call_id, outcome="ok", output="x" * size) for each in asked]
-        store.round_done(run, handle, asked, outputs, Usage())
-        run = store.get(run.run_id)
+        store.record_round(run, handle, asked, outputs, Usage())
+        run = store.get_run(run.run_id)
     return run.run_id
 
 
 def test_the_ledger_is_listed_round_by_round_in_parts(
-    invoke: Invoke, recorded: Recorded, store: RunStore
+    invoke: Invoke, recorded: Recorded, store: DynamoDBRunRepository
 ) -> None:
     run_id = with_ledger(recorded, store, rounds=3, size=10)
 
@@ -57,7 +59,9 @@ def test_the_ledger_is_listed_round_by_round_in_parts(
     assert found[0]["output"]["output"] == "x" * 10
 
 
-def test_a_part_holds_no_more_than_an_answer_can(invoke: Invoke, recorded: Recorded, store: RunStore) -> None:
+def test_a_part_holds_no_more_than_an_answer_can(
+    invoke: Invoke, recorded: Recorded, store: DynamoDBRunRepository
+) -> None:
     run_id = with_ledger(recorded, store, rounds=6, size=240_000)
 
     first = answered(invoke, run_id, limit="100")["body"]

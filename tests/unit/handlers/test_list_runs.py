@@ -1,15 +1,17 @@
 """GET /runs: newest first, in parts that lead from one to the next."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.events import Invoke, sample
+from support.sample_events import Invoke, sample
 
-from upcall.caller import ANYBODY
-from upcall.models import Failure, Usage
-from upcall.run import Run
-from upcall.store import RunStore
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.caller import ANYBODY
+from upcall.domain.failure import Failure
+from upcall.domain.run import Run
+from upcall.domain.usage import Usage
 
 
 def listed(invoke: Invoke, **query: str) -> dict[str, Any]:
@@ -29,20 +31,27 @@ def followed(invoke: Invoke, **query: str) -> list[str]:
             return found
 
 
-def expired(store: RunStore, count: int) -> list[str]:
+def expired(store: DynamoDBRunRepository, count: int) -> list[str]:
     """Runs that have ended in a way that no other test's do, newest first."""
     made = []
     for number in range(count):
         run = Run.new(
-            owner=ANYBODY, prompt=f"Number {number}.", assistant="summarizer", model="m", run_api="responses"
+            owner=ANYBODY,
+            prompt=f"Number {number}.",
+            assistant="summarizer",
+            model="m",
+            run_api="responses",
+            created_at=datetime.now(UTC),
         )
-        store.add(run)
-        store.failed(run, Failure(status="incomplete", code="x", message="x"), Usage())
+        store.add_run(run)
+        store.record_failure(
+            run, Failure(status="incomplete", code="x", message="x"), Usage(), datetime.now(UTC)
+        )
         made.append(run.run_id)
     return made[::-1]
 
 
-def test_parts_lead_through_all_runs_newest_first(invoke: Invoke, store: RunStore) -> None:
+def test_parts_lead_through_all_runs_newest_first(invoke: Invoke, store: DynamoDBRunRepository) -> None:
     made = expired(store, 5)
 
     found = followed(invoke, status="incomplete", limit="2")
@@ -51,7 +60,7 @@ def test_parts_lead_through_all_runs_newest_first(invoke: Invoke, store: RunStor
     assert len(listed(invoke, status="incomplete", limit="2")["runs"]) == 2
 
 
-def test_a_list_without_a_status_holds_runs_of_all(invoke: Invoke, store: RunStore) -> None:
+def test_a_list_without_a_status_holds_runs_of_all(invoke: Invoke, store: DynamoDBRunRepository) -> None:
     (made,) = expired(store, 1)
 
     assert made in followed(invoke, limit="100")
@@ -79,7 +88,7 @@ def test_the_sample_asks_for_completed_runs(invoke: Invoke) -> None:
     assert invoke("ListRunsFunction", sample("list_runs"))["statusCode"] == 200
 
 
-def test_a_cursor_of_the_future_is_one_of_now(invoke: Invoke, store: RunStore) -> None:
+def test_a_cursor_of_the_future_is_one_of_now(invoke: Invoke, store: DynamoDBRunRepository) -> None:
     (made,) = expired(store, 1)
 
     assert made in [

@@ -1,6 +1,6 @@
 import json
 
-from support.events import Invoke, sample
+from support.sample_events import Invoke, sample
 
 import tools
 

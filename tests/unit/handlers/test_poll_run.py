@@ -1,7 +1,12 @@
 import pytest
-from support.events import FunctionError, Invoke, Recorded, sample
+from support.sample_events import (
+    FunctionError,
+    Invoke,
+    Recorded,
+    sample,
+)
 
-from local.emulator import Call, CallTools
+from local.openai_emulator import Call, CallTools
 
 
 def test_a_change_comes_back_with_all_that_the_workflow_needs(invoke: Invoke, recorded: Recorded) -> None:
@@ -21,7 +26,7 @@ def test_a_run_that_the_server_does_not_know_is_refused(invoke: Invoke) -> None:
     snapshot = invoke("PollRunFunction", event)
 
     assert snapshot["status"] == "failed"
-    assert snapshot["failure"]["code"] == "Refused"
+    assert snapshot["failure"]["code"] == "RequestRejected"
     assert snapshot["failure"]["message"] == "404: Response with id 'resp_none' not found."
 
 

@@ -1,16 +1,17 @@
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.events import Invoke, sample
+from support.sample_events import Invoke, sample
 
-from upcall.caller import ANYBODY
-from upcall.run import Run
-from upcall.run_request import RunRequest
-from upcall.start import _fingerprint
-from upcall.store import RunStore
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.caller import ANYBODY
+from upcall.domain.run import Run
+from upcall.domain.run_request import RunRequest
+from upcall.use_cases.start_run import _fingerprint
 
 
 def test_a_request_is_accepted_with_the_runs_id_and_its_location(invoke: Invoke) -> None:
@@ -23,9 +24,11 @@ def test_a_request_is_accepted_with_the_runs_id_and_its_location(invoke: Invoke)
     assert accepted["status"] == "queued"
 
 
-def test_the_record_holds_what_was_asked_and_the_defaults(invoke: Invoke, store: RunStore) -> None:
+def test_the_record_holds_what_was_asked_and_the_defaults(
+    invoke: Invoke, store: DynamoDBRunRepository
+) -> None:
     response = invoke("StartRunFunction", sample("start_run"))
-    run = store.get(json.loads(response["body"])["run_id"])
+    run = store.get_run(json.loads(response["body"])["run_id"])
 
     assert run.prompt == "Summarise https://example.com"
     assert (run.assistant, run.model, run.run_api) == ("summarizer", "gpt-5.4-mini", "responses")
@@ -37,10 +40,10 @@ def started(invoke: Invoke, body: dict[str, Any], **headers: str) -> dict[str, A
     return {"status_code": response["statusCode"], **json.loads(response["body"])}
 
 
-def test_limits_and_metadata_are_the_runs_own(invoke: Invoke, store: RunStore) -> None:
+def test_limits_and_metadata_are_the_runs_own(invoke: Invoke, store: DynamoDBRunRepository) -> None:
     body = {"prompt": "Go.", "limits": {"rounds": 2}, "metadata": {"ticket": "4711"}}
 
-    run = store.get(started(invoke, body)["run_id"])
+    run = store.get_run(started(invoke, body)["run_id"])
 
     assert (run.limits.rounds, run.limits.seconds) == (2, 900)
     assert run.metadata == {"ticket": "4711"}
@@ -102,13 +105,20 @@ def test_a_body_beyond_all_measure_is_refused_before_it_is_read(invoke: Invoke) 
     assert "larger than 1,000,000 bytes" in answer["detail"]
 
 
-def test_a_start_that_was_interrupted_is_gone_on_with(invoke: Invoke, store: RunStore) -> None:
+def test_a_start_that_was_interrupted_is_gone_on_with(invoke: Invoke, store: DynamoDBRunRepository) -> None:
     """The first sender died after it had claimed the key, and before there was a record."""
     key, request = uuid.uuid4().hex, RunRequest(prompt="Go.")
-    dead = Run.new(owner=ANYBODY, prompt="Go.", assistant="summarizer", model="m", run_api="responses")
-    store.claim(key, dead, _fingerprint(request))
+    dead = Run.new(
+        owner=ANYBODY,
+        prompt="Go.",
+        assistant="summarizer",
+        model="m",
+        run_api="responses",
+        created_at=datetime.now(UTC),
+    )
+    store.claim_idempotency_key(key, dead, _fingerprint(request))
 
     answer = started(invoke, {"prompt": "Go."}, **{"idempotency-key": key})
 
     assert (answer["status_code"], answer["run_id"]) == (202, dead.run_id)
-    assert store.get(dead.run_id).prompt == "Go."
+    assert store.get_run(dead.run_id).prompt == "Go."

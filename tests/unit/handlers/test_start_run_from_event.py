@@ -6,14 +6,14 @@ from typing import Any
 
 import boto3
 import pytest
-from support.events import Invoke, message, sample
+from support.sample_events import Invoke, message, sample
 
 from handlers.start_run_from_event import lambda_handler
-from local.cloud import LaptopCloud
-from local.functions import Context, function_environment
-from upcall.incoming import _read
-from upcall.queues import REASON
-from upcall.store import RunStore
+from local.lambda_runtime import Context, function_environment
+from local.stack import LocalStack
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.aws.sqs import REASON_ATTRIBUTE
+from upcall.use_cases.start_run_from_event import _read
 
 
 def batch(*bodies: str) -> dict[str, Any]:
@@ -22,13 +22,13 @@ def batch(*bodies: str) -> dict[str, Any]:
     return {"Records": [{**record, "messageId": uuid.uuid4().hex, "body": body} for body in bodies]}
 
 
-def started(store: RunStore, prompt: str) -> list[str]:
+def started(store: DynamoDBRunRepository, prompt: str) -> list[str]:
     """The runs with that prompt."""
-    runs = (store.get(each.run_id) for each in store.index.recent())
+    runs = (store.get_run(each.run_id) for each in store.index.recent())
     return [run.run_id for run in runs if run.prompt == prompt]
 
 
-def buried(laptop: LaptopCloud, body: str) -> str | None:
+def buried(laptop: LocalStack, body: str) -> str | None:
     """The reason for which a message is among the dead letters."""
     sqs = boto3.client("sqs")
     for _ in range(20):
@@ -40,7 +40,7 @@ def buried(laptop: LaptopCloud, body: str) -> str | None:
         )
         for each in found.get("Messages", []):
             if each["Body"] == body:
-                return str(each["MessageAttributes"][REASON]["StringValue"])
+                return str(each["MessageAttributes"][REASON_ATTRIBUTE]["StringValue"])
     return None
 
 
@@ -48,7 +48,7 @@ def test_the_sample_starts_a_run(invoke: Invoke) -> None:
     assert invoke("StartRunFromEventFunction", sample("start_run_from_event")) == {"batchItemFailures": []}
 
 
-def test_each_message_of_a_batch_starts_its_run(invoke: Invoke, store: RunStore) -> None:
+def test_each_message_of_a_batch_starts_its_run(invoke: Invoke, store: DynamoDBRunRepository) -> None:
     prompts = [f"Say {uuid.uuid4()}." for _ in range(3)]
 
     invoke("StartRunFromEventFunction", batch(*(json.dumps({"prompt": prompt}) for prompt in prompts)))
@@ -56,7 +56,7 @@ def test_each_message_of_a_batch_starts_its_run(invoke: Invoke, store: RunStore)
     assert [len(started(store, prompt)) for prompt in prompts] == [1, 1, 1]
 
 
-def test_the_same_message_twice_starts_one_run(invoke: Invoke, store: RunStore) -> None:
+def test_the_same_message_twice_starts_one_run(invoke: Invoke, store: DynamoDBRunRepository) -> None:
     prompt = f"Say {uuid.uuid4()}."
     event = batch(json.dumps({"prompt": prompt}))
     for _ in range(2):
@@ -66,7 +66,9 @@ def test_the_same_message_twice_starts_one_run(invoke: Invoke, store: RunStore) 
 
 
 @pytest.mark.parametrize("kind", ["run_requested", "object_created", "digest_requested"])
-def test_the_same_event_in_two_messages_starts_one_run(invoke: Invoke, store: RunStore, kind: str) -> None:
+def test_the_same_event_in_two_messages_starts_one_run(
+    invoke: Invoke, store: DynamoDBRunRepository, kind: str
+) -> None:
     event = {**message(kind), "id": uuid.uuid4().hex}
     if kind == "object_created":
         event["detail"]["object"]["sequencer"] = uuid.uuid4().hex
@@ -99,7 +101,7 @@ UNREADABLE = {
 
 @pytest.mark.parametrize(("body", "reason"), UNREADABLE.items(), ids=[*map(str, range(len(UNREADABLE)))])
 def test_what_cannot_be_read_is_a_dead_letter_with_the_reason(
-    invoke: Invoke, laptop: LaptopCloud, body: str, reason: str
+    invoke: Invoke, laptop: LocalStack, body: str, reason: str
 ) -> None:
     body = body or " "  # a queue takes no empty message
     assert invoke("StartRunFromEventFunction", batch(body)) == {"batchItemFailures": []}
@@ -108,7 +110,7 @@ def test_what_cannot_be_read_is_a_dead_letter_with_the_reason(
 
 
 def test_what_fails_for_weather_comes_again_and_the_others_do_not(
-    laptop: LaptopCloud, store: RunStore
+    laptop: LocalStack, store: DynamoDBRunRepository
 ) -> None:
     """One message of three finds no workflow to start; the table is there for all."""
     prompts = [f"Say {uuid.uuid4()}." for _ in range(2)]

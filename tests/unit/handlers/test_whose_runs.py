@@ -4,17 +4,18 @@ import json
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.events import sample
 from support.runs import Runs
+from support.sample_events import sample
 
-from local.cloud import LaptopCloud
-from local.functions import FunctionRunner
-from upcall.caller import EVENTS
-from upcall.run import Run
-from upcall.store import RunStore
+from local.lambda_runtime import FunctionRunner
+from local.stack import LocalStack
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.caller import EVENTS
+from upcall.domain.run import Run
 
 USER = "arn:aws:iam::123456789012:user/"
 
@@ -23,11 +24,11 @@ Ask = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
-def ask(laptop: LaptopCloud) -> Ask:
+def ask(laptop: LocalStack) -> Ask:
     return asking(laptop, "many")
 
 
-def asking(laptop: LaptopCloud, tenancy: str) -> Ask:
+def asking(laptop: LocalStack, tenancy: str) -> Ask:
     functions = {
         logical: replace(each, name=logical, environment={**each.environment, "TENANCY": tenancy})
         for logical, each in laptop.stack.functions.items()
@@ -58,8 +59,8 @@ def headers(key: str | None) -> dict[str, str]:
     return {"idempotency-key": key or uuid.uuid4().hex}
 
 
-def test_the_caller_is_stored_with_the_run(ask: Ask, store: RunStore) -> None:
-    assert store.get(started(ask, "ann")).owner == f"{USER}ann"
+def test_the_caller_is_stored_with_the_run(ask: Ask, store: DynamoDBRunRepository) -> None:
+    assert store.get_run(started(ask, "ann")).owner == f"{USER}ann"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_the_same_key_of_two_callers_stands_for_two_runs(ask: Ask) -> None:
     assert started(ask, "ann", key) != started(ask, "bob", key)
 
 
-def test_where_the_stack_has_one_tenant_every_caller_sees_every_run(laptop: LaptopCloud) -> None:
+def test_where_the_stack_has_one_tenant_every_caller_sees_every_run(laptop: LocalStack) -> None:
     ask = asking(laptop, "one")
     run_id = started(ask, "ann")
 
@@ -115,11 +116,18 @@ def test_where_the_stack_has_one_tenant_every_caller_sees_every_run(laptop: Lapt
     assert run_id in [each["run_id"] for each in found["runs"]]
 
 
-def test_a_laptop_has_one_tenant(laptop: LaptopCloud, store: RunStore) -> None:
+def test_a_laptop_has_one_tenant(laptop: LocalStack, store: DynamoDBRunRepository) -> None:
     """Whoever fires an event there and sees the run in a list may ask for it, too."""
     http = Runs(laptop).http
-    run = store.add(
-        Run.new(owner=EVENTS, prompt="Go.", assistant="summarizer", model="m", run_api="responses")
+    run = store.add_run(
+        Run.new(
+            owner=EVENTS,
+            prompt="Go.",
+            assistant="summarizer",
+            model="m",
+            run_api="responses",
+            created_at=datetime.now(UTC),
+        )
     )
 
     assert http.get(f"/runs/{run.run_id}").status_code == 200

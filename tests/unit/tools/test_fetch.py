@@ -1,13 +1,13 @@
 import json
 
-from support.events import Invoke, sample
+from support.sample_events import Invoke, sample
 
-from local.cloud import LaptopCloud
-from local.functions import function_environment
+from local.lambda_runtime import function_environment
+from local.stack import LocalStack
 from tools.fetch import fetch, lambda_handler
 
 
-def test_the_function_reads_a_page(laptop: LaptopCloud) -> None:
+def test_the_function_reads_a_page(laptop: LocalStack) -> None:
     with function_environment(laptop.stack.functions["FetchFunction"].environment):
         page = fetch(f"{laptop.addresses.pages}/lighthouses")
 
@@ -15,7 +15,7 @@ def test_the_function_reads_a_page(laptop: LaptopCloud) -> None:
     assert page.next_offset is None
 
 
-def test_the_lambda_answers_a_call(invoke: Invoke, laptop: LaptopCloud) -> None:
+def test_the_lambda_answers_a_call(invoke: Invoke, laptop: LocalStack) -> None:
     arguments = json.dumps({"url": f"{laptop.addresses.pages}/lighthouses", "offset": 100})
     output = invoke("FetchFunction", sample("fetch", arguments=arguments))
 
@@ -23,7 +23,7 @@ def test_the_lambda_answers_a_call(invoke: Invoke, laptop: LaptopCloud) -> None:
     assert json.loads(output["output"])["offset"] == 100
 
 
-def test_a_long_page_comes_in_pieces(invoke: Invoke, laptop: LaptopCloud) -> None:
+def test_a_long_page_comes_in_pieces(invoke: Invoke, laptop: LocalStack) -> None:
     url = f"{laptop.addresses.pages}/lighthouses"
     first = invoke("FetchFunction", sample("fetch", arguments=json.dumps({"url": url}), max_output_bytes=600))
     page = json.loads(first["output"])

@@ -8,19 +8,19 @@ from typing import Any
 import boto3
 import pytest
 from openai import OpenAI
-from support.canned import canned
-from support.events import Invoke, sample
+from support.canned_server import canned
+from support.sample_events import Invoke, sample
 from werkzeug.wrappers import Response
 
-from local.cloud import LaptopCloud
-from local.functions import function_environment
+from local.lambda_runtime import function_environment
+from local.stack import LocalStack
 from tools.notify import lambda_handler, notify
 
 SECRET = "whsec_" + base64.b64encode(b"what only we two know").decode()
 
 
 @pytest.fixture(scope="module")
-def environment(laptop: LaptopCloud) -> dict[str, str]:
+def environment(laptop: LocalStack) -> dict[str, str]:
     """The function's environment, with a secret of its own."""
     name = f"test/{uuid.uuid4()}"
     boto3.client("secretsmanager").create_secret(Name=name, SecretString=SECRET)

@@ -7,15 +7,15 @@ from typing import Any
 
 import boto3
 import pytest
-from support.events import Invoke, sample
+from support.sample_events import Invoke, sample
 
-from local import pages
-from local.cloud import LaptopCloud
+from local import sample_pages
+from local.stack import LocalStack
 from tools.read_object import MAX_BYTES
 
 
 @pytest.fixture(scope="module")
-def bucket(laptop: LaptopCloud) -> str:
+def bucket(laptop: LocalStack) -> str:
     return laptop.stack.functions["ReadObjectFunction"].environment["BUCKET_NAME"]
 
 
@@ -32,7 +32,9 @@ def put(bucket: str, body: bytes, **said: Any) -> str:
 
 
 def test_a_page_becomes_title_and_main_text(invoke: Invoke, bucket: str) -> None:
-    key = put(bucket, (pages.FOLDER / "tides.html").read_bytes(), ContentType="text/html; charset=utf-8")
+    key = put(
+        bucket, (sample_pages.FOLDER / "tides.html").read_bytes(), ContentType="text/html; charset=utf-8"
+    )
     found = read(invoke, key)
 
     assert (found["outcome"], found["key"]) == ("ok", key)

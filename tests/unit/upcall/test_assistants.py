@@ -1,8 +1,8 @@
 import pytest
 
 import tools
-from upcall.assistants import assistant, assistants
-from upcall.errors import NotFound
+from upcall.domain.assistants import assistant, assistants
+from upcall.domain.errors import NotFound
 
 
 def test_the_summarizer_ships() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from upcall.caller import ANYBODY, name_of
+from upcall.domain.caller import ANYBODY, name_of
 
 ROLE = "arn:aws:sts::123456789012:assumed-role"
 

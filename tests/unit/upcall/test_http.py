@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from support.events import Invoke, sample
+from support.sample_events import Invoke, sample
 
 from handlers import start_run
-from local.cloud import LaptopCloud
-from local.functions import function_environment
-from upcall.http import problem, problems
+from local.lambda_runtime import function_environment
+from local.stack import LocalStack
+from upcall.lambda_runtime.http_api import problem, problems
 
 
 def answer(invoke: Invoke, **changes: Any) -> tuple[int, dict[str, Any], str]:
@@ -103,7 +103,7 @@ def test_a_route_that_is_not_there_is_a_problem(invoke: Invoke) -> None:
     assert json.loads(response["body"])["title"] == "Not Found"
 
 
-def test_a_fault_of_ours_is_a_problem_without_our_internals(laptop: LaptopCloud) -> None:
+def test_a_fault_of_ours_is_a_problem_without_our_internals(laptop: LocalStack) -> None:
     function = laptop.stack.functions["StartRunFunction"]
     environment = {**function.environment}
     del environment["MODEL"]

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from upcall.jsontext import json_bytes, longest_prefix
+from upcall.domain.json_size import json_bytes, longest_prefix
 
 
 @pytest.mark.parametrize("text", ["", "abc", 'a "quoted" \\ word\n', "äöü", "😀", "\u2028\x00"])

@@ -9,10 +9,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.lines import written
+from support.log_capture import written
 
-from local.profile import ROOT
-from upcall.log import LEFT_OUT, PackagesLines, about, logger
+from local.config import ROOT
+from upcall.observability.logging import (
+    LEFT_OUT,
+    PackageLogHandler,
+    about,
+    logger,
+)
 
 LEVELS = {"debug", "info", "warning", "warn", "error", "critical", "exception", "log"}
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -93,7 +98,7 @@ def test_ids_are_in_the_lines_of_a_thread_and_of_those_that_it_starts_and_in_no_
 def test_a_packages_warning_is_told_by_who_and_where_with_the_ids_of_the_run() -> None:
     package = logging.getLogger("some.package")
     package.propagate = False  # a laptop cloud in this process would have it told once more
-    handler = PackagesLines()
+    handler = PackageLogHandler()
     package.addHandler(handler)
     try:
         with written() as lines, about(run_id="run_1"):

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from support.events import sample
-from support.lines import written
+from support.log_capture import written
+from support.sample_events import sample
 
-from local.functions import Context, function_environment
-from upcall.errors import TryAgain
-from upcall.messages import messages
+from local.lambda_runtime import Context, function_environment
+from upcall.domain.errors import TransientError
+from upcall.lambda_runtime.sqs_batch import messages
 
 CONTEXT = Context("f", 256, "arn:aws:lambda:us-east-1:123456789012:function:f", 0)
 
@@ -40,7 +40,7 @@ def test_a_message_that_is_done_with_is_done_with() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (TryAgain("hunter2"), ["message put back"]),
+        (TransientError("hunter2"), ["message put back"]),
         (KeyError("hunter2"), ["message failed", "metrics"]),
     ],
 )

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from support.lines import Lines, written
+from support.log_capture import Lines, written
 
-from local.functions import function_environment
-from upcall import metrics
-from upcall.models import Snapshot, Usage
-from upcall.polling import watch
-from upcall.run import Run
+from local.lambda_runtime import function_environment
+from upcall.domain.run import Run
+from upcall.domain.upstream_run import UpstreamSnapshot
+from upcall.domain.usage import Usage
+from upcall.observability import metrics
+from upcall.use_cases.poll_run import watch
 
 IN_A_FUNCTION = {"POWERTOOLS_METRICS_NAMESPACE": "Upcall/test"}
 NOW = datetime.now(UTC)
@@ -93,12 +94,12 @@ def seen(*looks: Any) -> dict[str, tuple[str, list[float], dict[str, str]]]:
 
 
 def test_the_lag_of_a_poll_goes_back_to_the_last_look_that_saw_the_run_at_work() -> None:
-    working = Snapshot(status="in_progress", pause_seconds=0.05)
-    (unit, (milliseconds,), by) = seen(working, working, Snapshot(status="completed"))["PollLag"]
+    working = UpstreamSnapshot(status="in_progress", pause_seconds=0.05)
+    (unit, (milliseconds,), by) = seen(working, working, UpstreamSnapshot(status="completed"))["PollLag"]
 
     assert (unit, by) == ("Milliseconds", {})
     assert milliseconds >= 50
 
 
 def test_of_a_change_that_the_first_look_sees_nobody_knows_how_old_it_is() -> None:
-    assert seen(Snapshot(status="completed")) == {}
+    assert seen(UpstreamSnapshot(status="completed")) == {}

@@ -2,7 +2,11 @@ import json
 
 import pytest
 
-from upcall.models import MAX_STATE_BYTES, Failure, Snapshot, ToolCall, Usage, share_of_state
+from upcall.domain.failure import Failure
+from upcall.domain.state_budget import MAX_STATE_BYTES, output_budget
+from upcall.domain.tool_calls import ToolCall
+from upcall.domain.upstream_run import UpstreamSnapshot
+from upcall.domain.usage import Usage
 
 
 def calls(number: int, arguments: str = "{}") -> tuple[ToolCall, ...]:
@@ -13,7 +17,7 @@ def calls(number: int, arguments: str = "{}") -> tuple[ToolCall, ...]:
 @pytest.mark.parametrize("arguments", ["{}", '{"text": "' + "ä" * 500 + '"}'])
 def test_the_shares_of_a_round_and_its_calls_fit_into_the_state(number: int, arguments: str) -> None:
     made = calls(number, arguments)
-    output = "x" * (share_of_state(made) - 2)
+    output = "x" * (output_budget(made) - 2)
     state = {
         "tool_calls": [call.model_dump() for call in made],
         "tool_outputs": [
@@ -32,11 +36,11 @@ def test_the_shares_of_a_round_and_its_calls_fit_into_the_state(number: int, arg
 
 
 def test_one_call_gets_most_of_the_state() -> None:
-    assert share_of_state(calls(1)) > 240_000
+    assert output_budget(calls(1)) > 240_000
 
 
 def test_a_share_is_never_nothing() -> None:
-    assert share_of_state(calls(1, "x" * 300_000)) == 1024
+    assert output_budget(calls(1, "x" * 300_000)) == 1024
 
 
 def test_usage_adds_up() -> None:
@@ -48,4 +52,4 @@ def test_usage_adds_up() -> None:
 def test_a_failed_snapshot_has_the_status_of_its_failure() -> None:
     failure = Failure(status="expired", code="expired", message="Too late.")
 
-    assert Snapshot.failed(failure, Usage()).status == "expired"
+    assert UpstreamSnapshot.failed(failure, Usage()).status == "expired"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from upcall.errors import ToolError
-from upcall.extraction import Document, Link
-from upcall.jsontext import json_bytes
-from upcall.paging import MAX_CHARACTERS, MAX_LINKS, Piece
+from upcall.documents import Document, Link
+from upcall.documents.paging import MAX_CHARACTERS, MAX_LINKS, Piece
+from upcall.domain.errors import ToolError
+from upcall.domain.json_size import json_bytes
 
 
 def pieces(document: Document, room: int) -> list[Piece]:

@@ -3,19 +3,19 @@ from collections.abc import Callable
 
 import pytest
 
-from upcall.errors import Refused, TryAgain
-from upcall.models import Snapshot
-from upcall.polling import watch
+from upcall.domain.errors import RequestRejected, TransientError
+from upcall.domain.upstream_run import UpstreamSnapshot
+from upcall.use_cases.poll_run import watch
 
-WORKING = Snapshot(status="in_progress", pause_seconds=0.01)
-DONE = Snapshot(status="completed")
+WORKING = UpstreamSnapshot(status="in_progress", pause_seconds=0.01)
+DONE = UpstreamSnapshot(status="completed")
 
 
-def saying(*answers: Snapshot | Exception) -> Callable[[], Snapshot]:
+def saying(*answers: UpstreamSnapshot | Exception) -> Callable[[], UpstreamSnapshot]:
     """A poll that gives these answers, one after the other, and the last one for ever."""
     left = list(answers)
 
-    def poll() -> Snapshot:
+    def poll() -> UpstreamSnapshot:
         answer = left.pop(0) if len(left) > 1 else left[0]
         if isinstance(answer, Exception):
             raise answer
@@ -29,7 +29,7 @@ def test_a_change_is_noticed_within_the_window() -> None:
 
 
 def test_a_run_that_needs_something_is_returned_at_once() -> None:
-    waiting = Snapshot(status="requires_action")
+    waiting = UpstreamSnapshot(status="requires_action")
 
     assert watch(saying(waiting), window_seconds=5) == waiting
 
@@ -44,7 +44,7 @@ def test_the_window_closes_on_a_run_that_works_on() -> None:
 
 
 def test_without_a_window_it_polls_once_and_the_workflow_waits() -> None:
-    snapshot = watch(saying(Snapshot(status="queued"), DONE), window_seconds=0)
+    snapshot = watch(saying(UpstreamSnapshot(status="queued"), DONE), window_seconds=0)
 
     assert snapshot.status == "queued"
     assert snapshot.pause_seconds == 2
@@ -52,23 +52,23 @@ def test_without_a_window_it_polls_once_and_the_workflow_waits() -> None:
 
 def test_a_wish_beyond_the_window_is_the_workflows_to_wait() -> None:
     start = time.monotonic()
-    snapshot = watch(saying(Snapshot(status="queued", pause_seconds=30)), window_seconds=1)
+    snapshot = watch(saying(UpstreamSnapshot(status="queued", pause_seconds=30)), window_seconds=1)
 
     assert snapshot.pause_seconds == 30
     assert time.monotonic() - start < 0.5
 
 
 def test_retry_after_within_the_window_is_waited_for() -> None:
-    assert watch(saying(TryAgain("429", retry_after=0.01), DONE), window_seconds=5) == DONE
+    assert watch(saying(TransientError("429", retry_after=0.01), DONE), window_seconds=5) == DONE
 
 
 def test_retry_after_beyond_the_window_is_the_workflows_to_wait() -> None:
-    snapshot = watch(saying(TryAgain("429", retry_after=20)), window_seconds=1)
+    snapshot = watch(saying(TransientError("429", retry_after=20)), window_seconds=1)
 
     assert (snapshot.status, snapshot.pause_seconds) == ("in_progress", 20)
 
 
-@pytest.mark.parametrize("error", [TryAgain("503"), Refused("404: gone")])
+@pytest.mark.parametrize("error", [TransientError("503"), RequestRejected("404: gone")])
 def test_other_errors_are_the_workflows(error: Exception) -> None:
     with pytest.raises(type(error)):
         watch(saying(error), window_seconds=5)

@@ -1,14 +1,18 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from upcall.run import Run, RunView
-from upcall.run_request import MAX_PROMPT_BYTES, RunRequest
+from upcall.domain.run import Run
+from upcall.domain.run_request import MAX_PROMPT_BYTES, RunRequest
+from upcall.domain.views import RunView
 
 
 def new() -> Run:
-    return Run.new(prompt="Go.", assistant="summarizer", model="m", run_api="responses")
+    return Run.new(
+        prompt="Go.", assistant="summarizer", model="m", run_api="responses", created_at=datetime.now(UTC)
+    )
 
 
 def test_a_run_starts_queued_with_nothing_used() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from upcall.log import SERVICE, logger
-from upcall.models import Model
-from upcall.step import step
+from upcall.domain.model import Model
+from upcall.lambda_runtime.workflow_task import step
+from upcall.observability.logging import SERVICE, logger
 
 
 class Asked(Model):

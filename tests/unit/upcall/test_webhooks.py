@@ -6,11 +6,11 @@ import socket
 
 import pytest
 from openai import InvalidWebhookSignatureError, OpenAI
-from support.canned import canned, json_answer
+from support.canned_server import canned, json_answer
 from werkzeug.wrappers import Response
 
-from upcall.errors import OutcomeUnknown, ToolError
-from upcall.webhooks import post, signature, signed
+from upcall.domain.errors import OutcomeUnknown, ToolError
+from upcall.web.standard_webhooks import post, signature, signed
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes ...").decode()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from upcall.extraction.charset import characters
+from upcall.documents.charset import characters
 
 GERMAN = "Grüße aus Köln: Straßen, Brücken und schöne Bäche. " * 10
 RUSSIAN = "Прилив приходит дважды в день, и это не случайно. " * 10

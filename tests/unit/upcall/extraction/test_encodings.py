@@ -13,8 +13,8 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from upcall.errors import ToolError
-from upcall.extraction.encodings import decoded
+from upcall.documents.content_encoding import decoded
+from upcall.domain.errors import ToolError
 
 Compress = Callable[[bytes], bytes]
 MAX_BYTES = 1_000_000

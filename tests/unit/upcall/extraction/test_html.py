@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local import pages
-from local.profile import ROOT
-from upcall.extraction.html import html
-from upcall.extraction.streaming import whole_text
+from local import sample_pages
+from local.config import ROOT
+from upcall.documents.html import html
+from upcall.documents.html_stream import whole_text
 
-TIDES = (pages.FOLDER / "tides.html").read_text("utf-8")
+TIDES = (sample_pages.FOLDER / "tides.html").read_text("utf-8")
 URL = "https://example.com/articles/one"
 
 ARTICLE = """<html><head><title>A title - A site</title></head><body>

@@ -15,11 +15,11 @@ from types import SimpleNamespace
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from local.profile import ROOT
-from upcall.errors import ToolError
-from upcall.extraction import pdf as module
-from upcall.extraction import read
-from upcall.extraction.pdf import pdf
+from local.config import ROOT
+from upcall.documents import pdf as module
+from upcall.documents import read
+from upcall.documents.pdf import pdf
+from upcall.domain.errors import ToolError
 
 ALL = 10**9
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from upcall.errors import ToolError
-from upcall.extraction import Document, read
-from upcall.models import MAX_STATE_BYTES
+from upcall.documents import Document, read
+from upcall.domain.errors import ToolError
+from upcall.domain.state_budget import MAX_STATE_BYTES
 
 PDF = b"%PDF-1.4 not a good one"
 

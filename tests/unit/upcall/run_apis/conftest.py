@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from support.canned import Server, canned
+from support.canned_server import Server, canned
 from werkzeug.wrappers import Response
 
-from local.cloud import LaptopCloud
-from local.functions import function_environment
+from local.lambda_runtime import function_environment
+from local.stack import LocalStack
 
 Answering = Callable[..., Server]
 
 
 @pytest.fixture
-def answering(laptop: LaptopCloud) -> Iterator[Answering]:
+def answering(laptop: LocalStack) -> Iterator[Answering]:
     """Let a server give these answers, one after the other, for the rest of the test."""
     with ExitStack() as stack:
 

@@ -1,23 +1,25 @@
 """What the Agents API says, in our words, and what is asked of it."""
 
 import hashlib
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.canned import json_answer
+from support.canned_server import json_answer
 from werkzeug.wrappers import Response
 
-from upcall.assistants import assistant
-from upcall.errors import Refused
-from upcall.models import Handle, Snapshot, ToolDefinition, ToolOutput
-from upcall.run import Run
+from upcall.domain.assistants import find_assistant
+from upcall.domain.errors import RequestRejected
+from upcall.domain.run import Run
+from upcall.domain.tool_calls import ToolDefinition, ToolOutput
+from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 from upcall.run_apis import agents
 
 from .conftest import Answering
 
 AGENT = "summarizer on m"
 TOOL = ToolDefinition(name="fetch", description="Fetch.", parameters={"type": "object"})
-RUN = Run.new(prompt="Go.", assistant="summarizer", model="m", run_api="agents")
+RUN = Run.new(prompt="Go.", assistant="summarizer", model="m", run_api="agents", created_at=datetime.now(UTC))
 KEY = f"{RUN.run_id}:{hashlib.sha256(b'c1 c2').hexdigest()}"
 CALL = {
     "type": "function_call",
@@ -28,12 +30,12 @@ CALL = {
 }
 
 
-def handle(after: str = "", answered: str = "") -> Handle:
+def handle(after: str = "", answered: str = "") -> UpstreamRun:
     ids = {"session_id": "sess_1", "agent": AGENT, "after": after, "answered": answered}
-    return Handle(run_api="agents", ids=ids)
+    return UpstreamRun(run_api="agents", ids=ids)
 
 
-def polled(answering: Answering, session: Any, turn: Any, at: Handle | None = None) -> Snapshot:
+def polled(answering: Answering, session: Any, turn: Any, at: UpstreamRun | None = None) -> UpstreamSnapshot:
     turns = {"data": [{"id": "turn_1", **turn}] if turn else []}
     answering(json_answer({"id": "sess_1", **session}), json_answer(turns))
     return agents.poll(at or handle())
@@ -41,7 +43,7 @@ def polled(answering: Answering, session: Any, turn: Any, at: Handle | None = No
 
 @pytest.mark.parametrize("status", ["queued", "in_progress"])
 def test_a_turn_at_work_is_at_work(answering: Answering, status: str) -> None:
-    assert polled(answering, {"status": "in_progress"}, {"status": status}) == Snapshot(status=status)
+    assert polled(answering, {"status": "in_progress"}, {"status": status}) == UpstreamSnapshot(status=status)
 
 
 def test_idle_is_not_success_the_turn_decides(answering: Answering) -> None:
@@ -103,8 +105,8 @@ def test_the_turn_of_the_run_before_is_not_the_runs(answering: Answering) -> Non
 
 def test_creation_is_a_session_without_environment_and_without_strict(answering: Answering) -> None:
     up = answering(json_answer({"id": "sess_1"}))
-    intent = agents.prepare(RUN, assistant("summarizer"), [TOOL])
-    made = agents.create(RUN, intent, assistant("summarizer"), [TOOL])
+    intent = agents.prepare(RUN, find_assistant("summarizer"), [TOOL])
+    made = agents.create(RUN, intent, find_assistant("summarizer"), [TOOL])
 
     assert made.ids["session_id"] == "sess_1"
     (asked,) = up.asked
@@ -122,15 +124,15 @@ def test_a_session_does_not_change_its_agent(answering: Answering) -> None:
     answering(json_answer({"data": []}))
     other = RUN.model_copy(update={"model": "other", "previous": handle()})
 
-    with pytest.raises(Refused, match="stays with summarizer on m"):
-        agents.prepare(other, assistant("summarizer"), [TOOL])
+    with pytest.raises(RequestRejected, match="stays with summarizer on m"):
+        agents.prepare(other, find_assistant("summarizer"), [TOOL])
 
 
 def submitted(answering: Answering, *answers: Response) -> Any:
     up = answering(json_answer({"data": [{"id": "turn_1"}]}), *answers)
     good = ToolOutput(call_id="c1", outcome="ok", output="text")
     bad = ToolOutput(call_id="c2", outcome="error", output="no")
-    at = agents.submit(RUN, assistant("summarizer"), [TOOL], handle(), [good, bad])
+    at = agents.submit(RUN, find_assistant("summarizer"), [TOOL], handle(), [good, bad])
     assert at.ids["answered"] == "c1 c2"
     return up
 
@@ -172,7 +174,7 @@ def test_results_that_were_taken_already_are_left_alone(answering: Answering) ->
 
 
 def test_results_that_are_refused_for_good_fail(answering: Answering) -> None:
-    with pytest.raises(Refused, match="400: no"):
+    with pytest.raises(RequestRejected, match="400: no"):
         answers = [json_answer({"error": {"message": "no"}}, 400), json_answer({"required_actions": [CALL]})]
         submitted(answering, *(answers * 4))
 

@@ -1,30 +1,35 @@
 """What the Assistants API says, in our words, and what is asked of it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.canned import json_answer
+from support.canned_server import json_answer
 from werkzeug.wrappers import Response
 
-from upcall.assistants import assistant
-from upcall.errors import Refused
-from upcall.models import Handle, Snapshot, ToolDefinition, ToolOutput, Usage
-from upcall.run import Run
+from upcall.domain.assistants import find_assistant
+from upcall.domain.errors import RequestRejected
+from upcall.domain.run import Run
+from upcall.domain.tool_calls import ToolDefinition, ToolOutput
+from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
+from upcall.domain.usage import Usage
 from upcall.run_apis import assistants
 
 from .conftest import Answering
 
-HANDLE = Handle(
+HANDLE = UpstreamRun(
     run_api="assistants", ids={"assistant_id": "asst_1", "thread_id": "thread_1", "run_id": "run_1"}
 )
 TOOL = ToolDefinition(name="fetch", description="Fetch.", parameters={"type": "object"})
-RUN = Run.new(prompt="Go.", assistant="summarizer", model="m", run_api="assistants")
+RUN = Run.new(
+    prompt="Go.", assistant="summarizer", model="m", run_api="assistants", created_at=datetime.now(UTC)
+)
 OUTPUT = ToolOutput(call_id="c1", outcome="ok", output="text")
 CALL = {"id": "c1", "type": "function", "function": {"name": "fetch", "arguments": "{"}}
 ACTION = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [CALL]}}
 
 
-def polled(answering: Answering, body: dict[str, Any]) -> Snapshot:
+def polled(answering: Answering, body: dict[str, Any]) -> UpstreamSnapshot:
     answering(json_answer({"id": "run_1", **body}))
     return assistants.poll(HANDLE)
 
@@ -32,7 +37,7 @@ def polled(answering: Answering, body: dict[str, Any]) -> Snapshot:
 @pytest.mark.parametrize("status", ["queued", "in_progress", "cancelling"])
 def test_working_statuses_are_ours_too(answering: Answering, status: str) -> None:
     body = {"status": status, "usage": None, "required_action": None, "expires_at": None}
-    assert polled(answering, body) == Snapshot(status=status)
+    assert polled(answering, body) == UpstreamSnapshot(status=status)
 
 
 def test_required_action_has_the_calls_as_the_model_wrote_them(answering: Answering) -> None:
@@ -113,7 +118,7 @@ def test_an_assistant_is_found_again_and_made_only_once(answering: Answering) ->
     empty, thread = json_answer({"data": []}), json_answer({"id": "thread_1"})
     up = answering(empty, json_answer({"id": "asst_1"}), thread)
     for _ in range(2):
-        intent = assistants.prepare(RUN, assistant("summarizer"), [TOOL])
+        intent = assistants.prepare(RUN, find_assistant("summarizer"), [TOOL])
 
     assert intent.ids == {"assistant_id": "asst_1", "thread_id": "thread_1"}
     assert [asked.path.partition("?")[0] for asked in up.asked] == [
@@ -129,23 +134,23 @@ def test_an_assistant_is_found_again_and_made_only_once(answering: Answering) ->
 
 def test_a_server_that_cannot_list_still_creates(answering: Answering) -> None:
     up = answering(Response("Not Found", 404, content_type="text/plain"), json_answer({"id": "run_9"}))
-    intent = Handle(run_api="assistants", ids={"assistant_id": "asst_1", "thread_id": "thread_1"})
+    intent = UpstreamRun(run_api="assistants", ids={"assistant_id": "asst_1", "thread_id": "thread_1"})
 
-    assert assistants.create(RUN, intent, assistant("summarizer"), [TOOL]).ids["run_id"] == "run_9"
+    assert assistants.create(RUN, intent, find_assistant("summarizer"), [TOOL]).ids["run_id"] == "run_9"
     assert up.asked[1].json == {"assistant_id": "asst_1", "metadata": {"run_id": RUN.run_id}}
 
 
 def test_a_run_that_an_earlier_try_has_created_is_taken(answering: Answering) -> None:
     up = answering(json_answer({"data": [{"id": "run_9", "metadata": {"run_id": RUN.run_id}}]}))
-    intent = Handle(run_api="assistants", ids={"assistant_id": "asst_1", "thread_id": "thread_1"})
+    intent = UpstreamRun(run_api="assistants", ids={"assistant_id": "asst_1", "thread_id": "thread_1"})
 
-    assert assistants.create(RUN, intent, assistant("summarizer"), []).ids["run_id"] == "run_9"
+    assert assistants.create(RUN, intent, find_assistant("summarizer"), []).ids["run_id"] == "run_9"
     assert len(up.asked) == 1
 
 
 def submitted(answering: Answering, *answers: Response) -> Any:
     up = answering(*answers)
-    assistants.submit(RUN, assistant("summarizer"), [TOOL], HANDLE, [OUTPUT])
+    assistants.submit(RUN, find_assistant("summarizer"), [TOOL], HANDLE, [OUTPUT])
     return up
 
 
@@ -165,7 +170,7 @@ def test_outputs_that_were_submitted_already_are_left_alone(answering: Answering
 
 def test_outputs_that_are_refused_while_they_are_waited_for_fail(answering: Answering) -> None:
     waiting = json_answer({"status": "requires_action", "required_action": ACTION})
-    with pytest.raises(Refused, match="400: too long"):
+    with pytest.raises(RequestRejected, match="400: too long"):
         submitted(answering, json_answer({"error": {"message": "too long"}}, 400), waiting)
 
 

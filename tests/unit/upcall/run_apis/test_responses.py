@@ -1,23 +1,27 @@
 """What the Responses API says, in our words."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.canned import Server, canned, json_answer
+from support.canned_server import Server, canned, json_answer
 
-from local.cloud import LaptopCloud
-from local.functions import function_environment
-from upcall.assistants import assistant
-from upcall.errors import Refused
-from upcall.models import Handle, Snapshot, ToolDefinition, ToolOutput
-from upcall.run import Run
+from local.lambda_runtime import function_environment
+from local.stack import LocalStack
+from upcall.domain.assistants import find_assistant
+from upcall.domain.errors import RequestRejected
+from upcall.domain.run import Run
+from upcall.domain.tool_calls import ToolDefinition, ToolOutput
+from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 from upcall.run_apis import responses
 
-HANDLE = Handle(run_api="responses", ids={"response_id": "resp_1"})
-INTENT = Handle(run_api="responses", ids={})
+HANDLE = UpstreamRun(run_api="responses", ids={"response_id": "resp_1"})
+INTENT = UpstreamRun(run_api="responses", ids={})
 TOOL = ToolDefinition(name="fetch", description="Fetch.", parameters={"type": "object"})
-RUN = Run.new(prompt="Go.", assistant="summarizer", model="m", run_api="responses")
+RUN = Run.new(
+    prompt="Go.", assistant="summarizer", model="m", run_api="responses", created_at=datetime.now(UTC)
+)
 MESSAGE = {
     "type": "message",
     "role": "assistant",
@@ -28,11 +32,11 @@ USAGE = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
 
 
 @pytest.fixture
-def environment(laptop: LaptopCloud) -> dict[str, str]:
+def environment(laptop: LocalStack) -> dict[str, str]:
     return dict(laptop.stack.functions["PollRunFunction"].environment)
 
 
-def polled(environment: dict[str, str], body: dict[str, Any]) -> Snapshot:
+def polled(environment: dict[str, str], body: dict[str, Any]) -> UpstreamSnapshot:
     with canned(json_answer({"id": "resp_1", **body})) as up:
         with function_environment({**environment, "OPENAI_BASE_URL": up.url}):
             return responses.poll(HANDLE)
@@ -46,12 +50,12 @@ def server(environment: dict[str, str]) -> Iterator[Server]:
 
 
 def test_creation_is_a_stored_background_response_that_bears_our_id(server: Server) -> None:
-    handle = responses.create(RUN, INTENT, assistant("summarizer"), [TOOL])
+    handle = responses.create(RUN, INTENT, find_assistant("summarizer"), [TOOL])
 
     assert handle.ids == {"response_id": "resp_2"}
     assert server.asked[0].json == {
         "model": "m",
-        "instructions": assistant("summarizer").instructions,
+        "instructions": find_assistant("summarizer").instructions,
         "background": True,
         "store": True,
         "metadata": {"run_id": RUN.run_id},
@@ -69,14 +73,14 @@ def test_creation_is_a_stored_background_response_that_bears_our_id(server: Serv
 
 
 def test_without_tools_the_field_is_not_sent(server: Server) -> None:
-    responses.create(RUN, INTENT, assistant("summarizer"), [])
+    responses.create(RUN, INTENT, find_assistant("summarizer"), [])
 
     assert "tools" not in server.asked[0].json
 
 
 def test_outputs_go_into_a_new_response_with_instructions_and_tools_again(server: Server) -> None:
     output = ToolOutput(call_id="c1", outcome="ok", output="text")
-    handle = responses.submit(RUN, assistant("summarizer"), [TOOL], HANDLE, [output])
+    handle = responses.submit(RUN, find_assistant("summarizer"), [TOOL], HANDLE, [output])
 
     sent = server.asked[0].json
     assert handle.ids == {"response_id": "resp_2"}
@@ -104,13 +108,13 @@ def test_cancel_leaves_what_has_ended_as_it_is(environment: dict[str, str], stat
 def test_an_answer_without_an_id_is_refused(environment: dict[str, str]) -> None:
     with canned(json_answer({"status": "queued"})) as up:
         with function_environment({**environment, "OPENAI_BASE_URL": up.url}):
-            with pytest.raises(Refused, match="has no id"):
-                responses.create(RUN, INTENT, assistant("summarizer"), [])
+            with pytest.raises(RequestRejected, match="has no id"):
+                responses.create(RUN, INTENT, find_assistant("summarizer"), [])
 
 
 @pytest.mark.parametrize("status", ["queued", "in_progress"])
 def test_working_statuses_are_ours_too(environment: dict[str, str], status: str) -> None:
-    assert polled(environment, {"status": status, "output": []}) == Snapshot(status=status)
+    assert polled(environment, {"status": status, "output": []}) == UpstreamSnapshot(status=status)
 
 
 def test_completed_with_a_message_is_completed(environment: dict[str, str]) -> None:

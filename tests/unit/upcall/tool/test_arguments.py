@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from upcall.errors import ToolError
+from upcall.domain.errors import ToolError
 from upcall.tool.arguments import Arguments
 
 

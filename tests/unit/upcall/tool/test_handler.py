@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
-from support.lines import written
+from support.log_capture import written
 
-from upcall.errors import OutcomeUnknown, ToolError
-from upcall.jsontext import json_bytes
-from upcall.models import ToolOutput
+from upcall.domain.errors import OutcomeUnknown, ToolError
+from upcall.domain.json_size import json_bytes
+from upcall.domain.tool_calls import ToolOutput
 from upcall.tool import Tool, this_call, tool
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import boto3
 import pytest
 
-from local.cloud import LaptopCloud
-from local.functions import function_environment
-from local.profile import ROOT
-from upcall.errors import ToolError, TryAgain
+from local.config import ROOT
+from local.lambda_runtime import function_environment
+from local.stack import LocalStack
+from upcall.domain.errors import ToolError, TransientError
 from upcall.tool import Tool, tool
 
 
@@ -45,7 +45,7 @@ def call(what: str, call_id: str = "call_1") -> dict[str, Any]:
     }
 
 
-def asked(laptop: LaptopCloud, made: Tool, event: dict[str, Any]) -> dict[str, Any]:
+def asked(laptop: LocalStack, made: Tool, event: dict[str, Any]) -> dict[str, Any]:
     """Ask the tool in the environment of a function that may write to the table."""
     with function_environment(laptop.stack.functions["NotifyFunction"].environment):
         return made(event)
@@ -53,7 +53,7 @@ def asked(laptop: LaptopCloud, made: Tool, event: dict[str, Any]) -> dict[str, A
 
 @pytest.mark.parametrize("what", ["bread", "trouble"])
 def test_the_same_call_asked_again_gets_the_same_answer_and_is_not_made_again(
-    laptop: LaptopCloud, what: str
+    laptop: LocalStack, what: str
 ) -> None:
     paying, event = Paying(), call(what)
 
@@ -63,7 +63,7 @@ def test_the_same_call_asked_again_gets_the_same_answer_and_is_not_made_again(
     assert first == second
 
 
-def test_other_calls_and_other_runs_are_made(laptop: LaptopCloud) -> None:
+def test_other_calls_and_other_runs_are_made(laptop: LocalStack) -> None:
     paying, event = Paying(), call("bread")
     for other in (event, {**event, "call_id": "call_2"}, call("bread")):
         assert asked(laptop, paying.tool, other)["outcome"] == "ok"
@@ -71,14 +71,14 @@ def test_other_calls_and_other_runs_are_made(laptop: LaptopCloud) -> None:
     assert paying.payments == ["bread"] * 3
 
 
-def test_a_call_that_cannot_be_taken_may_be_mended_and_made(laptop: LaptopCloud) -> None:
+def test_a_call_that_cannot_be_taken_may_be_mended_and_made(laptop: LocalStack) -> None:
     paying, event = Paying(), call("bread")
 
     assert asked(laptop, paying.tool, {**event, "arguments": "{}"})["outcome"] == "error"
     assert asked(laptop, paying.tool, event)["outcome"] == "ok"
 
 
-def test_a_hundred_at_once_are_one(laptop: LaptopCloud) -> None:
+def test_a_hundred_at_once_are_one(laptop: LocalStack) -> None:
     paying, event = Paying(), call("bread")
     outputs: list[dict[str, Any]] = []
     threads = [
@@ -93,7 +93,7 @@ def test_a_hundred_at_once_are_one(laptop: LaptopCloud) -> None:
     assert {output["outcome"] for output in outputs} <= {"ok", "unknown"}
 
 
-def test_a_call_that_takes_too_long_is_unknown_to_the_model(laptop: LaptopCloud) -> None:
+def test_a_call_that_takes_too_long_is_unknown_to_the_model(laptop: LocalStack) -> None:
     released = threading.Event()
 
     def wait() -> str:
@@ -146,7 +146,7 @@ def in_a_process(ledger: Path, event: str, end: str, **environment: str) -> subp
 
 
 def test_a_process_that_is_killed_in_the_middle_of_a_call_leaves_it_unknown(
-    laptop: LaptopCloud, tmp_path: Path
+    laptop: LocalStack, tmp_path: Path
 ) -> None:
     """SIGKILL after the payment and before its end is noted: nobody can know, so nobody may repeat it."""
     ledger, event = tmp_path / "ledger", json.dumps(call("bread "))
@@ -162,18 +162,18 @@ def test_a_process_that_is_killed_in_the_middle_of_a_call_leaves_it_unknown(
     assert "an earlier try was interrupted" in output["output"]
 
 
-def test_without_its_table_nothing_is_done(laptop: LaptopCloud, tmp_path: Path) -> None:
+def test_without_its_table_nothing_is_done(laptop: LocalStack, tmp_path: Path) -> None:
     """The workflow tries again, for a table out of reach is weather."""
     ledger = tmp_path / "ledger"
     environment = {**laptop.stack.functions["NotifyFunction"].environment, "TABLE_NAME": "gone"}
 
     done = in_a_process(ledger, json.dumps(call("bread")), "alive", **environment)
 
-    assert TryAgain.__name__ in done.stderr
+    assert TransientError.__name__ in done.stderr
     assert not ledger.exists()
 
 
-def test_the_note_leaves_the_table_with_the_runs(laptop: LaptopCloud) -> None:
+def test_the_note_leaves_the_table_with_the_runs(laptop: LocalStack) -> None:
     event = call("bread")
     asked(laptop, Paying().tool, event)
 

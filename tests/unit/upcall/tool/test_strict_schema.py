@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import AnyUrl, BaseModel, Field
 
-from upcall.tool.strict_schema import strict_schema
+from upcall.tool.function_schema import strict_schema
 
 
 class Unit(Enum):

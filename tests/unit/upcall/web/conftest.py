@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import trustme
-from support.raw import Canary, World
+from support.raw_network import Canary, World
 
-from local.functions import function_environment
+from local.lambda_runtime import function_environment
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,16 @@ from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
-from support.raw import Answer, Canary, World, at
+from support.raw_network import (
+    Answer,
+    Canary,
+    World,
+    at,
+)
 
-from local.functions import function_environment
-from upcall.errors import ToolError
-from upcall.web.addresses import is_public, public_addresses
+from local.lambda_runtime import function_environment
+from upcall.domain.errors import ToolError
+from upcall.web.ssrf import is_public, public_addresses
 
 SPECIAL_V4 = {
     "this network": "0.0.0.0/8",

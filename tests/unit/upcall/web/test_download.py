@@ -3,12 +3,19 @@
 import gzip
 
 import pytest
-from support.canned import Server, canned
-from support.raw import Canary, World, answer, at, raw_server, says
+from support.canned_server import Server, canned
+from support.raw_network import (
+    Canary,
+    World,
+    answer,
+    at,
+    raw_server,
+    says,
+)
 from werkzeug.wrappers import Response
 
-from local.functions import function_environment
-from upcall.errors import ToolError
+from local.lambda_runtime import function_environment
+from upcall.domain.errors import ToolError
 from upcall.web.download import MAX_BYTES, Download, download
 
 

@@ -12,11 +12,21 @@ from collections.abc import Callable, Iterable
 import brotli
 import pytest
 from backports import zstd
-from support.raw import RawServer, Serve, World, answer, at, raw_server, reset, says, silent
+from support.raw_network import (
+    RawServer,
+    Serve,
+    World,
+    answer,
+    at,
+    raw_server,
+    reset,
+    says,
+    silent,
+)
 
-from local.functions import function_environment
-from local.profile import ROOT
-from upcall.errors import ToolError
+from local.config import ROOT
+from local.lambda_runtime import function_environment
+from upcall.domain.errors import ToolError
 from upcall.web.download import download
 
 SECONDS = 1.0

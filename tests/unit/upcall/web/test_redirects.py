@@ -1,10 +1,18 @@
 """Each redirect is checked as the first URL was, and none leads inside."""
 
 import pytest
-from support.raw import Canary, World, answer, at, raw_server, redirect, says
+from support.raw_network import (
+    Canary,
+    World,
+    answer,
+    at,
+    raw_server,
+    redirect,
+    says,
+)
 
-from local.functions import function_environment
-from upcall.errors import ToolError
+from local.lambda_runtime import function_environment
+from upcall.domain.errors import ToolError
 from upcall.web.download import download
 
 

@@ -6,10 +6,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import trustme
-from support.raw import RawServer, World, answer, at, raw_server, says
+from support.raw_network import (
+    RawServer,
+    World,
+    answer,
+    at,
+    raw_server,
+    says,
+)
 
-from local.functions import function_environment
-from upcall.errors import ToolError
+from local.lambda_runtime import function_environment
+from upcall.domain.errors import ToolError
 from upcall.web.download import download
 
 Serve = Callable[[trustme.LeafCert], RawServer]

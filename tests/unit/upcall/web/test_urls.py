@@ -9,13 +9,21 @@ import random
 import socket
 
 import pytest
-from support.raw import Answer, Canary, World, answer, at, raw_server, says
+from support.raw_network import (
+    Answer,
+    Canary,
+    World,
+    answer,
+    at,
+    raw_server,
+    says,
+)
 
-from local.functions import function_environment
-from upcall.errors import ToolError
-from upcall.web.addresses import is_public
-from upcall.web.connection import MAX_ADDRESSES
+from local.lambda_runtime import function_environment
+from upcall.domain.errors import ToolError
 from upcall.web.download import download
+from upcall.web.ssrf import is_public
+from upcall.web.transport import MAX_ADDRESSES
 
 LOOPBACK_NUMBERS = """
     127.0.0.1 127.1 127.0.1 127.255.255.254 0x7f.1 0x7f.0.0.1 0x7F.0x0.0x0.0x1 0x7f000001 0X7F000001

@@ -1,0 +1,1 @@
+"""Where a command's runs are: on the local stack, or on a deployed one."""

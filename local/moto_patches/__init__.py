@@ -1,0 +1,1 @@
+"""Changes to moto that the local stack needs."""

@@ -1,0 +1,49 @@
+"""The offline model: it reads what a prompt names, and picks sentences from it."""
+
+import json
+import re
+
+from local.openai_emulator.conversation import (
+    Call,
+    CallTools,
+    Conversation,
+    Exchange,
+    Say,
+    Step,
+)
+from local.openai_emulator.schema_instance import instance
+from local.openai_emulator.summary import summarise
+
+NO_PAGES = "I am the offline model: I read the pages that a prompt names. It names none."
+
+
+def offline_model(conversation: Conversation) -> Step:
+    """Read every URL and stored object of the prompt, all at once, then summarise what came back."""
+    if not conversation.rounds and (calls := _calls(conversation)):
+        return CallTools(calls)
+    exchanges = [exchange for round_ in conversation.rounds for exchange in round_]
+    text = "\n\n".join(_report(exchange) for exchange in exchanges) or NO_PAGES
+    if conversation.schema is None:
+        return Say(text)
+    return Say(json.dumps(instance(conversation.schema, text), ensure_ascii=False))
+
+
+def _calls(conversation: Conversation) -> tuple[Call, ...]:
+    keys = re.findall(r'stored object ("(?:[^"\\]|\\.)*")', conversation.prompt)
+    urls = [url.rstrip(".,;:!?)'\"") for url in re.findall(r"https?://[^\s<>\"]+", conversation.prompt)]
+    calls = [
+        *(Call.of("read_object", key=json.loads(key)) for key in dict.fromkeys(keys)),
+        *(Call.of("fetch", url=url) for url in dict.fromkeys(urls) if not keys),
+    ]
+    return tuple(call for call in calls if call.name in conversation.tools)
+
+
+def _report(exchange: Exchange) -> str:
+    (source, *_) = json.loads(exchange.call.arguments).values()
+    try:
+        page = json.loads(exchange.output)
+    except ValueError:
+        page = {"title": source, "text": exchange.output}
+    if "error" in page:
+        return f"I could not read {source}: {page['error']}"
+    return f"{page['title'] or source}: {summarise(page['text'])}"

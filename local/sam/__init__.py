@@ -1,0 +1,1 @@
+"""SAM local: the functions in their containers, against the local stack."""

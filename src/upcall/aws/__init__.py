@@ -1,0 +1,1 @@
+"""The AWS services that Upcall uses, one module each."""

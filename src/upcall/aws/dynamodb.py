@@ -1,0 +1,127 @@
+"""DynamoDB: reads and writes items as Python values, with conditions, and pages through queries."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from upcall import config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = Mapping[str, Any]
+"""An item's attributes as Python values, without its keys. DynamoDB takes no floats."""
+
+
+@cache
+def run_table() -> "Table":
+    """The table of this function's environment."""
+    import boto3
+
+    return Table(boto3.client("dynamodb"), config.table_name())
+
+
+class Table:
+    """A table with the keys `pk` and `sk`. Reads are consistent, except for those of an index."""
+
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """The item of that key, if there is one."""
+        found = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=True)
+        return _deserialize_item(found["Item"]) if "Item" in found else None
+
+    def put(self, pk: str, sk: str, item: Item) -> None:
+        """Write an item; it replaces an existing one."""
+        self._client.put_item(TableName=self._name, Item=_serialize_item(pk, sk, item))
+
+    def put_new(self, pk: str, sk: str, item: Item) -> bool:
+        """Write an item unless there is one. Returns whether it was written."""
+        try:
+            self._client.put_item(
+                TableName=self._name,
+                Item=_serialize_item(pk, sk, item),
+                ConditionExpression="attribute_not_exists(pk)",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def update(self, pk: str, sk: str, fields: Item, *, remove: Iterable[str] = (), **condition: Any) -> bool:
+        """Set attributes of an existing item, and remove others. Returns whether the condition held.
+
+        A condition gives an attribute's value; a tuple gives values that the attribute must not have.
+        """
+        sets = ", ".join(f"#{name} = :{name}" for name in fields)
+        removals = ", ".join(f"#{name}" for name in remove)
+        terms, values = [], {f":{name}": value for name, value in fields.items()}
+        for name, expected in condition.items():
+            several = expected if isinstance(expected, tuple) else (expected,)
+            placeholders = {f":if_{name}_{number}": each for number, each in enumerate(several)}
+            terms.append(f"{'NOT ' * isinstance(expected, tuple)}#{name} IN ({', '.join(placeholders)})")
+            values |= placeholders
+        try:
+            self._client.update_item(
+                TableName=self._name,
+                Key=_key(pk, sk),
+                UpdateExpression=f"SET {sets}" + (f" REMOVE {removals}" if removals else ""),
+                ConditionExpression=" AND ".join(["attribute_exists(pk)", *terms]),
+                ExpressionAttributeNames={f"#{name}": name for name in {*fields, *remove, *condition}},
+                ExpressionAttributeValues={name: _serialize(value) for name, value in values.items()},
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def query(self, pk: str, first: str, last: str) -> Iterator[Item]:
+        """The items of a partition whose `sk` lies between `first` and `last`, both included, in order."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={":pk": {"S": pk}, ":first": {"S": first}, ":last": {"S": last}},
+            ConsistentRead=True,
+        )
+        return (_deserialize_item(item) for page in pages for item in page["Items"])
+
+    def query_index(
+        self, index: str, partition: tuple[str, str], before: tuple[str, str], *, descending: bool = True
+    ) -> Iterator[Item]:
+        """The items of an index's partition whose sort key is lower than a value.
+
+        `partition` and `before` are attribute names with values.
+        """
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName=index,
+            KeyConditionExpression="#partition = :partition AND #sort < :before",
+            ExpressionAttributeNames={"#partition": partition[0], "#sort": before[0]},
+            ExpressionAttributeValues={":partition": {"S": partition[1]}, ":before": {"S": before[1]}},
+            ScanIndexForward=not descending,
+        )
+        return (_deserialize_item(item) for page in pages for item in page["Items"])
+
+
+def _key(pk: str, sk: str) -> dict[str, Any]:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def _serialize_item(pk: str, sk: str, item: Item) -> dict[str, Any]:
+    return {**{name: _serialize(value) for name, value in item.items()}, **_key(pk, sk)}
+
+
+def _deserialize_item(item: Mapping[str, Any]) -> Item:
+    return {name: _serializers()[1](value) for name, value in item.items()}
+
+
+def _serialize(value: Any) -> Any:
+    return _serializers()[0](value)
+
+
+@cache
+def _serializers() -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """To and from DynamoDB's types. Loads boto3, which is why the import waits until here."""
+    from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+    return TypeSerializer().serialize, TypeDeserializer().deserialize

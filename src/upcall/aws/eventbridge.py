@@ -1,0 +1,34 @@
+"""EventBridge: the bus that final events of runs are published to."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from upcall import config
+from upcall.domain.errors import TransientError
+from upcall.domain.events import RunEndedEvent
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+
+SOURCE = "upcall"
+
+
+def publish(event: RunEndedEvent) -> None:
+    """Put the event on the bus, in the form that the state "Publish event" gives it. Raises TransientError."""
+    entry = {
+        "EventBusName": config.bus_name(),
+        "Source": SOURCE,
+        "DetailType": event.event,
+        "Detail": event.model_dump_json(),
+    }
+    response = _client().put_events(Entries=[entry])  # type: ignore[list-item]
+    if response["FailedEntryCount"]:
+        reason = response["Entries"][0].get("ErrorMessage")
+        raise TransientError(f"the bus did not accept the event: {reason}")
+
+
+@cache
+def _client() -> "EventBridgeClient":
+    import boto3
+
+    return boto3.client("events")

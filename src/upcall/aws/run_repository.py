@@ -1,0 +1,258 @@
+"""The layout of the table: records of runs, ledgers, messages and idempotency keys.
+
+    pk            sk                        what
+    RUN#<run_id>  RUN                       the record: request, status, upstream ids, usage, times
+    RUN#<run_id>  CALL#<round>#<call_id>    the ledger: a tool call and its output
+    RUN#<run_id>  MESSAGE#<n>               the final message, in parts of at most 350 KB
+    RUN#<run_id>  ONCE#<hash>               a call of a tool that runs at most once (see upcall.tool.idempotency)
+    KEY#<hash>    KEY                       the run that an idempotency key stands for
+
+    index          partition        sort key  holds
+    open_runs      open ("open")    run_id    keys of records without a terminal status
+    runs_by_time   item_type ("run")  run_id  what a list shows of each record
+    runs_by_owner  owner            run_id    the same, for lists of one owner
+
+Ids of runs sort by time. The attribute `open` is removed when a run ends, and its record leaves the index. Only
+records have the other two attributes. A status only moves forward: every write to a record demands that it is open.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import islice
+from typing import Any
+
+from upcall import config
+from upcall.aws.dynamodb import Item, Table, run_table
+from upcall.domain.caller import no_such_run
+from upcall.domain.errors import RunAlreadyEnded, RunNotRetryable
+from upcall.domain.failure import Failure
+from upcall.domain.idempotency_claim import IdempotencyClaim
+from upcall.domain.model import Model
+from upcall.domain.run import Run, run_id_prefix
+from upcall.domain.status import TERMINAL_STATUSES, Status, TerminalStatus
+from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolOutput
+from upcall.domain.upstream_run import Message, UpstreamRun
+from upcall.domain.usage import Usage
+from upcall.domain.views import CallList, RunList, RunSummary
+
+MESSAGE_PART_BYTES = 350_000
+"""A DynamoDB item holds 400 KB; this leaves room for its other attributes."""
+
+EXCERPT_CHARACTERS = 80
+
+MAX_CALL_PAGE_BYTES = 3_000_000
+"""Of outputs in one page of a ledger. A Lambda's response holds 6 MB, and JSON escapes take room."""
+
+MAX_SCANNED_RUNS = 2000
+"""Records that are read for one page of a list that shows one status only."""
+
+AFTER_ALL_RUNS = "run_~"
+"""Sorts after the id of every run."""
+
+_OPEN = "open"
+_RECORD = "RUN"
+
+
+@cache
+def run_repository() -> "DynamoDBRunRepository":
+    """The repository of this function's environment."""
+    return DynamoDBRunRepository(run_table(), config.retention_days())
+
+
+class DynamoDBRunRepository:
+    """Implements RunRepository. Items expire so many days after their run was created."""
+
+    def __init__(self, table: Table, retention_days: int) -> None:
+        self._table = table
+        self._retention = timedelta(days=retention_days)
+
+    def claim_idempotency_key(self, key: str, run: Run, fingerprint: str) -> IdempotencyClaim:
+        """See RunRepository."""
+        pk = f"KEY#{hashlib.sha256(f'{run.owner} {key}'.encode()).hexdigest()}"
+        claim = IdempotencyClaim(run_id=run.run_id, fingerprint=fingerprint)
+        if self._table.put_new(pk, "KEY", self._with_expiry(run, claim.model_dump())):
+            return claim
+        return IdempotencyClaim.from_item(self._table.get(pk, "KEY") or {})
+
+    def add_run(self, run: Run) -> Run:
+        """See RunRepository."""
+        record = _to_item(run)
+        if run.response_format is not None:
+            record["response_format"] = json.dumps(record["response_format"])
+        record["excerpt"] = " ".join(run.last_input.split())[:EXCERPT_CHARACTERS]
+        record |= {"item_type": "run", _OPEN: _OPEN}
+        added = self._table.put_new(_pk(run.run_id), _RECORD, self._with_expiry(run, record))
+        return run if added else self.get_run(run.run_id)
+
+    def get_run(self, run_id: str) -> Run:
+        """See RunRepository."""
+        record = self._table.get(_pk(run_id), _RECORD)
+        if record is None:
+            raise no_such_run(run_id)
+        return Run.from_item(record)
+
+    def record_intent(self, run: Run, intent: UpstreamRun) -> None:
+        """See RunRepository."""
+        self._update(run, "queued", {"intent": intent.model_dump()})
+
+    def record_creation(self, run: Run, upstream_run: UpstreamRun) -> None:
+        """See RunRepository."""
+        self._update(run, "in_progress", {"upstream_run": upstream_run.model_dump()})
+
+    def record_round(
+        self,
+        run: Run,
+        upstream_run: UpstreamRun,
+        calls: Sequence[ToolCall],
+        outputs: Sequence[ToolOutput],
+        usage: Usage,
+    ) -> None:
+        """See RunRepository. The ledger is written first: it is read only if the record counts the round."""
+        round_number = run.round + 1
+        for position, (call, output) in enumerate(zip(calls, outputs, strict=True), start=1):
+            entry = LedgerEntry(round=round_number, position=position, call=call, output=output)
+            sk = f"CALL#{round_number:04}#{_key_part(call.call_id)}"
+            self._table.put(_pk(run.run_id), sk, self._with_expiry(run, _to_item(entry)))
+        fields = {
+            "upstream_run": upstream_run.model_dump(),
+            "round": round_number,
+            "tool_calls": run.tool_calls + len(calls),
+            "usage": (run.usage + usage).model_dump(),
+        }
+        self._update(run, "in_progress", fields)
+
+    def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:
+        """See RunRepository. The message is written first: it is read only if the record counts its parts."""
+        parts = list(_split(message.text))
+        for number, part in enumerate(parts, start=1):
+            item = self._with_expiry(run, {"text": part})
+            self._table.put(_pk(run.run_id), f"MESSAGE#{number:04}", item)
+        return self._end(run, "completed", message.usage, ended_at, {"message_parts": len(parts)})
+
+    def record_failure(self, run: Run, failure: Failure, usage: Usage, ended_at: datetime) -> Run:
+        """See RunRepository."""
+        return self._end(run, failure.status, usage, ended_at, {"failure": failure.model_dump()})
+
+    def mark_event_published(self, run: Run) -> None:
+        """See RunRepository."""
+        self._table.update(_pk(run.run_id), _RECORD, {"event_published": True})
+
+    def reopen_run(self, run: Run, previous_upstream_run: UpstreamRun | None) -> Run:
+        """See RunRepository."""
+        fields = {
+            "status": "queued",
+            _OPEN: _OPEN,
+            "attempt": run.attempt + 1,
+            "previous_upstream_run": previous_upstream_run.model_dump() if previous_upstream_run else None,
+            "intent": None,
+            "upstream_run": None,
+            "failure": None,
+            "ended_at": None,
+            "event_published": False,
+        }
+        key = (_pk(run.run_id), _RECORD)
+        if not self._table.update(*key, fields, status=run.status, attempt=run.attempt):
+            raise RunNotRetryable(f"run {run.run_id} is being retried already")
+        return self.get_run(run.run_id)
+
+    def get_message(self, run: Run) -> str | None:
+        """See RunRepository."""
+        if run.status != "completed":
+            return None
+        parts = islice(self._query(run.run_id, "MESSAGE#"), run.message_parts)
+        return "".join(str(part["text"]) for part in parts)
+
+    def get_ledger(self, run_id: str) -> list[LedgerEntry]:
+        """See RunRepository."""
+        entries = (LedgerEntry.from_item(item) for item in self._query(run_id, "CALL#"))
+        return sorted(entries, key=lambda entry: (entry.round, entry.position))
+
+    def list_calls(self, run_id: str, limit: int, cursor: str | None = None) -> CallList:
+        """See RunRepository. A page ends early if its outputs take more than MAX_CALL_PAGE_BYTES."""
+        calls: list[LedgerEntry] = []
+        size = 0
+        for item in self._query(run_id, "CALL#", f"{cursor}\0" if cursor else ""):
+            entry = LedgerEntry.from_item(item)
+            calls.append(entry)
+            size += len(entry.output.output.encode())
+            if len(calls) == limit or size > MAX_CALL_PAGE_BYTES:
+                next_cursor = f"{entry.round:04}#{_key_part(entry.call.call_id)}"
+                return CallList(calls=tuple(calls), next_cursor=next_cursor)
+        return CallList(calls=tuple(calls))
+
+    def list_runs(
+        self, *, owner: str | None, status: Status | None, limit: int, cursor: str | None = None
+    ) -> RunList:
+        """See RunRepository. A page ends early if it has read MAX_SCANNED_RUNS records."""
+        if owner is None:
+            index, partition = "runs_by_time", ("item_type", "run")
+        else:
+            index, partition = "runs_by_owner", ("owner", owner)
+        runs: list[RunSummary] = []
+        items = self._table.query_index(index, partition, ("run_id", cursor or AFTER_ALL_RUNS))
+        for scanned, item in enumerate(items, start=1):
+            if status is None or item["status"] == status:
+                runs.append(RunSummary.from_item(item))
+            if len(runs) == limit or scanned == MAX_SCANNED_RUNS:
+                return RunList(runs=tuple(runs), next_cursor=item["run_id"])
+        return RunList(runs=tuple(runs))
+
+    def list_open_runs(self, created_before: datetime) -> Iterator[str]:
+        """See RunRepository. One query."""
+        before = ("run_id", run_id_prefix(created_before))
+        items = self._table.query_index("open_runs", (_OPEN, _OPEN), before, descending=False)
+        return (str(item["run_id"]) for item in items)
+
+    def _end(
+        self, run: Run, status: TerminalStatus, usage: Usage, ended_at: datetime, fields: dict[str, Any]
+    ) -> Run:
+        fields |= {"usage": (run.usage + usage).model_dump(), "ended_at": ended_at.isoformat()}
+        self._update(run, status, fields, remove=(_OPEN,))
+        return self.get_run(run.run_id)
+
+    def _update(self, run: Run, status: Status, fields: Item, remove: Sequence[str] = ()) -> None:
+        """Set attributes of a record that is open, and still at the round of `run`."""
+        updated = self._table.update(
+            _pk(run.run_id),
+            _RECORD,
+            {**fields, "status": status},
+            remove=remove,
+            status=TERMINAL_STATUSES,
+            round=run.round,
+        )
+        if not updated:
+            raise RunAlreadyEnded(f"run {run.run_id} has ended or moved on")
+
+    def _with_expiry(self, run: Run, item: Item) -> Item:
+        return {"expires_at": int((run.created_at + self._retention).timestamp()), **item}
+
+    def _query(self, run_id: str, prefix: str, after: str = "") -> Iterator[Item]:
+        return self._table.query(_pk(run_id), f"{prefix}{after}", f"{prefix}\U0010ffff")
+
+
+def _pk(run_id: str) -> str:
+    return f"RUN#{run_id}"
+
+
+def _key_part(call_id: str) -> str:
+    """A call's id as a part of a key, which has at most 1,024 bytes; the server chooses the id."""
+    return call_id if len(call_id.encode()) <= 256 else hashlib.sha256(call_id.encode()).hexdigest()
+
+
+def _to_item(model: Model) -> dict[str, Any]:
+    return model.model_dump(mode="json", exclude_none=True)
+
+
+def _split(text: str) -> Iterator[str]:
+    """The text in parts of at most MESSAGE_PART_BYTES of UTF-8, cut between characters."""
+    data = text.encode()
+    start = 0
+    while start < len(data):
+        end = min(start + MESSAGE_PART_BYTES, len(data))
+        while end < len(data) and data[end] & 0b1100_0000 == 0b1000_0000:
+            end -= 1  # a continuation byte: go back to where its character begins
+        yield data[start:end].decode()
+        start = end

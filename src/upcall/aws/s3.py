@@ -1,0 +1,64 @@
+"""S3: objects in the stack's bucket."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from functools import cache
+from typing import TYPE_CHECKING
+
+from upcall import config
+from upcall.domain.errors import NotFound
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CONNECT_TIMEOUT_SECONDS = 3
+READ_TIMEOUT_SECONDS = 15
+CHUNK_BYTES = 65_536
+
+_NOT_FOUND_CODES = {"NoSuchKey", "AccessDenied", "404", "403"}
+"""A role that may not list a bucket gets 403 for an object that does not exist."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object: its content type and encodings, and its bytes in chunks, which can be read once."""
+
+    media_type: str
+    charset: str | None
+    encodings: list[str]
+    chunks: Iterator[bytes]
+
+
+def get_object(key: str) -> StoredObject:
+    """The object of that key. Raises NotFound."""
+    client = _client()
+    try:
+        found = client.get_object(Bucket=config.bucket_name(), Key=key)
+    except client.exceptions.ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in _NOT_FOUND_CODES:
+            raise
+        raise NotFound(f"there is no object {key!r}") from None
+    headers = Message()
+    headers["Content-Type"] = found.get("ContentType") or "application/octet-stream"
+    return StoredObject(
+        media_type=headers.get_content_type(),
+        charset=headers.get_content_charset(),
+        encodings=found.get("ContentEncoding", "").replace("aws-chunked", "").split(","),
+        chunks=found["Body"].iter_chunks(CHUNK_BYTES),
+    )
+
+
+@cache
+def _client() -> "S3Client":
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        config=Config(
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": 3},
+        ),
+    )

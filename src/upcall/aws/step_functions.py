@@ -1,0 +1,75 @@
+"""Step Functions: executions of the workflow, named after their runs."""
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING
+
+from upcall import config
+from upcall.domain.execution import Execution
+from upcall.domain.run import Run
+from upcall.observability.logging import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+def start_execution(run: Run) -> None:
+    """Start the workflow on this attempt of a run, unless that was done before."""
+    client = _client()
+    try:
+        client.start_execution(
+            stateMachineArn=config.state_machine_arn(),
+            name=run.execution_name,
+            input=json.dumps({"run_id": run.run_id}),
+        )
+    except client.exceptions.ExecutionAlreadyExists:  # it has ended; for a running one this call succeeds
+        return
+
+
+def stop_execution(run: Run, error: str, cause: str) -> bool:
+    """Stop the workflow on a run whose record has ended. Returns whether there is an execution.
+
+    If Step Functions is not available, this is logged only: the workflow ends by itself when it finds the run
+    ended, or cancelled upstream.
+    """
+    from botocore.exceptions import ClientError
+
+    client = _client()
+    try:
+        client.stop_execution(executionArn=_arn_of(run), error=error, cause=cause)
+    except client.exceptions.ExecutionDoesNotExist:
+        return False
+    except ClientError:
+        logger.warning("execution not stopped", run_id=run.run_id, exc_info=True)
+    return True
+
+
+def describe_execution(run: Run) -> Execution | None:
+    """The execution of this attempt of a run; None if there is none."""
+    client = _client()
+    try:
+        found = client.describe_execution(executionArn=_arn_of(run))
+    except client.exceptions.ExecutionDoesNotExist:
+        return None
+    return Execution(
+        name=run.execution_name,
+        status=found["status"],
+        error=found.get("error", ""),
+        cause=found.get("cause", ""),
+    )
+
+
+def execution_arn(state_machine_arn: str, name: str) -> str:
+    """The ARN of the execution of that name of a state machine."""
+    return f"{state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def _arn_of(run: Run) -> str:
+    return execution_arn(config.state_machine_arn(), run.execution_name)
+
+
+@cache
+def _client() -> "SFNClient":
+    import boto3
+
+    return boto3.client("stepfunctions")

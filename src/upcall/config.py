@@ -1,0 +1,142 @@
+"""The environment variables that `template.yaml` sets, by name and type. Nothing else reads the environment.
+
+Each function gets only the variables that it needs. A variable is read when it is asked for, and one that is missing is
+named in the error.
+"""
+
+import os
+from typing import cast
+
+from upcall.domain.errors import UpcallError
+from upcall.domain.upstream_run import RunApiName
+
+
+class MissingVariable(UpcallError):
+    """The function's environment in `template.yaml` lacks a variable that its code reads."""
+
+
+def on_lambda() -> bool:
+    """Whether this process is a function on Lambda, or in SAM local's container."""
+    return "AWS_LAMBDA_RUNTIME_API" in os.environ
+
+
+def on_sam_local() -> bool:
+    """Whether this process is a function in SAM local's container."""
+    return os.environ.get("AWS_SAM_LOCAL") == "true"
+
+
+def metrics_namespace() -> str | None:
+    """The namespace of metrics; None outside of any function."""
+    return os.environ.get("POWERTOOLS_METRICS_NAMESPACE")
+
+
+def table_name() -> str:
+    """The table of runs."""
+    return _read("TABLE_NAME")
+
+
+def retention_days() -> int:
+    """Days after which a run is deleted."""
+    return int(_read("RETENTION_DAYS"))
+
+
+def one_tenant() -> bool:
+    """Whether every caller may see every run; otherwise each sees its own."""
+    return _read("TENANCY") == "one"
+
+
+def state_machine_arn() -> str:
+    """The workflow that runs are started on."""
+    return _read("STATE_MACHINE_ARN")
+
+
+def model() -> str:
+    """The model of a run whose request and assistant name none."""
+    return _read("MODEL")
+
+
+def run_api() -> RunApiName:
+    """The run API of a run whose request and assistant name none."""
+    return cast("RunApiName", _read("RUN_API"))  # the template's parameter allows no other
+
+
+def poll_window_seconds() -> float:
+    """How long one invocation polls for a change; 0 polls once."""
+    return float(_read("POLL_WINDOW_SECONDS"))
+
+
+def openai_base_url() -> str:
+    """The base URL of the OpenAI API, or of a compatible server."""
+    return _read("OPENAI_BASE_URL")
+
+
+def openai_secret_name() -> str:
+    """The Secrets Manager secret that holds the API key."""
+    return _read("OPENAI_SECRET_NAME")
+
+
+def allowed_domains() -> frozenset[str]:
+    """The domains that `fetch` may reach, with their subdomains; empty for all."""
+    return frozenset(domain.lower().strip(".") for domain in _read_list("ALLOWED_DOMAINS"))
+
+
+def bucket_name() -> str:
+    """The stack's bucket."""
+    return _read("BUCKET_NAME")
+
+
+def bus_name() -> str:
+    """The event bus that final events of runs are published to."""
+    return _read("BUS_NAME")
+
+
+def dead_letter_queue_url() -> str:
+    """The queue of messages that no run could be started from."""
+    return _read("DEAD_LETTER_QUEUE_URL")
+
+
+def callback_queue_url() -> str:
+    """The queue of final events that are to be delivered to their runs' callbacks."""
+    return _read("CALLBACK_QUEUE_URL")
+
+
+def callback_dead_letter_queue_url() -> str:
+    """The queue of callbacks that could not be delivered."""
+    return _read("CALLBACK_DEAD_LETTER_QUEUE_URL")
+
+
+def callback_secret_name() -> str:
+    """The secret that callbacks are signed with; empty if callbacks are switched off."""
+    return _read("CALLBACK_SECRET_NAME")
+
+
+def ended_execution_queue_url() -> str:
+    """The queue of executions that ended outside of the workflow's own last states."""
+    return _read("ENDED_EXECUTION_QUEUE_URL")
+
+
+def ended_execution_dead_letter_queue_url() -> str:
+    """The queue of messages about ended executions that could not be processed."""
+    return _read("ENDED_EXECUTION_DEAD_LETTER_QUEUE_URL")
+
+
+def webhook_url() -> str:
+    """The URL that `notify` posts to; empty if there is none."""
+    return _read("WEBHOOK_URL")
+
+
+def webhook_secret_name() -> str:
+    """The Secrets Manager secret that messages to the webhook are signed with."""
+    return _read("WEBHOOK_SECRET_NAME")
+
+
+def _read_list(name: str) -> frozenset[str]:
+    """The parts of a comma-separated variable. An unset one is empty: a tool can be called outside of a stack."""
+    return frozenset(filter(None, (part.strip() for part in os.environ.get(name, "").split(","))))
+
+
+def _read(name: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise MissingVariable(f"the environment variable {name} is not set") from None

@@ -1,0 +1,86 @@
+"""Every error of Upcall, named by what the caller should do.
+
+    UpcallError
+    ├── InvalidInput            correct the request: names each field and the reason         HTTP 400
+    ├── NotFound                ask for something that exists                                HTTP 404
+    ├── RunAlreadyEnded         nothing to do: the run has its terminal status               HTTP 409
+    ├── RunNotRetryable         wait for its end, or start a new run                         HTTP 409
+    ├── IdempotencyKeyConflict  send another Idempotency-Key, or the request it stands for   HTTP 422
+    ├── TransientError          wait, then repeat: the workflow's Retry names this
+    ├── RequestRejected         do not repeat: the OpenAI server rejected the request
+    ├── InternalError           look into the logs: a defect of ours; the message says where
+    ├── ToolError               tell the model: the message is written for it
+    └── OutcomeUnknown          tell the model: it may have happened, and must not be repeated
+
+Step Functions knows an error by the name of its class, so these names also stand in `run.asl.yaml`.
+"""
+
+from dataclasses import dataclass
+
+
+class UpcallError(Exception):
+    """Base of every error that Upcall raises on purpose."""
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """A field of a request, and why its value was rejected."""
+
+    field: str
+    reason: str
+
+
+class InvalidInput(UpcallError):
+    """The request is invalid; `errors` names each field and the reason."""
+
+    def __init__(self, *errors: FieldError) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.reason}" for error in errors))
+        self.errors = errors
+
+
+class NotFound(UpcallError):
+    """It does not exist."""
+
+
+class RunAlreadyEnded(UpcallError):
+    """The run has its terminal status already; a terminal status is written once."""
+
+
+class RunNotRetryable(UpcallError):
+    """The run is in a state, or in a conversation, from which it cannot be retried."""
+
+
+class IdempotencyKeyConflict(UpcallError):
+    """The idempotency key stands for another request."""
+
+
+class TransientError(UpcallError):
+    """A server was throttled or down, or the connection was lost.
+
+    `retry_after` is the delay in seconds that the server asked for, or None.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class RequestRejected(UpcallError):
+    """The OpenAI server rejected the request; `code` and `message` are its own."""
+
+    def __init__(self, message: str, code: str = "rejected") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class InternalError(UpcallError):
+    """A defect. The message says where, and nothing of what the exception said."""
+
+
+class ToolError(UpcallError):
+    """A tool could not do what was asked. The model reads the message and may try otherwise."""
+
+
+class OutcomeUnknown(UpcallError):
+    """A tool's effect may have happened or not; the message says why nobody can tell."""

@@ -1,0 +1,91 @@
+"""The limits of a run, and whether it has exceeded them. The only place where that is decided."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from upcall.domain.failure import Failure
+from upcall.domain.model import Model
+from upcall.domain.state_budget import max_calls_bytes
+
+MAX_CALLS_PER_ROUND = 100
+"""Whatever a run's limits say: the outputs of more calls have no room in the workflow's state."""
+
+MAX_CALLS = 600
+"""Of all rounds together. With the calls of the longest run, an execution stays below 10,000 history events."""
+
+Rounds = Annotated[int, Field(ge=0, le=50, description="How often the model may ask for tools.")]
+CallsPerRound = Annotated[
+    int, Field(ge=1, le=MAX_CALLS_PER_ROUND, description="How many tools it may ask for at once.")
+]
+Seconds = Annotated[int, Field(ge=1, le=14_400, description="How long a run may take.")]
+Tokens = Annotated[
+    int,
+    Field(ge=1, le=20_000_000, description="Tokens, read and written, after which no tool is called."),
+]
+
+
+class Limits(Model):
+    """Where a run is stopped."""
+
+    rounds: Rounds = 10
+    calls_per_round: CallsPerRound = 50
+    seconds: Seconds = 900
+    tokens: Tokens = 1_000_000
+
+
+class LimitsRequest(Model):
+    """Limits of one run that replace the assistant's. The same maxima hold."""
+
+    rounds: Rounds | None = None
+    calls_per_round: CallsPerRound | None = None
+    seconds: Seconds | None = None
+    tokens: Tokens | None = None
+
+
+class Counters(Model):
+    """What a run has used so far. `requested_calls` and `requested_bytes` are the tool calls that it asks for now."""
+
+    seconds: float = 0
+    rounds: int = 0
+    tool_calls: int = 0
+    tokens: int = 0
+    requested_calls: int = 0
+    requested_bytes: int = 0
+
+
+def exceeded(limits: Limits, counters: Counters) -> Failure | None:
+    """The limit that a run has exceeded, as the failure that it ends with; None if there is none.
+
+    Time counts always. The other limits count when the model asks for tools: a run that is about to complete may.
+    """
+    calls = counters.requested_calls
+    if counters.seconds >= limits.seconds:
+        return _limit("seconds", f"The run was not done after {limits.seconds} seconds.")
+    if not calls:
+        return None
+    if counters.rounds >= limits.rounds:
+        return _limit("rounds", f"The model asked for tools again after {limits.rounds} rounds.")
+    if calls > limits.calls_per_round:
+        allowed = limits.calls_per_round
+        return _limit("calls_per_round", f"The model asked for {calls} tools at once; {allowed} are allowed.")
+    if counters.requested_bytes > (max_bytes := max_calls_bytes(calls)):
+        message = (
+            f"The model's {calls} calls take {counters.requested_bytes:,} bytes; {max_bytes:,} are allowed."
+        )
+        return _limit("call_bytes", message)
+    if counters.tool_calls + calls > MAX_CALLS:
+        message = (
+            f"The model asked for {calls} tools after {counters.tool_calls} calls; {MAX_CALLS} are allowed."
+        )
+        return _limit("calls", message)
+    if counters.tokens >= limits.tokens:
+        message = (
+            f"The model asked for tools again after {counters.tokens} tokens; {limits.tokens} are allowed."
+        )
+        return _limit("tokens", message)
+    return None
+
+
+def _limit(name: str, message: str) -> Failure:
+    return Failure(code=f"limit_{name}", message=message)

@@ -1,0 +1,105 @@
+"""A run: our durable unit. One prompt in, one final message out."""
+
+import json
+import re
+import secrets
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field
+
+from upcall.domain.failure import Failure
+from upcall.domain.limits import Limits
+from upcall.domain.model import Model
+from upcall.domain.run_request import InputItem, Metadata, ResponseFormat
+from upcall.domain.status import TERMINAL_STATUSES, Status
+from upcall.domain.upstream_run import RunApiName, UpstreamRun
+from upcall.domain.usage import Usage
+
+
+def _parse_json_text(value: Any) -> Any:
+    """The table keeps a response format as JSON text, because a schema may hold floats and an item may not."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+class Run(Model):
+    """The record of a run.
+
+    `owner` is the caller who started it. It has a `prompt` or an `input`, as the caller sent it.
+    `previous_upstream_run` is the conversation that it continues, `intent` what it is about to be created with,
+    `upstream_run` where it lives now. `event_published` is set where its final event was published outside of the
+    workflow. `attempt` counts its executions, which come one after the other.
+    """
+
+    run_id: str
+    status: Status
+    owner: str
+    prompt: str | None = None
+    input: tuple[InputItem, ...] | None = None
+    assistant: str
+    model: str
+    run_api: RunApiName
+    previous_run_id: str | None = None
+    response_format: Annotated[ResponseFormat | None, BeforeValidator(_parse_json_text)] = None
+    callback_url: str | None = None
+    limits: Limits = Limits()
+    metadata: Metadata = Field(default_factory=dict)
+    previous_upstream_run: UpstreamRun | None = None
+    intent: UpstreamRun | None = None
+    upstream_run: UpstreamRun | None = None
+    round: int = 0
+    tool_calls: int = 0
+    usage: Usage = Usage()
+    created_at: datetime
+    ended_at: datetime | None = None
+    failure: Failure | None = None
+    message_parts: int = 0
+    event_published: bool = False
+    attempt: int = 1
+
+    @classmethod
+    def new(cls, *, created_at: datetime, previous: "Run | None" = None, **fields: Any) -> Self:
+        """A queued run with the fields that were requested. Its id sorts by the time of creation."""
+        return cls(
+            run_id=new_run_id(created_at),
+            status="queued",
+            previous_run_id=previous.run_id if previous else None,
+            previous_upstream_run=previous.upstream_run if previous else None,
+            created_at=created_at,
+            **fields,
+        )
+
+    @property
+    def items(self) -> tuple[InputItem, ...]:
+        """The input; a prompt is one item of the user."""
+        return self.input or (InputItem(role="user", content=self.prompt or ""),)
+
+    @property
+    def execution_name(self) -> str:
+        """The name of its execution: the run's id, with the attempt's number from the second attempt on."""
+        return self.run_id if self.attempt == 1 else f"{self.run_id}-{self.attempt}"
+
+    @property
+    def last_input(self) -> str:
+        """The text that the run answers: the prompt, or the last item of the input."""
+        return self.items[-1].content
+
+    @property
+    def ended(self) -> bool:
+        """Whether the status is terminal."""
+        return self.status in TERMINAL_STATUSES
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a text has the form of a run's id."""
+    return re.fullmatch("run_[0-9a-f]{28}", text) is not None
+
+
+def new_run_id(created_at: datetime) -> str:
+    """`run_` and 28 hexadecimal digits: 12 for the millisecond of creation, 16 random ones."""
+    return f"{run_id_prefix(created_at)}{secrets.token_hex(8)}"
+
+
+def run_id_prefix(created_at: datetime) -> str:
+    """What the ids of all runs of a millisecond begin with. It sorts before the ids of later runs."""
+    return f"run_{int(created_at.timestamp() * 1000):012x}"

@@ -1,0 +1,60 @@
+"""Tools, the model's calls of them, and their outputs."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import ValidationError
+
+from upcall.domain.model import Model
+
+
+class ToolDefinition(Model):
+    """A tool as the model sees it. `parameters` is a strict JSON schema."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+class ToolCall(Model):
+    """A call that the model asks for. `arguments` is the model's own text, which should be a JSON object."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+class ToolOutput(Model):
+    """What the model reads in answer to a call: the tool's output, or an error message.
+
+    `unknown` means that the call may have had its effect; nobody can tell.
+    """
+
+    call_id: str
+    outcome: Literal["ok", "error", "unknown"]
+    output: str
+    started_at: datetime | None = None
+    duration_ms: int = 0
+
+    @classmethod
+    def from_result(cls, call: ToolCall, result: object) -> Self:
+        """The output in a tool function's result; an error output where the result holds none for this call."""
+        try:
+            output = cls.model_validate(result)
+        except ValidationError:
+            output = None
+        if output is not None and output.call_id == call.call_id:
+            return output
+        message = f"The tool {call.name} gave no readable output. Whether it had an effect is not known."
+        return cls(call_id=call.call_id, outcome="error", output=json.dumps({"error": message}))
+
+
+class LedgerEntry(Model):
+    """A tool call and its output, as the ledger keeps them. Rounds and positions count from 1."""
+
+    round: int
+    position: int
+    call: ToolCall
+    output: ToolOutput

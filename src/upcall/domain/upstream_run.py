@@ -1,0 +1,64 @@
+"""A run as the OpenAI server has it: where it lives there, how it stands, and its message."""
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from upcall.domain.failure import Failure
+from upcall.domain.model import Model
+from upcall.domain.state_budget import output_budget
+from upcall.domain.status import Status
+from upcall.domain.tool_calls import ToolCall
+from upcall.domain.usage import Usage
+
+RunApiName = Literal["responses", "assistants", "agents"]
+
+
+class UpstreamRun(Model):
+    """Where a run lives upstream: its run API and that API's own ids. Only that run API reads the ids."""
+
+    run_api: RunApiName
+    ids: Mapping[str, str]
+
+
+class Message(Model):
+    """The final text of a run, with the tokens that its last turn used."""
+
+    text: str
+    usage: Usage = Usage()
+
+
+class UpstreamSnapshot(Model):
+    """How a run stands upstream at one moment, in our statuses.
+
+    `tool_calls` and `max_output_bytes` come with `requires_action`. `failure` comes with a status that ends the run
+    without a message; `still_running` then says that it goes on upstream and must be cancelled there. `usage` counts
+    what this turn used and no earlier snapshot told. The workflow waits `pause_seconds` before it asks again.
+    """
+
+    status: Status
+    tool_calls: tuple[ToolCall, ...] = ()
+    max_output_bytes: int = 0
+    usage: Usage = Usage()
+    failure: Failure | None = None
+    still_running: bool = False
+    pause_seconds: float = 0
+
+    @classmethod
+    def requires_action(cls, tool_calls: tuple[ToolCall, ...], usage: Usage) -> Self:
+        """The model waits for the outputs of these calls."""
+        return cls(
+            status="requires_action",
+            tool_calls=tool_calls,
+            max_output_bytes=output_budget(tool_calls),
+            usage=usage,
+        )
+
+    @classmethod
+    def stopped(cls, failure: Failure, usage: Usage = Usage()) -> Self:
+        """We end the run here, though it goes on upstream."""
+        return cls(status=failure.status, failure=failure, usage=usage, still_running=True)
+
+    @classmethod
+    def failed(cls, failure: Failure, usage: Usage) -> Self:
+        """The run ended upstream without a message."""
+        return cls(status=failure.status, failure=failure, usage=usage)

@@ -1,0 +1,64 @@
+"""The protocol that every run API implements, as a module with these functions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from upcall.domain.assistants import Assistant
+from upcall.domain.errors import FieldError
+from upcall.domain.run import Run
+from upcall.domain.tool_calls import LedgerEntry, ToolDefinition, ToolOutput
+from upcall.domain.upstream_run import Message, UpstreamRun, UpstreamSnapshot
+
+
+@dataclass(frozen=True)
+class UpstreamRequest:
+    """What a turn of a run is requested with."""
+
+    run: Run
+    assistant: Assistant
+    tools: Sequence[ToolDefinition]
+
+
+class RunApi(Protocol):
+    """What Upcall asks of an OpenAI protocol.
+
+    Every method that calls the server raises TransientError if it may be repeated, and RequestRejected if not.
+    """
+
+    def unsupported_field(self, run: Run, /) -> FieldError | None:
+        """The field of a new run that this protocol does not support; None if there is none. No request."""
+
+    def can_resume_after_tool_calls(self) -> bool:
+        """Whether a run that has called tools can be retried with their outputs. No request."""
+
+    def conversation_to_retry_in(self, run: Run, /) -> UpstreamRun | None:
+        """The conversation that another attempt at a run continues; None for a new one. No request."""
+
+    def prepare(self, request: UpstreamRequest, /) -> UpstreamRun:
+        """What must be known before the run is created. It is recorded first, as the run's intent.
+
+        With it a second try finds what the first try has created. Starts nothing that calls tools.
+        """
+
+    def create(
+        self, request: UpstreamRequest, intent: UpstreamRun, answered_calls: Sequence[LedgerEntry], /
+    ) -> UpstreamRun:
+        """Start the run, in the conversation of `run.previous_upstream_run` if there is one.
+
+        `answered_calls` are the tool calls of an earlier attempt, which the model must know of.
+        """
+
+    def poll(self, upstream_run: UpstreamRun, /) -> UpstreamSnapshot:
+        """The status of the run, with the tool calls that it waits for or its failure."""
+
+    def submit(
+        self, request: UpstreamRequest, upstream_run: UpstreamRun, outputs: Sequence[ToolOutput], /
+    ) -> UpstreamRun:
+        """Submit the outputs of all calls of a round. Returns where the run lives from now on."""
+
+    def get_message(self, upstream_run: UpstreamRun, /) -> Message:
+        """The final message of a completed run."""
+
+    def cancel(self, upstream_run: UpstreamRun, /) -> None:
+        """Stop the run. One that has ended, or does not exist any more, is left as it is."""

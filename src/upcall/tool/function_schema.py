@@ -1,0 +1,98 @@
+"""Pydantic's JSON schema in the strict form that function calling requires.
+
+Strict means: `additionalProperties: false`, every property required, an optional one nullable.
+Sources: https://platform.openai.com/docs/guides/function-calling#strict-mode and
+https://platform.openai.com/docs/guides/structured-outputs#supported-schemas. Lengths of strings go into the description,
+because not every model accepts `minLength` and `maxLength`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+_DROPPED = {"title", "default", "discriminator", "uniqueItems", "minLength", "maxLength", "examples"}
+_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
+_NULL = {"type": "null"}
+
+
+def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The strict form of an object's schema, without its description: the tool has one.
+
+    Raises TypeError for what the strict form cannot express: a value of any type, or an object of unknown keys.
+    """
+    strict: dict[str, Any] = _strict({**schema}, schema.get("$defs", {}))
+    strict.pop("description", None)
+    return strict
+
+
+def _strict(node: Any, defs: Mapping[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_strict(item, defs) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node and len(node) > 1:  # strict mode allows nothing beside a reference
+        node = {**defs[node["$ref"].rpartition("/")[2]], **{k: v for k, v in node.items() if k != "$ref"}}
+    _check(node)
+    strict = {key: value for key, value in node.items() if key not in _DROPPED and key != "properties"}
+    if length := _length(node):
+        strict["description"] = " ".join(filter(None, [node.get("description"), length]))
+    if strict.get("format", "date") not in _FORMATS:
+        del strict["format"]
+    if "oneOf" in strict:
+        strict["anyOf"] = strict.pop("oneOf")
+    for key in ("anyOf", "items"):
+        if key in strict:
+            strict[key] = _strict(strict[key], defs)
+    if "$defs" in strict:
+        strict["$defs"] = {name: _strict(child, defs) for name, child in strict["$defs"].items()}
+    if node.get("type") == "object":
+        required = node.get("required", ())
+        strict["properties"] = {
+            name: _strict(child, defs) if name in required else _nullable(_strict(child, defs))
+            for name, child in node.get("properties", {}).items()
+        }
+        strict["required"] = list(strict["properties"])
+        strict["additionalProperties"] = False
+    return _simple(strict)
+
+
+def _check(node: Mapping[str, Any]) -> None:
+    if node.keys() <= {"title", "default", "description"}:
+        raise TypeError("a parameter may be of any type; give it one")
+    if node.get("additionalProperties", False) is not False:
+        raise TypeError("a parameter is a dict; give it a model, so that its keys are known")
+    if "prefixItems" in node:
+        raise TypeError("a parameter is a tuple; give it a list or a model")
+
+
+def _length(node: Mapping[str, Any]) -> str | None:
+    low, high = node.get("minLength"), node.get("maxLength")
+    if low is not None and high is not None:
+        return f"({low} to {high} characters.)"
+    if high is not None:
+        return f"(At most {high} characters.)"
+    return f"(At least {low} characters.)" if low is not None else None
+
+
+def _nullable(node: dict[str, Any]) -> dict[str, Any]:
+    """The schema, or null."""
+    options = node.get("anyOf", [])
+    kind = node.get("type")
+    if _NULL in options or kind == "null" or (isinstance(kind, list) and "null" in kind):
+        return node
+    if options:
+        return {**node, "anyOf": [*options, _NULL]}
+    described = {"description": node["description"]} if "description" in node else {}
+    bare = {key: value for key, value in node.items() if key != "description"}
+    return _simple({**described, "anyOf": [bare, _NULL]})
+
+
+def _simple(node: dict[str, Any]) -> dict[str, Any]:
+    """`anyOf` of one plain type and null, written as a list of types."""
+    options = node.get("anyOf", [])
+    kinds = [option for option in options if option != _NULL]
+    if len(kinds) != 1 or len(options) != 2 or not isinstance(kinds[0].get("type"), str):
+        return node
+    if "enum" in kinds[0] or "const" in kinds[0]:
+        return node
+    rest = {key: value for key, value in node.items() if key != "anyOf"}
+    return {**rest, **kinds[0], "type": [kinds[0]["type"], "null"]}

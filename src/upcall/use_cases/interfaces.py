@@ -1,0 +1,138 @@
+"""What use cases talk to. `aws` and `lambda_runtime` implement these; tests use in-memory fakes."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from upcall.domain.events import RunEndedEvent
+from upcall.domain.execution import Execution
+from upcall.domain.failure import Failure
+from upcall.domain.idempotency_claim import IdempotencyClaim
+from upcall.domain.run import Run
+from upcall.domain.status import Status
+from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolDefinition, ToolOutput
+from upcall.domain.upstream_run import Message, RunApiName, UpstreamRun
+from upcall.domain.usage import Usage
+from upcall.domain.views import CallList, RunList
+from upcall.run_apis.base import RunApi
+
+GetRunApi = Callable[[RunApiName], RunApi]
+
+
+class Clock(Protocol):
+    """The time of day, and time that passes."""
+
+    def now(self) -> datetime:
+        """The time of day, in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; only differences mean something."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait for so many seconds."""
+
+
+class RunRepository(Protocol):
+    """Runs, their ledgers and their messages.
+
+    A terminal status is written once: every method that changes a run raises RunAlreadyEnded if the run has ended
+    or has moved on to another round than the one passed in.
+    """
+
+    def claim_idempotency_key(self, key: str, run: Run, fingerprint: str) -> IdempotencyClaim:
+        """Claim a key of the run's owner for this run. Returns the claim that holds: this one, or an earlier one."""
+
+    def add_run(self, run: Run) -> Run:
+        """Write the record of a new run. Returns the record that exists already, if there is one."""
+
+    def get_run(self, run_id: str) -> Run:
+        """The record of a run. Raises NotFound."""
+
+    def record_intent(self, run: Run, intent: UpstreamRun) -> None:
+        """Write down what a run is about to be created with upstream."""
+
+    def record_creation(self, run: Run, upstream_run: UpstreamRun) -> None:
+        """Write down where the run lives upstream."""
+
+    def record_round(
+        self,
+        run: Run,
+        upstream_run: UpstreamRun,
+        calls: Sequence[ToolCall],
+        outputs: Sequence[ToolOutput],
+        usage: Usage,
+    ) -> None:
+        """Add a round's calls and outputs to the ledger, and count the round in the record."""
+
+    def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:
+        """Write the final message and end the run with it."""
+
+    def record_failure(self, run: Run, failure: Failure, usage: Usage, ended_at: datetime) -> Run:
+        """End the run without a message."""
+
+    def mark_event_published(self, run: Run) -> None:
+        """Write down that the run's final event was published outside of the workflow."""
+
+    def reopen_run(self, run: Run, previous_upstream_run: UpstreamRun | None) -> Run:
+        """Queue an ended run for another attempt; its ledger stays. Raises RunNotRetryable if it moved on."""
+
+    def get_message(self, run: Run) -> str | None:
+        """The final message of a completed run; None for other runs."""
+
+    def get_ledger(self, run_id: str) -> list[LedgerEntry]:
+        """The answered tool calls of a run, round by round."""
+
+    def list_calls(self, run_id: str, limit: int, cursor: str | None = None) -> CallList:
+        """A page of the ledger."""
+
+    def list_runs(
+        self, *, owner: str | None, status: Status | None, limit: int, cursor: str | None = None
+    ) -> RunList:
+        """A page of the list of runs, newest first: of one owner, or of all."""
+
+    def list_open_runs(self, created_before: datetime) -> Iterator[str]:
+        """The ids of runs without a terminal status that were created before that time."""
+
+
+class Workflow(Protocol):
+    """The Step Functions workflow. A run's executions bear its id in their names."""
+
+    def start_execution(self, run: Run) -> None:
+        """Start the workflow on this attempt of a run, unless that was done before."""
+
+    def stop_execution(self, run: Run, error: str, cause: str) -> bool:
+        """Stop the workflow on this attempt of a run. Returns whether there is an execution."""
+
+    def describe_execution(self, run: Run) -> Execution | None:
+        """The execution of this attempt of a run; None if there is none."""
+
+
+class EventPublisher(Protocol):
+    """The event bus."""
+
+    def publish(self, event: RunEndedEvent) -> None:
+        """Put a run's final event on the bus. Raises TransientError."""
+
+
+class EndedExecutionQueue(Protocol):
+    """The queue that `close_run` works off."""
+
+    def enqueue_ended_execution(self, execution: Execution) -> None:
+        """Have the run of this execution closed."""
+
+
+class Tools(Protocol):
+    """The tools of the deployment."""
+
+    def allowed(self, names: Iterable[str], *, may_read_stack_data: bool) -> tuple[str, ...]:
+        """Those of the named tools that a run may use."""
+
+    def definitions(self, names: Iterable[str]) -> list[ToolDefinition]:
+        """The named tools as the model sees them."""
+
+
+class WebhookSender(Protocol):
+    """Posts signed messages."""
+
+    def __call__(self, url: str, message_id: str, content: dict[str, Any], /) -> None:
+        """Post a message. Raises ToolError if it was not accepted, OutcomeUnknown if nobody can tell."""

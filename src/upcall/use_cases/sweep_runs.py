@@ -1,0 +1,45 @@
+"""Find open runs that no execution works on; resume them, or have them closed."""
+
+from datetime import timedelta
+from typing import Final
+
+from upcall.domain.model import Model
+from upcall.observability import metrics
+from upcall.observability.logging import logger
+from upcall.use_cases.interfaces import Clock, EndedExecutionQueue, RunRepository, Workflow
+
+MIN_AGE: Final = timedelta(minutes=5)
+"""The execution of a younger run may be about to be started."""
+
+
+class SweepResult(Model):
+    """How many open runs were checked, and how many of them were resumed or enqueued to be closed."""
+
+    open: int = 0
+    resumed: int = 0
+    enqueued: int = 0
+
+
+def sweep_runs(
+    *,
+    repository: RunRepository,
+    workflow: Workflow,
+    ended_executions: EndedExecutionQueue,
+    clock: Clock,
+) -> SweepResult:
+    """Check every open run: start a missing execution, and enqueue one that has ended."""
+    checked = resumed = enqueued = 0
+    for run_id in repository.list_open_runs(created_before=clock.now() - MIN_AGE):
+        checked += 1
+        run = repository.get_run(run_id)
+        execution = workflow.describe_execution(run)
+        if execution is None:
+            workflow.start_execution(run)
+            logger.warning("run resumed", run_id=run_id)
+            resumed += 1
+        elif execution.status != "RUNNING":
+            ended_executions.enqueue_ended_execution(execution)
+            logger.warning("run enqueued to be closed", run_id=run_id)
+            enqueued += 1
+    metrics.record_sweep(checked, resumed + enqueued)
+    return SweepResult(open=checked, resumed=resumed, enqueued=enqueued)
