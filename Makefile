@@ -11,10 +11,10 @@ MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 .DEFAULT_GOAL := help
 .PHONY: help install run local test fuzz coverage fault-matrix lint format openapi bench bench-load build sam-build sam-local validate check-template lock clean
 
-help:  ## Say what there is
+help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-install: .venv/installed  ## Make .venv, with the upcall command in it
+install: .venv/installed  ## Install the project and the upcall command into .venv
 
 .venv/installed: requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -25,68 +25,68 @@ install: .venv/installed  ## Make .venv, with the upcall command in it
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-run: install  ## Run PROMPT (default: summarise a sample page) on the laptop cloud
+run: install  ## Run PROMPT (default: summarise a sample page) on the local stack
 	@UPCALL_STACK= $(BIN)/upcall run $${PROMPT:+"$$PROMPT"}
 run: override export PROMPT := $(value PROMPT)
 
-local: install  ## Keep the laptop cloud up
+local: install  ## Start the local stack and keep it running
 	@$(BIN)/upcall local
 
 test: install  ## Run all tests, offline
 	@$(BIN)/python -m pytest
 
-fuzz: install  ## Ask every entrance EXAMPLES times (default: 1000) what nobody should ask, each time otherwise
+fuzz: install  ## Fuzz every entry point with EXAMPLES random inputs (default: 1000)
 	@UPCALL_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz
 
-coverage: install  ## Run all tests and say what they do not reach; takes half as long again
+coverage: install  ## Run all tests and report the lines they do not cover; takes 1.5 times as long
 	@$(BIN)/python -m pytest --cov
 
-fault-matrix: install  ## Go through all that may befall a run; print it as a table, write it into docs/
-	@$(BIN)/python -m pytest tests/workflow/test_fault_matrix.py tests/workflow/test_killed.py -k "not test_the_page"
+fault-matrix: install  ## Write the failure modes of a run into docs/ and test each of them
 	@PYTHONPATH=tests $(BIN)/python -m support.fault_matrix docs/fault-matrix.md
+	@$(BIN)/python -m pytest tests/integration/workflow/test_fault_matrix.py \
+	  tests/integration/workflow/test_functions_killed_at_every_request.py
 
 lint: install  ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: install  ## Put the code into shape
+format: install  ## Format the code and fix its style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-openapi: install  ## Write the description of the API into docs/
+openapi: install  ## Write the OpenAPI description of the API into docs/
 	@$(BIN)/python -m local.openapi docs/openapi.json
 
-bench: install  ## Measure, as ratios within one run
+bench: install  ## Measure cold imports and text extraction
 	@$(BIN)/python bench/cold_import.py docs/cold-import.svg
 	@$(BIN)/python bench/extraction.py
 
-bench-load: install  ## Bear 1,000 runs, 50 at once, in bad weather, on a laptop cloud of its own
+bench-load: install  ## Load test with 1,000 runs, 50 concurrent, and injected faults, on a local stack
 	@$(BIN)/upcall bench load --runs 1000 --concurrency 50 --plot docs/load.svg
 
-build: $(SAM)  ## Build what is deployed, for ARCHITECTURE (default: arm64)
+build: $(SAM)  ## Build for deployment, for ARCHITECTURE (default: arm64)
 	$(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
 
-# `sam local` takes what to run on from the built template, where that is the default of a parameter.
-sam-build: $(SAM)  ## Build for `sam local`, which runs on this machine
+sam-build: install $(SAM)  ## Build for `sam local`, for the architecture of this machine
 	@ARCHITECTURE=$(MACHINE) $(SAM) build --build-dir .aws-sam/local/build --cache-dir .aws-sam/local/cache \
 	  --parameter-overrides Architecture=$(MACHINE)
-	@sed -i.before '/^  Architecture:/,/Default:/s/Default: .*/Default: $(MACHINE)/' .aws-sam/local/build/template.yaml
-	@rm .aws-sam/local/build/template.yaml.before
+	@$(BIN)/python -m local.sam.adapt_template .aws-sam/local/build/template.yaml $(MACHINE)
 
-sam-local: install sam-build  ## Invoke every function in its container, and call the API, with SAM local
+sam-local: sam-build  ## Invoke every function and call the API in containers, with SAM local
 	@$(BIN)/python -m local.sam.run_samples
 
-validate: $(SAM)  ## Check the template
+validate: $(SAM)  ## Validate the templates with SAM and cfn-lint
 	$(SAM) validate --lint
+	$(SAM) validate --lint --template monitoring.yaml
 
-check-template: install .venv-checks/installed  ## Check the transformed template: cfn-lint, checkov, cdk-nag
+check-template: install .venv-checks/installed  ## Check the transformed templates with cfn-lint, checkov and cdk-nag
 	@mkdir -p .aws-sam
 	@$(BIN)/python -m local.transform_template .aws-sam/transformed.json
-	@.venv-checks/bin/python checks/template.py .aws-sam/transformed.json
+	@.venv-checks/bin/python checks/template.py .aws-sam/transformed.json monitoring.yaml
 
 .venv-checks/installed: checks/requirements.txt
-	@echo "Installing the checkers of templates into .venv-checks (once)"
+	@echo "Installing the template checkers into .venv-checks (once)"
 	@$(PYTHON) -m venv .venv-checks
 	@.venv-checks/bin/python -m pip install -qq --disable-pip-version-check -r checks/requirements.txt
 	@touch $@
@@ -96,7 +96,7 @@ $(SAM):
 	@$(PYTHON) -m venv .venv-sam
 	@.venv-sam/bin/python -m pip install -qq --disable-pip-version-check aws-sam-cli==$(SAM_VERSION)
 
-lock:  ## Write the pinned requirements anew
+lock:  ## Update the pinned requirements
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install -qq uv
 	@$(COMPILE) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	@for layer in runtime extraction; do \
@@ -104,6 +104,6 @@ lock:  ## Write the pinned requirements anew
 	  $(COMPILE) -c requirements-dev.txt layers/$$layer/requirements.in -o layers/$$layer/requirements.txt; done
 	@rm -r .venv-lock
 
-clean:  ## Remove what was made, save the runs in .upcall
+clean:  ## Remove generated files, except for the runs in .upcall
 	rm -rf .venv .venv-sam .venv-checks .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -exec rm -rf {} +

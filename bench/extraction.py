@@ -1,7 +1,7 @@
-"""What reading a page costs beside trafilatura alone, page by page, in one run.
+"""Measures how long the extraction of a page's text takes, as a ratio to trafilatura alone.
 
-The pages are the samples and what grows from them: the same paragraphs, many times over. Both sides take
-turns, each figure is the best of ROUNDS, ratios are of sums.
+The pages are the sample pages, as they are and with their paragraphs repeated. Both measurements take turns.
+Each time is the shortest of several, and the total is a ratio of sums.
 """
 
 import re
@@ -13,44 +13,51 @@ from rich.console import Console
 from rich.table import Table
 
 from local import sample_pages
-from upcall.documents.charset import characters
-from upcall.documents.html import html
+from upcall.documents.charset import decode_text
+from upcall.documents.html import read_html
 
-ROUNDS = 15
-LIMIT = 1.1
+REPETITIONS = 15
+MAX_RATIO = 1.1
 
 
 def main() -> None:
-    """Measure and print the table."""
+    """Measure and print a table."""
     table = Table("page", "KB", "trafilatura", "Upcall", "ratio", title="Reading a page, milliseconds")
     sums = [0.0, 0.0]
-    for name, page in samples():
-        alone = best(lambda page=page: trafilatura.extract(page))  # type: ignore[misc]
-        ours = best(lambda page=page: html(characters(page, "utf-8"), "https://example.com/"))  # type: ignore[misc]
-        sums[0] += alone
-        sums[1] += ours
-        row = (f"{len(page) / 1024:.0f}", f"{alone * 1000:.1f}", f"{ours * 1000:.1f}", f"{ours / alone:.2f}")
-        table.add_row(name, *row)
+    for name, page in pages_to_read():
+        baseline = shortest_cpu_seconds(lambda page=page: trafilatura.extract(page))  # type: ignore[misc]
+        upcall = shortest_cpu_seconds(
+            lambda page=page: read_html(decode_text(page, "utf-8"), "https://example.com/")  # type: ignore[misc]
+        )
+        sums[0] += baseline
+        sums[1] += upcall
+        table.add_row(
+            name,
+            f"{len(page) / 1024:.0f}",
+            f"{baseline * 1000:.1f}",
+            f"{upcall * 1000:.1f}",
+            f"{upcall / baseline:.2f}",
+        )
     console = Console()
     console.print(table)
-    console.print(f"all: {sums[1] / sums[0]:.2f} (at most {LIMIT})")
+    console.print(f"all: {sums[1] / sums[0]:.2f} (at most {MAX_RATIO})")
 
 
-def samples() -> list[tuple[str, bytes]]:
-    """Pages by name: the samples as they are, and each with its text 20 times."""
-    found = []
-    for name in sample_pages.names():
+def pages_to_read() -> list[tuple[str, bytes]]:
+    """Names and pages: each sample page, and a copy with its paragraphs 20 times more."""
+    pages = []
+    for name in sample_pages.page_names():
         page = (sample_pages.FOLDER / f"{name}.html").read_text("utf-8")
         paragraphs = "".join(re.findall(r"<p>.*?</p>", page, re.DOTALL))
-        long = page.replace(paragraphs[:80], paragraphs * 20 + paragraphs[:80], 1)
-        found += [(name, page.encode()), (f"{name}, long", long.encode())]
-    return found
+        long_page = page.replace(paragraphs[:80], paragraphs * 20 + paragraphs[:80], 1)
+        pages += [(name, page.encode()), (f"{name}, long", long_page.encode())]
+    return pages
 
 
-def best(work: Callable[[], object]) -> float:
-    """The shortest time of several, in seconds of processor time."""
+def shortest_cpu_seconds(work: Callable[[], object]) -> float:
+    """The shortest of several times, in seconds of processor time."""
     times = []
-    for _ in range(ROUNDS):
+    for _ in range(REPETITIONS):
         start = time.process_time()
         work()
         times.append(time.process_time() - start)

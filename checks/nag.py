@@ -1,4 +1,4 @@
-"""cdk-nag, which runs within the CDK: `python checks/nag.py TEMPLATE FOLDER` leaves its report in FOLDER."""
+"""Runs cdk-nag as a plugin of the CDK: `python checks/nag.py TEMPLATE FOLDER` writes its report to FOLDER."""
 
 import sys
 from contextlib import suppress
@@ -9,11 +9,11 @@ from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
 
 def check(template: str, folder: str) -> None:
-    """Check a template of CloudFormation with the rules of AWS Solutions and those for serverless."""
+    """Check a CloudFormation template with the rules AWS Solutions and Serverless."""
     app = App(outdir=folder)
     CfnInclude(Stack(app, "upcall"), "template", template_file=template)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
-    with suppress(RuntimeError):  # that something was found, which the report says better
+    with suppress(RuntimeError):  # raised if there are findings, which are in the report
         app.synth()
 
 

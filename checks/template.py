@@ -1,11 +1,9 @@
-"""Checks the transformed template with cfn-lint, checkov and cdk-nag: `python checks/template.py TEMPLATE`.
+"""Checks templates with cfn-lint, checkov and cdk-nag: `python checks/template.py TEMPLATE…`.
 
-What they find must be fixed, or explained in the template, under `Metadata` → `Upcall::Explained`: a rule,
-the `resource` it is found on (a pattern of logical ids), a pattern of its `finding` where a rule has several,
-and the reason. Exits with 1 if a finding is not explained, and if an explanation explains nothing.
+A finding must be fixed, or be accepted with a reason in `accepted_findings.yaml`. Exits with 1 if a finding
+is not accepted, and if an entry of that file matches no finding.
 
-Runs in an environment of its own, `checks/requirements.txt`. cdk-nag needs Node.js; where there is none it is
-left out, and that is said.
+Runs in a separate environment with `checks/requirements.txt`. Without Node.js cdk-nag is skipped.
 """
 
 import json
@@ -19,71 +17,74 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+ACCEPTED_FINDINGS = Path(__file__).with_name("accepted_findings.yaml")
 NAG = Path(__file__).with_name("nag.py")
 NAG_RULES = ("AwsSolutions-", "Serverless-", "W2509")
-"""How rules begin that cdk-nag and the CDK around it know alone."""
+"""Prefixes of the rules that only cdk-nag and the CDK have."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a tool does not like about a resource."""
+    """What a tool reports about a resource."""
 
     tool: str
     rule: str
-    on: str
-    words: str
+    resource: str
+    message: str
 
 
-def main(template: Path) -> int:
-    """Run the tools, print what is not explained and a line of figures. Returns the exit code."""
-    explained = json.loads(template.read_text("utf-8"))["Metadata"]["Upcall::Explained"]
-    found = [*cfn_lint(template), *checkov(template)]
+def main(templates: list[Path]) -> int:
+    """Run the tools; print the findings that are not accepted, the unused entries and the counts."""
+    accepted = yaml.safe_load(ACCEPTED_FINDINGS.read_text("utf-8"))
+    findings = [finding for template in templates for finding in (*cfn_lint(template), *checkov(template))]
     if shutil.which("node"):
-        found += cdk_nag(template)
+        findings += [finding for template in templates for finding in cdk_nag(template)]
     else:
-        print("cdk-nag needs Node.js, which is not here: left out")
-        explained = [each for each in explained if not each["rule"].startswith(NAG_RULES)]
+        print("cdk-nag is skipped: there is no Node.js")
+        accepted = [entry for entry in accepted if not entry["rule"].startswith(NAG_RULES)]
 
-    bad = [each for each in found if not any(explains(reason, each) for reason in explained)]
-    idle = [reason for reason in explained if not any(explains(reason, each) for each in found)]
-    for each in bad:
-        print(f"not explained: {each.tool} {each.rule} on {each.on}: {each.words}")
-    for reason in idle:
-        print(f"explains nothing: {reason}")
-    print(f"{len(found)} findings, {len(explained)} explanations, {len(bad)} findings not explained")
-    return 1 if bad or idle else 0
+    not_accepted = [each for each in findings if not any(is_match(entry, each) for entry in accepted)]
+    unused = [entry for entry in accepted if not any(is_match(entry, each) for each in findings)]
+    for each in not_accepted:
+        print(f"not accepted: {each.tool} {each.rule} on {each.resource}: {each.message}")
+    for entry in unused:
+        print(f"matches no finding: {entry}")
+    print(f"{len(findings)} findings, {len(accepted)} entries, {len(not_accepted)} findings not accepted")
+    return 1 if not_accepted or unused else 0
 
 
-def explains(reason: dict[str, str], finding: Finding) -> bool:
-    """Whether a reason is for this finding."""
+def is_match(entry: dict[str, str], finding: Finding) -> bool:
+    """Whether an accepted finding, which needs a reason, matches this one."""
     return (
-        reason["rule"] == finding.rule
-        and bool(reason["reason"])
-        and fnmatchcase(finding.on, reason.get("resource", "*"))
-        and fnmatchcase(finding.words, reason.get("finding", "*"))
+        entry["rule"] == finding.rule
+        and bool(entry["reason"])
+        and fnmatchcase(finding.resource, entry.get("resource", "*"))
+        and fnmatchcase(finding.message, entry.get("finding", "*"))
     )
 
 
 def cfn_lint(template: Path) -> Iterator[Finding]:
-    """Its own rules, and those for serverless."""
+    """Findings of cfn-lint, with its own rules and those for serverless applications."""
     command = [str(Path(sys.executable).with_name("cfn-lint")), "--append-rules", "cfn_lint_serverless.rules"]
-    for each in _json([*command, "--format", "json", str(template)]):
+    for each in _run([*command, "--format", "json", str(template)]):
         path = each["Location"].get("Path") or []
-        on = path[1] if len(path) > 1 else _logical_id(each["Message"], template)
-        yield Finding("cfn-lint", each["Rule"]["Id"], str(on), each["Message"])
+        resource = path[1] if len(path) > 1 else _find_logical_id(each["Message"], template)
+        yield Finding("cfn-lint", each["Rule"]["Id"], str(resource), each["Message"])
 
 
 def checkov(template: Path) -> Iterator[Finding]:
-    """Its rules for CloudFormation, offline."""
+    """Findings of checkov's rules for CloudFormation, offline."""
     command = [sys.executable, "-m", "checkov.main", "--framework", "cloudformation", "--skip-download"]
-    report = _json([*command, "--quiet", "--output", "json", "--file", str(template)])
+    report = _run([*command, "--quiet", "--output", "json", "--file", str(template)])
     for each in report["results"]["failed_checks"]:
         resource = each["resource"].rpartition(".")[2]
         yield Finding("checkov", each["check_id"], resource, each["check_name"])
 
 
 def cdk_nag(template: Path) -> Iterator[Finding]:
-    """The rules of AWS Solutions and those for serverless, and what the CDK itself remarks."""
+    """Findings of the rules AWS Solutions and Serverless, and of the CDK itself."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, str(NAG), str(template), folder], check=True, capture_output=True)  # noqa: S603
         report = json.loads((Path(folder) / "validation-report.json").read_text("utf-8"))
@@ -91,12 +92,12 @@ def cdk_nag(template: Path) -> Iterator[Finding]:
         for violation in plugin["violations"]:
             rule, _, detail = violation["ruleName"].partition("[")
             for construct in violation["violatingConstructs"]:
-                on = construct["constructPath"].rpartition("/")[2]
-                yield Finding("cdk-nag", rule, on, detail.removesuffix("]") or violation["description"])
+                resource = construct["constructPath"].rpartition("/")[2]
+                yield Finding("cdk-nag", rule, resource, detail.removesuffix("]") or violation["description"])
 
 
-def _json(command: list[str]) -> Any:
-    """What a tool prints. It ends with an error code when it finds something."""
+def _run(command: list[str]) -> Any:
+    """The JSON that a tool prints. Its exit code only says that it found something."""
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
     try:
         return json.loads(done.stdout)
@@ -104,11 +105,17 @@ def _json(command: list[str]) -> Any:
         sys.exit(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
 
 
-def _logical_id(words: str, template: Path) -> str:
-    """The resource that a message names: some rules tell no place."""
-    resources = json.loads(template.read_text("utf-8"))["Resources"]
-    return next((word.strip(".,'") for word in words.split() if word.strip(".,'") in resources), "")
+def _find_logical_id(message: str, template: Path) -> str:
+    """The resource that a message names, for rules that report no location."""
+    resources = yaml.load(template.read_text("utf-8"), _Loader)["Resources"]  # noqa: S506  # a safe loader
+    return next((word.strip(".,'") for word in message.split() if word.strip(".,'") in resources), "")
 
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML and JSON, and leaves out the intrinsic functions of CloudFormation."""
+
+
+_Loader.add_multi_constructor("!", lambda *_: None)
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main([Path(argument) for argument in sys.argv[1:]]))

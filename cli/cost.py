@@ -1,12 +1,14 @@
-"""What a run would cost on AWS: an estimate, from its history and its record.
+"""Estimates what a run costs on AWS, from the history of its execution and from its items in the table.
 
-Prices of us-east-1 as AWS lists them in November 2026, in dollars. OpenAI's tokens are not in it.
+Prices in dollars, of us-east-1, November 2026, without free tiers, from https://aws.amazon.com/SERVICE/pricing/.
+The price of OpenAI's tokens is not included.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 
-from cli.execution_history import Progress
+import tools
+from cli.execution_history import RunProgress
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import LedgerEntry
 
@@ -14,43 +16,105 @@ STATE_TRANSITION = 0.000025
 LAMBDA_GB_SECOND_ARM64 = 0.0000133334
 LAMBDA_REQUEST = 0.0000002
 DYNAMODB_WRITE_UNIT = 0.000000625
+"""A write of up to 1 KB, to the table or to an index."""
+
 DYNAMODB_READ_UNIT = 0.000000125
+"""A consistent read of up to 4 KB."""
+
 HTTP_API_REQUEST = 0.000001
+EVENTBRIDGE_EVENT = 0.000001
+"""A custom event of up to 64 KB. Rules, deliveries to queues, and events of AWS services are free."""
+
+SQS_REQUEST = 0.0000004
 
 HTTP_REQUESTS = 2
-"""One to start the run, one to read its message."""
+"""One starts the run, one reads its message."""
 
-_INDEX = 2
-"""A record is written to the table and to its index."""
+FINAL_EVENTS = 1
+
+REQUESTS_PER_QUEUE_MESSAGE = 3
+"""A message is sent, received and deleted."""
 
 
-def estimate(
-    told: Progress,
+def estimate_dollars(
+    progress: RunProgress,
     memory_mb: Mapping[str, int],
     run: Run,
-    ledger: Iterable[LedgerEntry],
+    ledger: Sequence[LedgerEntry],
     message: str | None,
 ) -> float:
-    """Dollars for one run: transitions, Lambda, DynamoDB, HTTP API. `memory_mb` is by function name.
+    """The estimate for a run that has ended. `memory_mb` is by function name.
 
-    DynamoDB is counted from the sizes of what was written: the record once when it is made, created,
-    ended and for each round; each tool call and each part of the message once.
+    Of a retried run, transitions and Lambda time are those of the last attempt, and rounds those of all.
     """
-    gb_seconds = sum(each.seconds * memory_mb.get(each.function, 256) / 1024 for each in told.invocations)
-    record = _kilobytes(run.model_dump_json())
-    writes = _INDEX * record * (3 + run.round)
-    writes += sum(_kilobytes(entry.model_dump_json()) for entry in ledger)
-    writes += _kilobytes(message or "")
-    reads = ceil(record / 4) * (3 + run.round)
+    gb_seconds = sum(each.seconds * memory_mb.get(each.function, 256) / 1024 for each in progress.invocations)
+    queue_messages = count_queue_messages(run)
+    invocations = len(progress.invocations) + HTTP_REQUESTS + queue_messages
     return (
-        told.transitions * STATE_TRANSITION
+        progress.transitions * STATE_TRANSITION
         + gb_seconds * LAMBDA_GB_SECOND_ARM64
-        + (len(told.invocations) + HTTP_REQUESTS) * LAMBDA_REQUEST
-        + writes * DYNAMODB_WRITE_UNIT
-        + reads * DYNAMODB_READ_UNIT
+        + invocations * LAMBDA_REQUEST
+        + count_write_units(run, ledger, message) * DYNAMODB_WRITE_UNIT
+        + count_read_units(run, message) * DYNAMODB_READ_UNIT
         + HTTP_REQUESTS * HTTP_API_REQUEST
+        + FINAL_EVENTS * EVENTBRIDGE_EVENT
+        + queue_messages * REQUESTS_PER_QUEUE_MESSAGE * SQS_REQUEST
     )
+
+
+def count_write_units(run: Run, ledger: Sequence[LedgerEntry], message: str | None) -> int:
+    """Write units of a run: its idempotency key, record, index entries, ledger and message."""
+    intended, created = run.intent is not None, run.upstream_run is not None
+    record_writes = 1 + intended + created + run.round + run.ended + run.event_published
+    ledger_units = sum(_kilobytes(entry.model_dump_json()) for entry in ledger)
+    idempotency_units = sum(1 + _kilobytes(entry.output.output) for entry in ledger if _is_once(entry))
+    return (
+        1  # the item of the idempotency key
+        + record_writes * _kilobytes(run.model_dump_json())
+        + count_index_writes(run)
+        + ledger_units
+        + idempotency_units
+        + _kilobytes(message or "")
+    )
+
+
+def count_index_writes(run: Run) -> int:
+    """Writes to the three indexes. An entry has less than 1 KB.
+
+    `runs_by_time` and `runs_by_owner` are written with every change of a projected attribute: when the record
+    is added, gets the status in_progress, counts a round, and ends. An intent changes none. `open_runs` is
+    written when the record is added, and its entry is deleted when the run ends.
+    """
+    created = run.upstream_run is not None
+    list_entries = 1 + created + run.round + run.ended
+    open_entries = 1 + run.ended
+    return 2 * list_entries + open_entries
+
+
+def count_read_units(run: Run, message: str | None) -> int:
+    """Read units of a run.
+
+    The record is read when the run is created, for each round, before and after the end is written, by GET,
+    and by the function that gets a queue message. The message is read for the final event and by GET.
+    """
+    record_reads = 4 + run.round + count_queue_messages(run)
+    return record_reads * _read_units(run.model_dump_json()) + 2 * _read_units(message or "")
+
+
+def count_queue_messages(run: Run) -> int:
+    """Messages in queues: one for a callback, one for `close_run` if the execution did not succeed."""
+    return (run.callback_url is not None) + (run.status != "completed")
+
+
+def _is_once(entry: LedgerEntry) -> bool:
+    """Whether the call was recorded in the table before and after it was made."""
+    name = entry.call.name
+    return name in tools.names() and tools.find(name).effect == "once"
 
 
 def _kilobytes(text: str) -> int:
     return ceil(len(text.encode()) / 1024)
+
+
+def _read_units(text: str) -> int:
+    return ceil(_kilobytes(text) / 4)

@@ -1,5 +1,5 @@
-"""What keeps a command from doing its work, said in one line."""
+"""The error that ends a command."""
 
 
-class Problem(Exception):
-    """The user can mend this. The command prints it as one line and exits with 2."""
+class CommandError(Exception):
+    """Something that the user can fix. It is printed as one line, and the command exits with 2."""

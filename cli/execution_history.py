@@ -1,6 +1,6 @@
-"""What the history of an execution tells: where a run is, its tool calls, transitions, Lambda time.
+"""Parses the history of an execution: states, tool calls, transitions and Lambda invocations of a run.
 
-Step Functions keeps the same history on AWS and on the laptop, so this reads either.
+Step Functions and the local stack return the same history.
 """
 
 import json
@@ -9,37 +9,40 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-Event = Mapping[str, Any]
+HistoryEvent = Mapping[str, Any]
 
-HIDDEN = ("Tool failed", "Done", "Failed")
-"""Like states that decide, whose names are questions, these take no time worth a line."""
+HIDDEN_STATES = ("Tool failed", "Done", "Failed")
+"""States that are not shown, because they take no time. Choices, whose names end with "?", are not either."""
 
-CALLS = ("Call tool", "Refuse call")
-"""The states of one tool call."""
+CALL_STATES = ("Call tool", "Reject call")
+"""The states that answer one tool call."""
 
 
 @dataclass
 class ToolCallProgress:
-    """A tool call as the history tells it."""
+    """A tool call and, if it has ended, its outcome."""
 
     call_id: str
     name: str
     arguments: str
-    since: datetime
-    until: datetime | None = None
+    started_at: datetime
+    ended_at: datetime | None = None
     outcome: str | None = None
     output: str = ""
 
 
 @dataclass
-class Visit:
-    """A state that a run has been in, once or several times in a row; with its calls, if it makes any."""
+class StateProgress:
+    """A state that the run has entered, once or several times in a row, with the tool calls made in it.
 
-    state: str
-    since: datetime
-    until: datetime | None = None
+    `error` is that of a task that failed and will be retried.
+    """
+
+    name: str
+    started_at: datetime
+    ended_at: datetime | None = None
     times: int = 1
-    trouble: str | None = None
+    error: str | None = None
     calls: dict[str, ToolCallProgress] = field(default_factory=dict)
 
 
@@ -52,104 +55,110 @@ class Invocation:
 
 
 @dataclass
-class Progress:
-    """A run, as far as it has come."""
+class RunProgress:
+    """A run as far as its execution has come."""
 
-    visits: list[Visit] = field(default_factory=list)
+    states: list[StateProgress] = field(default_factory=list)
     invocations: list[Invocation] = field(default_factory=list)
     transitions: int = 0
     ended: bool = False
 
 
-def progress(told_events: Iterable[Event]) -> Progress:
-    """The progress that a history tells. A transition is a state entered, or a task tried again."""
-    told = Progress()
-    known: dict[int, Event] = {}
-    for event in told_events:
-        known[event["id"]] = event
+def get_history(client: Any, execution_arn: str) -> Iterator[HistoryEvent]:
+    """All events of an execution."""
+    for page in client.get_paginator("get_execution_history").paginate(executionArn=execution_arn):
+        yield from page["events"]
+
+
+def parse_history(events: Iterable[HistoryEvent]) -> RunProgress:
+    """The progress of a run. Each state entered and each retry of a task is a transition."""
+    progress = RunProgress()
+    events_by_id: dict[int, HistoryEvent] = {}
+    for event in events:
+        events_by_id[event["id"]] = event
         kind: str = event["type"]
         if kind.endswith("StateEntered"):
-            told.transitions += 1
-            _entered(told, event)
+            progress.transitions += 1
+            _enter_state(progress, event)
         elif kind.endswith("StateExited"):
-            _exited(told, event)
+            _exit_state(progress, event)
         elif kind == "TaskScheduled":
-            _scheduled(told, event, known)
+            _schedule_task(progress, event, events_by_id)
         elif kind in ("TaskSucceeded", "TaskFailed", "TaskTimedOut"):
-            _finished(told, event, known)
+            _end_task(progress, event, events_by_id)
         elif kind.startswith("Execution") and kind != "ExecutionStarted":
-            told.ended = True
-    return told
+            progress.ended = True
+    return progress
 
 
-def _entered(told: Progress, event: Event) -> None:
+def _enter_state(progress: RunProgress, event: HistoryEvent) -> None:
     details = event["stateEnteredEventDetails"]
-    state, now = details["name"], event["timestamp"]
-    if state in CALLS:
-        _calls(told)[json.loads(details["input"])["call"]["call_id"]].since = now
-    elif not state.endswith("?") and state not in HIDDEN:
-        last = told.visits[-1] if told.visits else None
-        if last and {last.state, state} <= {"Poll run", "Pause"}:
-            last.until, last.times = None, last.times + (state == "Poll run")
+    name, now = details["name"], event["timestamp"]
+    if name in CALL_STATES:
+        _current_calls(progress)[json.loads(details["input"])["call"]["call_id"]].started_at = now
+    elif not name.endswith("?") and name not in HIDDEN_STATES:
+        last = progress.states[-1] if progress.states else None
+        if last and {last.name, name} <= {"Poll run", "Pause"}:
+            last.ended_at, last.times = None, last.times + (name == "Poll run")
         else:
-            told.visits.append(Visit(state, now))
-    if state == "Call tools":  # all at once, in the order in which the model asked
+            progress.states.append(StateProgress(name, now))
+    if name == "Call tools":  # list all calls at once, in the order of the model's request
         for call in json.loads(details["input"])["tool_calls"]:
-            _calls(told)[call["call_id"]] = ToolCallProgress(since=now, **call)
+            _current_calls(progress)[call["call_id"]] = ToolCallProgress(started_at=now, **call)
 
 
-def _exited(told: Progress, event: Event) -> None:
+def _exit_state(progress: RunProgress, event: HistoryEvent) -> None:
     details = event["stateExitedEventDetails"]
-    state, now = details["name"], event["timestamp"]
-    if state in CALLS:
+    name, now = details["name"], event["timestamp"]
+    if name in CALL_STATES:
         output = json.loads(details["output"])
-        call = _calls(told)[output["call_id"]]
-        call.until, call.outcome, call.output = now, output["outcome"], output["output"]
-    elif told.visits and told.visits[-1].state == state:
-        told.visits[-1].until, told.visits[-1].trouble = now, None
+        call = _current_calls(progress)[output["call_id"]]
+        call.ended_at, call.outcome, call.output = now, output["outcome"], output["output"]
+    elif progress.states and progress.states[-1].name == name:
+        progress.states[-1].ended_at, progress.states[-1].error = now, None
 
 
-def _calls(told: Progress) -> dict[str, ToolCallProgress]:
+def _current_calls(progress: RunProgress) -> dict[str, ToolCallProgress]:
     """The calls of the round that the run is in."""
-    return told.visits[-1].calls
+    return progress.states[-1].calls
 
 
-def _scheduled(told: Progress, event: Event, known: Mapping[int, Event]) -> None:
-    before = known.get(event["previousEventId"], {})
-    if not str(before.get("type")).endswith("StateEntered"):
-        told.transitions += 1
+def _schedule_task(
+    progress: RunProgress, event: HistoryEvent, events_by_id: Mapping[int, HistoryEvent]
+) -> None:
+    """Count a transition if this is a retry."""
+    previous = events_by_id.get(event["previousEventId"], {})
+    if not str(previous.get("type")).endswith("StateEntered"):
+        progress.transitions += 1
 
 
-def _finished(told: Progress, event: Event, known: Mapping[int, Event]) -> None:
-    scheduled = _origin(event, known)
+def _end_task(progress: RunProgress, event: HistoryEvent, events_by_id: Mapping[int, HistoryEvent]) -> None:
+    scheduled = _find_scheduled_event(event, events_by_id)
     if scheduled is None:
         return
     details = scheduled["taskScheduledEventDetails"]
     if details["resourceType"] == "lambda":
-        name = json.loads(details["parameters"])["FunctionName"].rpartition(":")[2]
+        function = json.loads(details["parameters"])["FunctionName"].rpartition(":")[2]
         seconds = (event["timestamp"] - scheduled["timestamp"]).total_seconds()
-        told.invocations.append(Invocation(name, seconds))
-    if event["type"] == "TaskFailed" and told.visits:
-        told.visits[-1].trouble = _trouble(event["taskFailedEventDetails"])
+        progress.invocations.append(Invocation(function, seconds))
+    if event["type"] == "TaskFailed" and progress.states:
+        progress.states[-1].error = _format_error(event["taskFailedEventDetails"])
 
 
-def _origin(event: Event, known: Mapping[int, Event]) -> Event | None:
-    """The TaskScheduled event behind the end of a task."""
-    found: Event | None = event
+def _find_scheduled_event(
+    event: HistoryEvent, events_by_id: Mapping[int, HistoryEvent]
+) -> HistoryEvent | None:
+    """The TaskScheduled event of a task that has ended."""
+    found: HistoryEvent | None = event
     while found is not None and found["type"] != "TaskScheduled":
-        found = known.get(found["previousEventId"])
+        found = events_by_id.get(found["previousEventId"])
     return found
 
 
-def _trouble(details: Mapping[str, str]) -> str:
+def _format_error(details: Mapping[str, str]) -> str:
+    """Error and cause. The cause of a function's error is a JSON document."""
     try:
         cause = json.loads(details.get("cause", ""))["errorMessage"]
     except (ValueError, TypeError, KeyError):
         cause = details.get("cause", "")
     return f"{details.get('error')}: {cause}"
-
-
-def events(client: Any, execution_arn: str) -> Iterator[Event]:
-    """All events of an execution."""
-    for page in client.get_paginator("get_execution_history").paginate(executionArn=execution_arn):
-        yield from page["events"]

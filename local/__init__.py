@@ -1,1 +1,1 @@
-"""The laptop cloud: the stack of `template.yaml`, running in one process, with no account and no key."""
+"""The local stack: `template.yaml` deployed in one process, without an AWS account or an API key."""

@@ -1,4 +1,4 @@
-"""API Gateway on a laptop: an HTTP server that hands requests to functions, payload version 2.0."""
+"""API Gateway's HTTP API: an HTTP server that invokes functions with payload version 2.0."""
 
 import base64
 import json
@@ -14,54 +14,46 @@ from local.lambda_runtime import FunctionRunner
 from local.template import Route
 
 MAX_BODY_BYTES = 10_000_000
-"""An HTTP API takes no more (AWS quota)."""
+"""The quota of an HTTP API for the payload of a request."""
 
-_TEXT = ("text/", "application/json", "application/xml", "application/javascript")
+_TEXT_TYPES = ("text/", "application/json", "application/xml", "application/javascript")
 
 
 class HttpApi:
-    """A WSGI application with the routes of the template. `functions` maps logical ids to names."""
+    """A WSGI application with these routes. `functions` are the functions' names by their logical ids."""
 
     def __init__(self, routes: Iterable[Route], functions: Mapping[str, str], runner: FunctionRunner) -> None:
-        self._runner = runner
-        self._functions = functions
+        self._functions, self._runner = functions, runner
         self._map = Map(
-            [
-                Rule(
-                    route.path.replace("{", "<").replace("}", ">"),
-                    methods=[route.method],
-                    endpoint=route,
-                )
-                for route in routes
-            ]
+            Rule(
+                route.path.replace("{", "<").replace("}", ">"),
+                methods=[route.method],
+                endpoint=route,
+            )
+            for route in routes
         )
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer a request (WSGI)."""
-        return self._answer(Request(environ))(environ, start_response)
+        """Respond to a request (WSGI)."""
+        return self._respond(Request(environ))(environ, start_response)
 
-    def _answer(self, request: Request) -> Response:
+    def _respond(self, request: Request) -> Response:
         try:
             matched, parameters = self._map.bind_to_environ(request.environ).match()
         except HTTPException:
-            return _message(404, "Not Found")
+            return _gateway_response(404, "Not Found")
         if (request.content_length or 0) > MAX_BODY_BYTES:
-            return _message(413, "Request Entity Too Large")
+            return _gateway_response(413, "Request Entity Too Large")
         route: Route = matched
         event = _event(request, route, parameters)
         result = self._runner.invoke(self._functions[route.function], json.dumps(event))
         if result.is_error:
-            return _message(500, "Internal Server Error")
-        return _response(json.loads(result.payload))
+            return _gateway_response(500, "Internal Server Error")
+        return _function_response(json.loads(result.payload))
 
 
 def _event(request: Request, route: Route, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    data = request.get_data()
-    text = request.mimetype.startswith(_TEXT) or request.mimetype.endswith("+json")
-    try:
-        body, encoded = data.decode() if text else base64.b64encode(data).decode(), not text
-    except UnicodeDecodeError:
-        body, encoded = base64.b64encode(data).decode(), True
+    body, is_base64 = _body(request)
     return {
         "version": "2.0",
         "routeKey": f"{route.method} {route.path}",
@@ -72,7 +64,7 @@ def _event(request: Request, route: Route, parameters: Mapping[str, Any]) -> dic
         "pathParameters": dict(parameters),
         "requestContext": {
             "accountId": "123456789012",
-            "apiId": "laptop",
+            "apiId": "local",
             "domainName": request.host,
             "http": {
                 "method": request.method,
@@ -81,24 +73,34 @@ def _event(request: Request, route: Route, parameters: Mapping[str, Any]) -> dic
                 "sourceIp": request.remote_addr,
                 "userAgent": request.user_agent.string,
             },
-            "requestId": f"laptop-{time.time_ns()}",
+            "requestId": f"local-{time.time_ns()}",
             "routeKey": f"{route.method} {route.path}",
             "stage": "$default",
             "timeEpoch": time.time_ns() // 1_000_000,
         },
-        **({"body": body} if data else {}),
-        "isBase64Encoded": encoded and bool(data),
+        **({"body": body} if body else {}),
+        "isBase64Encoded": is_base64,
     }
 
 
-def _response(result: Mapping[str, Any]) -> Response:
+def _body(request: Request) -> tuple[str, bool]:
+    """The body as text, and whether that is base64."""
+    data = request.get_data()
+    if request.mimetype.startswith(_TEXT_TYPES) or request.mimetype.endswith("+json") or not data:
+        try:
+            return data.decode(), False
+        except UnicodeDecodeError:
+            pass
+    return base64.b64encode(data).decode(), True
+
+
+def _function_response(result: Mapping[str, Any]) -> Response:
     body: str | bytes = result.get("body") or ""
     if result.get("isBase64Encoded"):
         body = base64.b64decode(body)
-    headers = dict(result.get("headers") or {})
-    return Response(body, status=result["statusCode"], headers=headers)
+    return Response(body, status=result["statusCode"], headers=dict(result.get("headers") or {}))
 
 
-def _message(status: int, message: str) -> Response:
-    """What API Gateway says when no function was asked."""
+def _gateway_response(status: int, message: str) -> Response:
+    """A response of API Gateway itself."""
     return Response(json.dumps({"message": message}), status, content_type="application/json")

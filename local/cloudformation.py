@@ -1,23 +1,36 @@
-"""The stack on moto: CloudFormation makes what the template says, and the workflow beside it."""
+"""Deploys the template on moto's CloudFormation, and the workflow beside it.
 
-import io
+The backends of moto are called in this process. For a few calls each, HTTP clients of four services would
+take most of the time in which a local stack starts.
+"""
+
+import local.moto_patches  # noqa: F401  # first: it imports moto.cloudformation without unused services
+
+# isort: split
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3
+from moto.awslambda.models import LambdaFunction
+from moto.cloudformation.models import cloudformation_backends
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
+from moto.secretsmanager.models import secretsmanager_backends
 
-from local.config import STACK_NAME
+from local.config import AWS_ENVIRONMENT, STACK_NAME
 from local.lambda_runtime import Function
-from local.template import CODE_BUCKET, Template
+from local.template import Template
+
+_REGION = AWS_ENVIRONMENT["AWS_REGION"]
 
 
-class Stack:
-    """A deployed template. `functions` are by logical id.
+class DeployedTemplate:
+    """A deployed template. `functions` and `physical_ids` are by logical id.
 
-    Expects boto3's environment to point at moto. `parameters` go over the template's defaults,
-    `secrets` are by name, `environment` is what each function has besides the template's.
+    Requires the environment of boto3 to point at moto. `parameters` override the template's defaults.
+    `secrets` are by name. `environment` is added to the environment of every function, `exempt_hosts` are
+    those of functions by their logical ids.
     """
 
     def __init__(
@@ -28,86 +41,84 @@ class Stack:
         environment: Mapping[str, str],
         exempt_hosts: Mapping[str, tuple[str, ...]],
     ) -> None:
-        self._cloudformation = boto3.client("cloudformation")
-        self._lambda = boto3.client("lambda")
-        self._workflows = boto3.client("stepfunctions")
         self.dynamodb = boto3.client("dynamodb")
-
-        _upload_code()
-        for name, secret in secrets.items():
-            _store_secret(name, secret)
-        outputs = self._deploy(template, parameters)
-        self.physical = {
-            each["LogicalResourceId"]: each.get("PhysicalResourceId", "")
-            for each in self._cloudformation.describe_stack_resources(StackName=STACK_NAME)["StackResources"]
+        _create_secrets(secrets)
+        outputs, resources = _create_stack(template, parameters)
+        self.physical_ids = {
+            name: str(getattr(each, "physical_resource_id", "")) for name, each in resources.items()
         }
-        self.functions = dict(self._functions(environment, exempt_hosts))
+        self.functions = {
+            name: _function(each, environment, exempt_hosts.get(name, ()))
+            for name, each in resources.items()
+            if isinstance(each, LambdaFunction)
+        }
         self.table = outputs["TableName"]
         self.bus = outputs["BusName"]
         self.inbox = outputs["InboxBucketName"]
         self.request_queue = outputs["RequestQueueUrl"]
         self.dead_letter_queue = outputs["DeadLetterQueueUrl"]
-        for bucket in template.announcing_buckets():
-            _announce_objects(self.physical[bucket])
-        self.state_machine = self._create_workflow(outputs["StateMachineArn"], template.workflow(outputs))
+        for bucket in template.buckets_with_events():
+            _enable_events(self.physical_ids[bucket])
+        self.state_machine = _create_workflow(template, outputs)
 
-    def _deploy(self, template: Template, parameters: Mapping[str, str]) -> dict[str, str]:
-        self._cloudformation.create_stack(
-            StackName=STACK_NAME,
-            TemplateBody=json.dumps(template.stack()),
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-            Capabilities=["CAPABILITY_IAM"],
+
+def _create_secrets(secrets: Mapping[str, str]) -> None:
+    for name, value in secrets.items():
+        secretsmanager_backends[DEFAULT_ACCOUNT_ID][_REGION].create_secret(
+            name=name,
+            secret_string=value,
+            secret_binary=None,
+            description=None,
+            tags=None,
+            kms_key_id=None,
+            client_request_token=None,
+            replica_regions=[],
+            force_overwrite=False,
         )
-        (stack,) = self._cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
-        return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
-
-    def _functions(
-        self, environment: Mapping[str, str], exempt_hosts: Mapping[str, tuple[str, ...]]
-    ) -> Iterator[tuple[str, Function]]:
-        resources = self._cloudformation.describe_stack_resources(StackName=STACK_NAME)["StackResources"]
-        for resource in resources:
-            if resource["ResourceType"] == "AWS::Lambda::Function":
-                name = resource["PhysicalResourceId"]
-                found = self._lambda.get_function_configuration(FunctionName=name)
-                variables = found["Environment"]["Variables"]
-                yield (
-                    resource["LogicalResourceId"],
-                    Function(
-                        name=name,
-                        handler=found["Handler"],
-                        timeout_seconds=found["Timeout"],
-                        memory_mb=found["MemorySize"],
-                        environment={**environment, **{key: str(value) for key, value in variables.items()}},
-                        exempt_hosts=exempt_hosts.get(resource["LogicalResourceId"], ()),
-                    ),
-                )
-
-    def _create_workflow(self, arn: str, definition: Mapping[str, Any]) -> str:
-        """CloudFormation's own goes into a backend of moto that runs nothing: make one that runs."""
-        made = self._workflows.create_state_machine(
-            name=arn.rpartition(":")[2],
-            definition=json.dumps(definition),
-            roleArn="arn:aws:iam::123456789012:role/workflow",
-        )
-        return made["stateMachineArn"]
 
 
-def _announce_objects(bucket: str) -> None:
-    """CloudFormation's own leaves out that a bucket tells EventBridge of its objects."""
-    boto3.client("s3").put_bucket_notification_configuration(
-        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+def _create_stack(template: Template, parameters: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Create the stack. Returns its outputs, and moto's resources by their logical ids."""
+    stack = cloudformation_backends[DEFAULT_ACCOUNT_ID][_REGION].create_stack(
+        name=STACK_NAME, template=json.dumps(template.deployable()), parameters=dict(parameters)
+    )
+    outputs = {each.key: each.value for each in stack.output_map.values() if each is not None}
+    return outputs, dict(_resources(stack.resource_map))
+
+
+def _resources(resource_map: Any) -> Iterator[tuple[str, Any]]:
+    """The resources of a stack; the map leaves out those whose condition is false."""
+    for logical_id in resource_map:
+        if (resource := resource_map[logical_id]) is not None:
+            yield logical_id, resource
+
+
+def _function(
+    function: LambdaFunction, environment: Mapping[str, str], exempt_hosts: tuple[str, ...]
+) -> Function:
+    variables = {name: str(value) for name, value in function.environment_vars.items()}
+    return Function(
+        name=function.function_name,
+        handler=str(function.handler),
+        timeout_seconds=function.timeout,
+        memory_mb=function.memory_size,
+        environment={**environment, **variables},
+        exempt_hosts=exempt_hosts,
     )
 
 
-def _upload_code() -> None:
-    """An empty archive, for moto wants to find the code that no function on a laptop is run from."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("empty", "")
-    s3 = boto3.client("s3")
-    s3.create_bucket(Bucket=CODE_BUCKET)
-    s3.put_object(Bucket=CODE_BUCKET, Key="code.zip", Body=archive.getvalue())
+def _enable_events(bucket: str) -> None:
+    """Let a bucket send events to EventBridge. moto's CloudFormation ignores that setting."""
+    s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_bucket_notification_configuration(
+        bucket, {"EventBridgeConfiguration": {}}
+    )
 
 
-def _store_secret(name: str, secret: str) -> None:
-    boto3.client("secretsmanager").create_secret(Name=name, SecretString=secret)
+def _create_workflow(template: Template, outputs: Mapping[str, str]) -> str:
+    """Create the state machine again. moto's CloudFormation creates it in a backend that executes nothing."""
+    response = boto3.client("stepfunctions").create_state_machine(
+        name=outputs["StateMachineArn"].rpartition(":")[2],
+        definition=json.dumps(template.workflow(outputs)),
+        roleArn="arn:aws:iam::123456789012:role/workflow",
+    )
+    return response["stateMachineArn"]

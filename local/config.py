@@ -1,4 +1,4 @@
-"""What a laptop cloud is set up with, and where it answers. Light to import."""
+"""How a local stack is configured, and its endpoints. Imports nothing but the standard library."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -9,31 +9,35 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 STACK_NAME = "upcall"
 STATE_FOLDER = Path(os.environ.get("UPCALL_STATE_FOLDER") or ROOT / ".upcall")
-"""The table's file, the functions' log, the addresses of a running cloud. Not under version control."""
+"""Holds the table file, the logs, and the endpoints of a running local stack. Not under version control."""
 
 AWS_ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "laptop",
-    "AWS_SECRET_ACCESS_KEY": "laptop",
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
-"""All that code on the laptop cloud knows of AWS: nothing that leads to an account of the user's."""
+"""The AWS variables of all code on the local stack. None of them leads to an account of the user."""
 
 CALLBACK_SECRET_NAME = "upcall/callback-secret"  # noqa: S105  # a name
-CALLBACK_SECRET = "whsec_YSBsYXB0b3AgaGFzIG5vIHNlY3JldHMgb2Ygbm90ZS4="  # noqa: S105  # known to all, for it guards nothing
-"""Callbacks of a laptop cloud are signed with it."""
+CALLBACK_SECRET = "whsec_dGhlIGxvY2FsIHN0YWNrIGhvbGRzIG5vIHNlY3JldHM="  # noqa: S105  # public, protects nothing
+"""The local stack signs callbacks with it."""
 
 
 @dataclass(frozen=True)
-class Profile:
-    """What a laptop cloud is set up with.
+class LocalStackConfig:
+    """The configuration of a local stack.
 
-    `openai_base_url` names a server to drive runs on, with `openai_api_key`; without it the emulator
-    does. Ports of 0 are any free ones. `also_on` are addresses besides loopback to
-    answer at. The emulator's ids count from `first_turn` on; `faulty_share` of its answers, from 0 to 1, are
-    wrong by chance, and `seed` decides which. `parameters` go over the template's defaults.
+    `openai_base_url` is the server of the run APIs, and `openai_api_key` its key; without it, the emulator is
+    used. A port of 0 is any free port. `extra_addresses` are addresses besides loopback to listen on.
+
+    For the emulator: `model_seconds` is the time that the model takes for a turn, `poll_after_ms` a header
+    (see Emulator), `first_turn` the number of the first turn, from which ids are made. `fault_rate` is the
+    share of requests that fail, from 0 to 1; `seed` decides which.
+
+    `parameters` override the defaults of the template.
     """
 
     state_folder: Path = STATE_FOLDER
@@ -43,20 +47,20 @@ class Profile:
     aws_port: int = 0
     pages_port: int = 0
     openai_port: int = 0
-    also_on: tuple[str, ...] = ()
+    extra_addresses: tuple[str, ...] = ()
     first_turn: int | None = None
-    thinking_seconds: float = 0.4
+    model_seconds: float = 0.4
     poll_after_ms: int | None = None
-    faulty_share: float = 0
+    fault_rate: float = 0
     seed: int = 0
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where a laptop cloud answers, and what its table, workflow, bus, bucket and queues are called.
+    """The URLs of a local stack, and the names of its resources.
 
-    `emulated` says that `openai` is the emulator.
+    `emulated` is true if `openai` is the emulator.
     """
 
     api: str
@@ -73,15 +77,15 @@ class Endpoints:
 
 
 @contextmanager
-def aws_environment(aws: Mapping[str, str]) -> Iterator[None]:
-    """Hide the user's AWS variables from this process for a while, and put `aws` in their place.
+def aws_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Replace all AWS variables of this process by these, until the context ends.
 
-    Loopback is not asked for through a proxy meanwhile, whatever proxies the user has.
+    Requests to loopback bypass the user's proxies meanwhile.
     """
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    os.environ.update(aws)
+    os.environ.update(variables)
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, [before.get(name), "127.0.0.1", "localhost"]))
     try:

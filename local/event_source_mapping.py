@@ -1,60 +1,67 @@
-"""Lambda's event source mappings on a laptop: queues are read, and functions get what was in them."""
+"""Lambda's event source mappings of SQS queues: messages of a queue invoke a function, in batches."""
 
 import json
 import threading
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from local.lambda_runtime import FunctionRunner
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-WAIT_SECONDS = 1
-"""Of one look into a queue, after which a poller sees whether it is to stop."""
+LONG_POLL_SECONDS = 20
+"""SQS answers a long poll at once if a message arrives."""
+
+RETRY_SECONDS = 1
 
 
 class EventSourceMapping:
-    """Feeds a function from a queue until it is stopped.
+    """Invokes a function with the messages of a queue until it is stopped.
 
-    What the function names in `batchItemFailures`, and all of a batch that it failed on, comes again
-    after the queue's visibility time-out, and goes to the dead letters as the queue's redrive policy says.
+    Messages that the function names in `batchItemFailures`, or all of a batch if the function fails, become
+    visible again after the queue's visibility timeout. The queue's redrive policy moves them to the
+    dead-letter queue.
     """
 
-    def __init__(self, queue_url: str, function: str, batch: int, runner: FunctionRunner) -> None:
-        self._sqs: SQSClient = boto3.client("sqs", config=Config(retries={"total_max_attempts": 1}))
-        self._queue_url, self._function, self._batch, self._runner = queue_url, function, batch, runner
+    def __init__(
+        self, sqs: "SQSClient", queue_url: str, function: str, batch: int, runner: FunctionRunner
+    ) -> None:
+        self._sqs, self._runner = sqs, runner
+        self._queue_url, self._function, self._batch = queue_url, function, batch
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._poll, daemon=True, name=f"poll {function}")
-        self._thread.start()
+        self._delivering = threading.Lock()
+        threading.Thread(target=self._poll, daemon=True, name=f"poll {function}").start()
 
     def stop(self) -> None:
-        """Stop after the batch in hand."""
+        """Stop after the current batch. Does not wait for the end of a long poll."""
         self._stopped.set()
-        self._thread.join()
+        with self._delivering:
+            pass
 
     def _poll(self) -> None:
         while not self._stopped.is_set():
             try:
-                if messages := self._messages():
-                    self._deliver(messages)
-            except BotoCoreError:  # the queue is out of reach for a moment
-                self._stopped.wait(WAIT_SECONDS)
+                messages = self._receive()
+                with self._delivering:
+                    if messages and not self._stopped.is_set():
+                        self._deliver(messages)
+            except BotoCoreError:  # the queue cannot be reached at the moment
+                self._stopped.wait(RETRY_SECONDS)
 
-    def _messages(self) -> list[Any]:
-        found = self._sqs.receive_message(
+    def _receive(self) -> "list[MessageTypeDef]":
+        response = self._sqs.receive_message(
             QueueUrl=self._queue_url,
             MaxNumberOfMessages=self._batch,
-            WaitTimeSeconds=WAIT_SECONDS,
+            WaitTimeSeconds=LONG_POLL_SECONDS,
             AttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
-        return list(found.get("Messages", []))
+        return response.get("Messages", [])
 
-    def _deliver(self, messages: list[Any]) -> None:
+    def _deliver(self, messages: "list[MessageTypeDef]") -> None:
         event = {"Records": [_record(message, self._queue_url) for message in messages]}
         result = self._runner.invoke(self._function, json.dumps(event))
         if result.is_error:
@@ -65,7 +72,7 @@ class EventSourceMapping:
                 self._sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"])
 
 
-def _record(message: dict[str, Any], queue_url: str) -> dict[str, Any]:
+def _record(message: "MessageTypeDef", queue_url: str) -> dict[str, Any]:
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],

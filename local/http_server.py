@@ -1,4 +1,4 @@
-"""A WSGI application on a port of loopback, in a thread."""
+"""A WSGI application on a port of loopback, in threads."""
 
 import socket
 import threading
@@ -12,44 +12,50 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 
-WAITING = 1024
-"""Connections that may wait for the server. One that is not let in tries again, ever more slowly."""
+BACKLOG = 1024
+"""Connections that wait to be accepted. A client whose connection is not queued retries after 1, 2, 4, …
+seconds."""
+
+SHUTDOWN_POLL_SECONDS = 0.02
 
 
-class PortTaken(Exception):
+class PortInUse(Exception):
     """Another program listens on the port."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(f"port {port} is taken")
+        super().__init__(f"port {port} is in use")
         self.port = port
 
 
-class _Quiet(WSGIRequestHandler):
-    """No line on the terminal for each request."""
+class _RequestHandler(WSGIRequestHandler):
+    """Prints no line for a request."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class HttpServer:
-    """Serves `app` until it is stopped. Port 0 takes any free one; a taken port raises PortTaken.
+    """Serves `app` until it is stopped. Port 0 is any free one. Raises PortInUse.
 
-    `also_on` are other addresses of this machine to serve it on, on the same port.
+    `extra_addresses` are other addresses of this machine to listen on, at the same port.
     """
 
-    def __init__(self, app: "WSGIApplication", port: int = 0, also_on: Sequence[str] = ()) -> None:
-        for address in (HOST, *also_on):
-            if not bindable(address, port):  # werkzeug itself would print, and end the process
-                raise PortTaken(port)
-        first = make_server(HOST, port, app, threaded=True, request_handler=_Quiet)
+    def __init__(self, app: "WSGIApplication", port: int = 0, extra_addresses: Sequence[str] = ()) -> None:
+        for address in (HOST, *extra_addresses):
+            if not can_bind(address, port):  # werkzeug would print a message and end the process
+                raise PortInUse(port)
+        first = make_server(HOST, port, app, threaded=True, request_handler=_RequestHandler)
         port = first.server_port
-        others = (make_server(a, port, app, threaded=True, request_handler=_Quiet) for a in also_on)
-        self._servers = [first, *others]
+        self._servers = [first]
+        for address in extra_addresses:
+            self._servers.append(
+                make_server(address, port, app, threaded=True, request_handler=_RequestHandler)
+            )
         self.host = f"{HOST}:{port}"
         self.url = f"http://{self.host}"
         for server in self._servers:
-            server.socket.listen(WAITING)
-            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+            server.socket.listen(BACKLOG)
+            threading.Thread(target=server.serve_forever, args=(SHUTDOWN_POLL_SECONDS,), daemon=True).start()
 
     def stop(self) -> None:
         """Stop serving and free the port."""
@@ -58,7 +64,7 @@ class HttpServer:
             server.server_close()
 
 
-def bindable(address: str, port: int = 0) -> bool:
+def can_bind(address: str, port: int = 0) -> bool:
     """Whether this machine has that address, and the port is free on it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""How much memory this process has had at most."""
+"""The peak memory of this process."""
 
 import resource
 import sys
@@ -10,8 +10,8 @@ STATUS = Path("/proc/self/status")
 def peak_megabytes() -> int:
     """The largest resident size so far, in MB.
 
-    Linux counts what a process had before it became another program into `ru_maxrss`, so that a small
-    program started by a large one looks large; the kernel's status file does not.
+    On Linux, `ru_maxrss` includes the size of the process before it became this program (fork and exec), so
+    that a small program started by a large one looks large. The kernel's status file does not include it.
     """
     if STATUS.exists():
         (line,) = [line for line in STATUS.read_text("utf-8").splitlines() if line.startswith("VmHWM")]

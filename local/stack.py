@@ -1,8 +1,9 @@
-"""The laptop cloud: deploys `template.yaml` on moto and puts real HTTP servers around it.
+"""The local stack: `template.yaml` deployed on moto, with HTTP servers for the API, AWS and OpenAI.
 
-moto keeps its state in the process, so a process has one laptop cloud at a time.
+moto keeps its state in the process. A process has one local stack.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -11,163 +12,191 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from moto.moto_server.werkzeug_app import create_backend_app
+import boto3
+from botocore.config import Config
 
-from local import sample_pages
+from local import dynamodb, sample_pages
 from local.api_gateway import HttpApi
-from local.cloudformation import Stack
+from local.cloudformation import DeployedTemplate
 from local.config import (
     AWS_ENVIRONMENT,
     CALLBACK_SECRET,
     CALLBACK_SECRET_NAME,
     Endpoints,
-    Profile,
+    LocalStackConfig,
     aws_environment,
 )
 from local.event_source_mapping import EventSourceMapping
-from local.http_server import HttpServer, PortTaken
+from local.http_server import HttpServer, PortInUse
 from local.lambda_runtime import FunctionRunner
-from local.moto_patches import integration, speed
+from local.moto_patches import integration, jsonata, speed
 from local.openai_emulator import Emulator
-from local.table_file import Snapshot
+from local.table_file import TableFile
 from local.template import Template
 from upcall.observability.logging import SERVICE, PackageLogHandler
 
 CALLBACK_HOSTS = ("127.0.0.1:*", "localhost:*")
-"""Where callbacks of a local stack may go."""
+"""Callbacks may be delivered to servers on loopback."""
 
 SWITCH_INTERVAL_SECONDS = 0.001
-"""Threads of AWS and of the API share one interpreter: at a fifth of Python's default interval a POST
-is answered in less than half the time while workflows run."""
+"""Servers and functions are threads of one interpreter. At a fifth of Python's default interval, a POST is
+answered in less than half the time while workflows run."""
+
+
+GC_THRESHOLD = 100_000
+"""Objects that are made before Python searches for cycles. Most objects of a local stack live as long as it
+does. At the default of 700, a quarter of the time until the end of the first run goes into searching them."""
 
 
 class LocalStack:
-    """The stack, running until it is stopped; a context manager that saves the table as it ends."""
+    """A running stack. As a context manager, it stops at the end."""
 
-    def __init__(self, profile: Profile) -> None:
-        self._ends = ExitStack()
+    def __init__(self, config: LocalStackConfig) -> None:
+        self._config = config
+        self._cleanup = ExitStack()
         try:
-            self._start(profile)
+            self._start()
         except BaseException:
-            self._ends.close()
+            self._cleanup.close()
             raise
 
-    def _start(self, profile: Profile) -> None:
-        profile.state_folder.mkdir(parents=True, exist_ok=True)
-        self._also_on = profile.also_on
-        self._ends.enter_context(aws_environment(AWS_ENVIRONMENT))
-        self._ends.callback(sys.setswitchinterval, sys.getswitchinterval())
+    def save(self) -> None:
+        """Write the items of the table and the state of the emulator to their files."""
+        if self._table_file.save(dynamodb.read_items(self.deployed.table)):
+            self.emulator.save(self._emulator_file)
+
+    def stop(self) -> None:
+        """Save, stop all servers and free their ports."""
+        self._cleanup.close()
+        gc.freeze()  # otherwise Python searches all objects for cycles when the process ends
+
+    def _start(self) -> None:
+        config = self._config
+        config.state_folder.mkdir(parents=True, exist_ok=True)
+        self._cleanup.enter_context(aws_environment(AWS_ENVIRONMENT))
+        self._cleanup.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+        self._cleanup.callback(gc.set_threshold, *gc.get_threshold())
+        gc.set_threshold(GC_THRESHOLD, 20, 20)
 
-        try:
-            pages_server = self._serve(sample_pages.app(), profile.pages_port)
-        except PortTaken:  # nothing depends on where the samples are: any port will do
-            pages_server = self._serve(sample_pages.app(), 0)
-        self.emulator = Emulator(
-            thinking_seconds=profile.thinking_seconds,
-            poll_after_ms=profile.poll_after_ms,
-            port=profile.openai_port,
-            also_on=profile.also_on,
-            first_turn=profile.first_turn,
-            faulty_share=profile.faulty_share,
-            seed=profile.seed,
-        )
-        self._ends.callback(self.emulator.stop)
-        self._memory = profile.state_folder / "emulator.pickle"
-        self.emulator.load(self._memory)
-        openai_base_url = profile.openai_base_url or self.emulator.base_url
-
-        integration.execute_workflows()
-        speed.parse_workflows_once()
-        speed.keep_clients()
-        speed.read_partitions()
-        integration.tell_of_ended_executions()
-        integration.read_and_write_one_after_the_other()
-        moto = self._serve(speed.Dispatcher(create_backend_app), profile.aws_port)
-        os.environ["AWS_ENDPOINT_URL"] = moto.url
-        os.environ["MOTO_PORT"] = moto.url.rpartition(":")[2]  # where moto's tasks call back
+        pages = self._serve_pages()
+        self.emulator = self._start_emulator()
+        openai_base_url = config.openai_base_url or self.emulator.base_url
+        moto = self._serve_moto()
 
         template = Template()
-        self.stack = Stack(
+        self.deployed = DeployedTemplate(
             template,
             parameters={
                 "OpenAIBaseUrl": openai_base_url,
                 "Tenancy": "one",
                 "CallbackSecretName": CALLBACK_SECRET_NAME,
-                "AwsEndpointUrl": moto.url,
-                **profile.parameters,
+                **config.parameters,
             },
             secrets={
-                template.parameter_default("OpenAISecretName"): profile.openai_api_key,
+                template.parameter_default("OpenAISecretName"): config.openai_api_key,
                 CALLBACK_SECRET_NAME: CALLBACK_SECRET,
             },
-            environment=AWS_ENVIRONMENT,
+            environment={**AWS_ENVIRONMENT, "AWS_ENDPOINT_URL": moto.url},
             exempt_hosts={
-                "FetchFunction": (pages_server.host,),
+                "FetchFunction": (pages.host,),
                 "StartRunFunction": CALLBACK_HOSTS,
                 "StartRunFromEventFunction": CALLBACK_HOSTS,
                 "DeliverCallbackFunction": CALLBACK_HOSTS,
             },
         )
-        log = self._log_to(profile.state_folder / "functions.log", profile.state_folder / "servers.log")
-        self.runner = FunctionRunner({each.name: each for each in self.stack.functions.values()}, log)
-        integration.invoke_with(self.runner)
-        for mapping in template.queue_mappings():
-            function = self.stack.functions[mapping.function].name
-            poller = EventSourceMapping(
-                self.stack.physical[mapping.queue], function, mapping.batch, self.runner
-            )
-            self._ends.callback(poller.stop)
-        names = {logical: each.name for logical, each in self.stack.functions.items()}
-        api = self._serve(HttpApi(template.routes(), names, self.runner), profile.api_port)
+        self.runner = self._start_functions(template)
+        names = {logical_id: each.name for logical_id, each in self.deployed.functions.items()}
+        api = self._serve(HttpApi(template.routes(), names, self.runner), config.api_port)
 
-        self.addresses = Endpoints(
+        self.endpoints = Endpoints(
             api=api.url,
             aws=moto.url,
-            pages=pages_server.url,
+            pages=pages.url,
             openai=openai_base_url,
-            emulated=profile.openai_base_url is None,
-            table=self.stack.table,
-            state_machine=self.stack.state_machine,
-            bus=self.stack.bus,
-            inbox=self.stack.inbox,
-            request_queue=self.stack.request_queue,
-            dead_letter_queue=self.stack.dead_letter_queue,
+            emulated=config.openai_base_url is None,
+            table=self.deployed.table,
+            state_machine=self.deployed.state_machine,
+            bus=self.deployed.bus,
+            inbox=self.deployed.inbox,
+            request_queue=self.deployed.request_queue,
+            dead_letter_queue=self.deployed.dead_letter_queue,
         )
-        self._snapshot = Snapshot(profile.state_folder / "table.jsonl")
-        self._snapshot.load(self.stack.dynamodb, self.stack.table)
-        self._ends.callback(self.save)
+        self._table_file = TableFile(config.state_folder / "table.jsonl")
+        dynamodb.put_items(self.deployed.table, self._table_file.load())
+        self._cleanup.callback(self.save)
 
-    def save(self) -> None:
-        """Write the table, and what the emulator remembers, to their files now."""
-        if self._snapshot.save(self.stack.dynamodb, self.stack.table):
-            self.emulator.save(self._memory)
+    def _serve_pages(self) -> HttpServer:
+        app = sample_pages.create_app()
+        try:
+            return self._serve(app, self._config.pages_port)
+        except PortInUse:  # the port does not matter, because every URL of a page is made with it
+            return self._serve(app, 0)
 
-    def stop(self) -> None:
-        """Save the table and free the ports."""
-        self._ends.close()
+    def _start_emulator(self) -> Emulator:
+        config = self._config
+        emulator = Emulator(
+            model_seconds=config.model_seconds,
+            poll_after_ms=config.poll_after_ms,
+            port=config.openai_port,
+            extra_addresses=config.extra_addresses,
+            first_turn=config.first_turn,
+            fault_rate=config.fault_rate,
+            seed=config.seed,
+        )
+        self._cleanup.callback(emulator.stop)
+        self._emulator_file = config.state_folder / "emulator.pickle"
+        emulator.load(self._emulator_file)
+        return emulator
 
-    def _log_to(self, functions: Path, servers: Path) -> TextIO:
-        """Have files for what would be on the terminal: what functions log, and what stands for AWS."""
-        moto = logging.FileHandler(servers, encoding="utf-8")
-        self._ends.callback(moto.close)
+    def _serve_moto(self) -> HttpServer:
+        integration.execute_workflows()
+        integration.publish_execution_events()
+        dynamodb.serialize_requests()
+        jsonata.bind_variables()
+        speed.cache_parsed_workflows()
+        speed.share_task_clients()
+        speed.query_one_partition()
+        speed.parse_json_templates()
+        server = self._serve(speed.Dispatcher(), self._config.aws_port)
+        os.environ["AWS_ENDPOINT_URL"] = server.url
+        os.environ["MOTO_PORT"] = server.url.rpartition(":")[2]  # the tasks of moto's workflows read it
+        return server
+
+    def _start_functions(self, template: Template) -> FunctionRunner:
+        folder = self._config.state_folder
+        log = self._open_logs(functions=folder / "functions.log", servers=folder / "servers.log")
+        runner = FunctionRunner({each.name: each for each in self.deployed.functions.values()}, log)
+        integration.invoke_functions_with(runner)
+        sqs = boto3.client("sqs", config=Config(retries={"total_max_attempts": 1}))
+        for mapping in template.queue_mappings():
+            queue_url = self.deployed.physical_ids[mapping.queue]
+            function = self.deployed.functions[mapping.function].name
+            poller = EventSourceMapping(sqs, queue_url, function, mapping.batch, runner)
+            self._cleanup.callback(poller.stop)
+        return runner
+
+    def _open_logs(self, functions: Path, servers: Path) -> TextIO:
+        """Write the logs of functions, moto and the servers to files instead of the terminal."""
+        server_log = logging.FileHandler(servers, encoding="utf-8")
+        self._cleanup.callback(server_log.close)
         for name in ("moto", "werkzeug"):
             logger = logging.getLogger(name)
-            logger.handlers = [moto]
+            logger.handlers = [server_log]
             logger.propagate = False
-        file = functions.open("a", encoding="utf-8")
-        self._ends.callback(file.close)
+        function_log = functions.open("a", encoding="utf-8")
+        self._cleanup.callback(function_log.close)
         for powertools in logging.getLogger(SERVICE).handlers:
             if isinstance(powertools, logging.StreamHandler):
-                self._ends.callback(powertools.setStream, powertools.setStream(file))
+                self._cleanup.callback(powertools.setStream, powertools.setStream(function_log))
         packages = PackageLogHandler()
         logging.getLogger().addHandler(packages)
-        self._ends.callback(logging.getLogger().removeHandler, packages)
-        return file
+        self._cleanup.callback(logging.getLogger().removeHandler, packages)
+        return function_log
 
     def _serve(self, app: Any, port: int) -> HttpServer:
-        server = HttpServer(app, port, self._also_on)
-        self._ends.callback(server.stop)
+        server = HttpServer(app, port, self._config.extra_addresses)
+        self._cleanup.callback(server.stop)
         return server
 
     def __enter__(self) -> Self:

@@ -1,7 +1,7 @@
-"""`template.yaml` as the laptop cloud needs it: what CloudFormation would see, the routes, the workflow.
+"""What the local stack reads from `template.yaml` and the workflow's definition.
 
-There is no second list of tables, functions, routes or states: all of it is read from the template and
-from the workflow's definition, through the same transformation that AWS applies.
+No table, function, route or state is listed anywhere else: all of them are read from the result of the same
+transformation that AWS applies.
 """
 
 import re
@@ -10,45 +10,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samtranslator.metrics.method_decorator import MetricsMethodWrapperSingleton
-from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
+from local.config import ROOT, STACK_NAME
+from local.transform_template import parse_yaml, transform_template
 
-from local.config import (
-    AWS_ENVIRONMENT,
-    ROOT,
-    STACK_NAME,
-    aws_environment,
-)
-
-CODE_BUCKET = "upcall-code"
-
-_NOT_ON_A_LAPTOP = (
+_NOT_DEPLOYED = (
     "AWS::Lambda::EventSourceMapping",
     "AWS::ApiGatewayV2::",
-    "AWS::CloudWatch::",
+    "AWS::CloudFormation::Stack",
     "AWS::Lambda::Permission",
     "AWS::Lambda::LayerVersion",
-    "AWS::Logs::MetricFilter",
     "AWS::S3::BucketPolicy",
-    "AWS::SNS::",
     "AWS::SQS::QueuePolicy",
 )
-_SUBSTITUTION = "Substitution"
+"""Types of resources that have no effect on the local stack, or that it implements itself."""
 
-_NAMES = {
+_NAME_PROPERTIES = {
     "AWS::DynamoDB::Table": "TableName",
     "AWS::S3::Bucket": "BucketName",
     "AWS::SQS::Queue": "QueueName",
     "AWS::StepFunctions::StateMachine": "StateMachineName",
 }
-"""What is named after the stack and its logical id, so that `events/env.json` can name it, too; moto would
-name it by chance."""
+"""Resources that are named after the stack and their logical id, as in `events/env.json`. moto's own are
+random."""
+
+_SUBSTITUTION = "Substitution"
 
 
 @dataclass(frozen=True)
 class Route:
-    """A route of the HTTP API and the logical id of the function behind it."""
+    """A route of the HTTP API and the logical id of its function."""
 
     method: str
     path: str
@@ -57,7 +47,7 @@ class Route:
 
 @dataclass(frozen=True)
 class QueueMapping:
-    """A queue whose messages a function gets, both by their logical ids, in batches of at most `batch`."""
+    """The logical ids of a queue and of the function that its messages invoke, `batch` of them at most."""
 
     queue: str
     function: str
@@ -65,40 +55,29 @@ class QueueMapping:
 
 
 class Template:
-    """The project's template after the SAM transformation."""
+    """The template in this folder, as it is (`source`) and after the SAM transformation (`transformed`)."""
 
     def __init__(self, root: Path = ROOT) -> None:
-        self.source: dict[str, Any] = yaml_parse((root / "template.yaml").read_text("utf-8"))
-        (self._machine,) = self._of_type(self.source, "AWS::Serverless::StateMachine")
-        uri = self.source["Resources"][self._machine]["Properties"]["DefinitionUri"]
-        self.definition = (root / uri).read_text("utf-8")
-        with aws_environment(AWS_ENVIRONMENT):  # the translator wants a region
-            transformed = transform(self._deployable(root), {}, _NoPolicies())
-        MetricsMethodWrapperSingleton.get_instance().publish()  # to nobody; else it complains as it ends
-        self.transformed: dict[str, Any] = transformed
+        template = transform_template(root)
+        self.source = template.source
+        self.transformed = template.transformed
+        self.definition = template.definition
+        self._root = root
 
-    def stack(self) -> dict[str, Any]:
-        """What moto's CloudFormation takes: no API gateway, no layers, no alarms, no workflow of its own.
+    def deployable(self) -> dict[str, Any]:
+        """The template for moto's CloudFormation, without resources that have no effect on the local stack.
 
-        The substitutions of the workflow's definition come back as outputs, so that CloudFormation
-        resolves them.
+        The substitutions of the workflow's definition become outputs, so that CloudFormation resolves them.
         """
         resources = {
-            name: resource
+            name: self._deployable_resource(name, resource)
             for name, resource in self.transformed["Resources"].items()
-            if not resource["Type"].startswith(_NOT_ON_A_LAPTOP)
-            and "ScheduleExpression" not in resource.get("Properties", {})  # it has no clock
+            if not resource["Type"].startswith(_NOT_DEPLOYED)
+            and "ScheduleExpression" not in resource.get("Properties", {})  # moto runs no schedules
         }
-        for name, resource in resources.items():
-            resource.get("Properties", {}).pop("Layers", None)
-            if resource["Type"] in _NAMES:
-                own = f"{STACK_NAME}-{name}".lower()
-                resource.setdefault("Properties", {}).setdefault(_NAMES[resource["Type"]], own)
-        properties = self.transformed["Resources"][self._machine]["Properties"]
-        outputs = {
-            f"{_SUBSTITUTION}{name}": {"Value": value}
-            for name, value in properties["DefinitionSubstitutions"].items()
-        }
+        (machine,) = self._of_type("AWS::StepFunctions::StateMachine")
+        substitutions = self.transformed["Resources"][machine]["Properties"]["DefinitionSubstitutions"]
+        outputs = {f"{_SUBSTITUTION}{name}": {"Value": value} for name, value in substitutions.items()}
         missing = [name for name in self.transformed["Resources"] if name not in resources]
         outputs |= {
             name: output
@@ -108,10 +87,19 @@ class Template:
         return {**self.transformed, "Resources": resources, "Outputs": outputs}
 
     def workflow(self, outputs: Mapping[str, str]) -> dict[str, Any]:
-        """The definition with its substitutions, as the stack's outputs give them."""
+        """The workflow's definition with its substitutions, which are outputs of the deployable template."""
         text = re.sub(r"\$\{(\w+)\}", lambda match: outputs[_SUBSTITUTION + match[1]], self.definition)
-        workflow: dict[str, Any] = yaml_parse(text)
+        workflow: dict[str, Any] = parse_yaml(text)
         return workflow
+
+    def nested_templates(self) -> dict[str, dict[str, Any]]:
+        """The templates of the nested stacks, by the logical ids of the stacks."""
+        resources = self.source["Resources"]
+        files = {
+            name: self._root / resources[name]["Properties"]["TemplateURL"]
+            for name in self._of_type("AWS::CloudFormation::Stack")
+        }
+        return {name: parse_yaml(file.read_text("utf-8")) for name, file in files.items()}
 
     def parameter_default(self, name: str) -> str:
         """The default of a parameter."""
@@ -119,7 +107,7 @@ class Template:
 
     def routes(self) -> Iterator[Route]:
         """The routes of the HTTP API."""
-        (api,) = self._of_type(self.transformed, "AWS::ApiGatewayV2::Api")
+        (api,) = self._of_type("AWS::ApiGatewayV2::Api")
         paths = self.transformed["Resources"][api]["Properties"]["Body"]["paths"]
         for path, methods in paths.items():
             for method, operation in methods.items():
@@ -128,39 +116,30 @@ class Template:
                 yield Route(method.upper(), path, function)
 
     def queue_mappings(self) -> Iterator[QueueMapping]:
-        """The queues that functions are fed from."""
-        for name in self._of_type(self.transformed, "AWS::Lambda::EventSourceMapping"):
+        """The event source mappings of queues."""
+        for name in self._of_type("AWS::Lambda::EventSourceMapping"):
             properties = self.transformed["Resources"][name]["Properties"]
             queue, _ = properties["EventSourceArn"]["Fn::GetAtt"]
             yield QueueMapping(queue, properties["FunctionName"]["Ref"], properties["BatchSize"])
 
-    def announcing_buckets(self) -> list[str]:
-        """The buckets that tell EventBridge of their objects."""
+    def buckets_with_events(self) -> list[str]:
+        """The logical ids of the buckets that send events of their objects to EventBridge."""
         return [
             name
-            for name in self._of_type(self.transformed, "AWS::S3::Bucket")
+            for name in self._of_type("AWS::S3::Bucket")
             if "EventBridgeConfiguration"
             in self.transformed["Resources"][name]["Properties"].get("NotificationConfiguration", {})
         ]
 
-    def _deployable(self, root: Path) -> dict[str, Any]:
-        """The template as `sam package` leaves it: code in a bucket, the definition inside."""
-        template: dict[str, Any] = yaml_parse((root / "template.yaml").read_text("utf-8"))
-        template["Globals"]["Function"]["CodeUri"] = f"s3://{CODE_BUCKET}/code.zip"
-        for name in self._of_type(template, "AWS::Serverless::LayerVersion"):
-            template["Resources"][name]["Properties"]["ContentUri"] = f"s3://{CODE_BUCKET}/layer.zip"
-        machine = template["Resources"][self._machine]["Properties"]
-        del machine["DefinitionUri"]
-        machine["Definition"] = yaml_parse(self.definition)
-        return template
+    def _of_type(self, resource_type: str) -> list[str]:
+        resources = self.transformed["Resources"]
+        return [name for name, each in resources.items() if each["Type"] == resource_type]
 
     @staticmethod
-    def _of_type(template: Mapping[str, Any], kind: str) -> list[str]:
-        return [name for name, each in template["Resources"].items() if each["Type"] == kind]
-
-
-class _NoPolicies:
-    """The translator asks for the managed policies of an account; the template names none."""
-
-    def load(self) -> dict[str, str]:
-        return {}
+    def _deployable_resource(logical_id: str, resource: Mapping[str, Any]) -> dict[str, Any]:
+        properties = {key: value for key, value in resource.get("Properties", {}).items() if key != "Layers"}
+        if resource["Type"] == "AWS::Lambda::Function":
+            properties["Code"] = {"ZipFile": "# the code is in this process"}
+        if name_property := _NAME_PROPERTIES.get(resource["Type"]):
+            properties.setdefault(name_property, f"{STACK_NAME}-{logical_id}".lower())
+        return {**resource, "Properties": properties}

@@ -1,50 +1,63 @@
-"""One laptop cloud for all tests: the real template, the real handlers, moto, real HTTP on loopback.
+"""Fixtures of all tests that need the local stack. Nothing of it is imported before a test asks for it.
 
-Tests share it and do not meet: each makes its own runs, and scripts the model for its own.
+The tests of a process share one local stack and do not disturb each other: each makes its own runs, and scripts
+a model of its own for them.
 """
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.event_listener import EventListener
-from support.sample_events import FunctionError, Invoke
-from support.used_permissions import UsedRights
 
-from local.config import Profile
-from local.stack import LocalStack
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.event_listener import EventListener
+    from support.runs import Runs
+    from support.sample_events import Invoke
+    from support.used_permissions import UsedPermissions
+
+    from local.stack import LocalStack
+    from upcall.aws.run_repository import DynamoDBRunRepository
 
 
 @pytest.fixture(scope="session")
-def used_rights() -> UsedRights:
-    """What the functions of the laptop cloud have asked AWS for, in all tests so far."""
-    return UsedRights()
+def used_permissions() -> "UsedPermissions":
+    """The AWS actions that each function of the local stack has used in all tests so far."""
+    from support.used_permissions import UsedPermissions
+
+    return UsedPermissions()
 
 
 @pytest.fixture(scope="session")
-def laptop(
+def local_stack(
     tmp_path_factory: pytest.TempPathFactory,
-    used_rights: UsedRights,  # it must be there before the first client is
-) -> Iterator[LocalStack]:
-    """The laptop cloud, in a hurry: a model that thinks for 20 ms, polled as often."""
-    profile = Profile(
-        state_folder=tmp_path_factory.mktemp("state"),
-        thinking_seconds=0.02,
-        poll_after_ms=20,
-        parameters={"PollWindowSeconds": "3"},
-    )
-    with LocalStack(profile) as cloud:
-        yield cloud
+    used_permissions: "UsedPermissions",  # it has to exist before the first boto3 client does
+) -> "Iterator[LocalStack]":
+    """A local stack whose model answers at once, and whose workflows hardly wait."""
+    from support.fast_stack import fast_stack
+
+    with fast_stack(tmp_path_factory.mktemp("state")) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
-def invoke(laptop: LocalStack) -> Invoke:
+def event_listener(local_stack: "LocalStack") -> "Iterator[EventListener]":
+    """The events that the local stack publishes."""
+    from support.event_listener import EventListener
+
+    with EventListener(local_stack.deployed.bus) as listener:
+        yield listener
+
+
+@pytest.fixture(scope="session")
+def invoke(local_stack: "LocalStack") -> "Invoke":
     """Invoke a function by its logical id, as Lambda would. Raises FunctionError."""
+    from support.sample_events import FunctionError
 
     def call(logical_id: str, event: dict[str, Any]) -> Any:
-        name = laptop.stack.functions[logical_id].name
-        result = laptop.runner.invoke(name, json.dumps(event))
+        name = local_stack.deployed.functions[logical_id].name
+        result = local_stack.runner.invoke(name, json.dumps(event))
         payload = json.loads(result.payload)
         if result.is_error:
             raise FunctionError(payload)
@@ -53,9 +66,19 @@ def invoke(laptop: LocalStack) -> Invoke:
     return call
 
 
-@pytest.fixture
-def hearing(laptop: LocalStack) -> Iterator[EventListener]:
-    """What the bus announces while a test goes on."""
-    ear = EventListener(laptop)
-    yield ear
-    ear.stop()
+@pytest.fixture(scope="session")
+def repository(local_stack: "LocalStack") -> "DynamoDBRunRepository":
+    """The runs of the local stack."""
+    from upcall.aws.dynamodb import Table
+    from upcall.aws.run_repository import DynamoDBRunRepository
+
+    return DynamoDBRunRepository(Table(local_stack.deployed.dynamodb, local_stack.deployed.table), 30)
+
+
+@pytest.fixture(scope="session")
+def runs(local_stack: "LocalStack", event_listener: "EventListener") -> "Iterator[Runs]":
+    """Runs on the local stack."""
+    from support.runs import Runs
+
+    with Runs(local_stack, event_listener) as session:
+        yield session

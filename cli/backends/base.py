@@ -1,60 +1,72 @@
-"""What commands ask of runs, wherever these are: on the laptop, or on a deployed stack."""
+"""The interface of a backend, and what its methods take and return."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from pydantic import ValidationError
 from rich.console import Console
 
+from upcall.domain.errors import InvalidInput
 from upcall.domain.run import Run
+from upcall.domain.run_request import RunRequest
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import LedgerEntry
+from upcall.domain.validation import field_errors
 from upcall.domain.views import RunSummary, RunView
 
-Fields = Mapping[str, str | None]
-"""The fields of a request besides its prompt; None where they are not given."""
+RequestFields = Mapping[str, str | None]
+"""The fields of a request besides its prompt; None for those that are not given."""
 
 
 @dataclass(frozen=True)
-class Took:
-    """What a run took of AWS. Only the history of its execution tells, which the HTTP API does not show."""
+class AwsUsage:
+    """State transitions of a run, and the estimated cost in dollars. The HTTP API does not return them."""
 
     transitions: int
     dollars: float
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a run went: as its caller sees it, its ledger, and what it took where that is known."""
+class RunOutcome:
+    """A run that has ended, with its ledger, and what it used of AWS if that is known."""
 
     run: RunView
     ledger: list[LedgerEntry]
-    took: Took | None = None
+    aws_usage: AwsUsage | None = None
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A run whole: the record, the ledger, and the message if there is one."""
+class RunDetails:
+    """The record of a run, its ledger, and its message if there is one."""
 
     run: Run
     ledger: list[LedgerEntry]
     message: str | None
 
 
-class Source(Protocol):
-    """Runs, wherever they are. Every method raises Problem, or NotFound for a run that does not exist."""
+class Backend(Protocol):
+    """Runs on one stack. Every method raises CommandError, or NotFound for a run that does not exist."""
 
-    def run(self, prompt: str | None, fields: Fields, err: Console) -> Outcome:
-        """Start a run and follow it to its end, with its progress on `err`."""
+    def start_and_follow(self, prompt: str | None, fields: RequestFields, err: Console) -> RunOutcome:
+        """Start a run and follow it to its end; its progress goes to `err`. Raises InvalidInput."""
 
-    def retried(self, run_id: str, err: Console) -> Outcome:
-        """Have a run tried again that ended without a message, and follow it to its end."""
+    def retry_and_follow(self, run_id: str, err: Console) -> RunOutcome:
+        """Retry a run that ended without a message, and follow it to its end."""
 
-    def listed(self, status: Status | None, limit: int) -> list[RunSummary]:
-        """At most so many runs, newest first."""
+    def list_runs(self, status: Status | None, limit: int) -> list[RunSummary]:
+        """At most `limit` runs, newest first."""
 
-    def shown(self, run_id: str) -> Shown:
-        """A run whole."""
+    def get_run(self, run_id: str) -> RunDetails:
+        """A run with its ledger and its message."""
 
-    def cancelled(self, run_id: str) -> RunView:
-        """Cancel a run; one that has ended is a Problem."""
+    def cancel_run(self, run_id: str) -> RunView:
+        """Cancel a run. A run that has ended raises CommandError."""
+
+
+def build_run_request(prompt: str, fields: RequestFields) -> RunRequest:
+    """The request with that prompt and those fields. Raises InvalidInput."""
+    try:
+        return RunRequest.model_validate({"prompt": prompt, **fields})
+    except ValidationError as error:
+        raise InvalidInput(*field_errors(error)) from error

@@ -1,155 +1,123 @@
-"""Runs on a deployed stack: over its HTTP API and nothing else, with the user's AWS credentials."""
+"""Runs on a deployed stack, over its HTTP API alone."""
 
-import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 
-import boto3
-import httpx
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from rich.console import Console
 
-from cli.backends.authentication import Bearer, Signed
-from cli.backends.base import Fields, Outcome, Shown
-from cli.backends.follow_by_api import follow
-from cli.backends.http_client import LOOPBACK, Api
-from cli.commands.run import announce, request
-from cli.errors import Problem
-from cli.terminal.live_view import View
+from cli.backends.api_client import ApiClient
+from cli.backends.base import RequestFields, RunDetails, RunOutcome, build_run_request
+from cli.backends.stack_lookup import find_api_url, find_auth
+from cli.errors import CommandError
+from cli.execution_history import RunProgress, StateProgress, ToolCallProgress
+from cli.terminal.live_view import LiveView
+from cli.terminal.run_output import print_started
 from upcall.domain.status import Status
+from upcall.domain.tool_calls import LedgerEntry
 from upcall.domain.views import RunSummary, RunView
 
-OUTPUT = "ApiUrl"
-"""The stack's output that says where its API is."""
-
 WAIT_SECONDS = 20
-"""How long a request waits for the end of a run."""
+"""How long one request waits for the end of a run."""
 
-WATCHED_WAIT_SECONDS = 2
-"""The same where somebody sits at a terminal, and wants to see each round soon after it is done."""
-
-PATIENCE = Config(connect_timeout=5, read_timeout=20)
-
-NO_REGION = "there is no AWS region: set AWS_REGION, or one in the profile"
+TERMINAL_WAIT_SECONDS = 2
+"""The same on a terminal, where each round should be shown soon after it has ended."""
 
 
-class Stack:
-    """The runs of a stack, as far as its API shows them to the caller."""
+@contextmanager
+def connect_to_stack(stack: str, token: str | None) -> Iterator["DeployedBackend"]:
+    """The stack of that name or URL, with a token or the user's AWS credentials. Raises CommandError.
 
-    def __init__(self, api: Api) -> None:
+    With a URL, the permission execute-api:Invoke is enough.
+    """
+    url = find_api_url(stack)
+    auth = find_auth(url, token)
+    with ApiClient(url, auth, auth.hint) as api:
+        yield DeployedBackend(api)
+
+
+class DeployedBackend:
+    """Implements Backend with what the API shows to its caller."""
+
+    def __init__(self, api: ApiClient) -> None:
         self._api = api
 
-    def run(self, prompt: str | None, fields: Fields, err: Console) -> Outcome:
-        """Run a prompt; shows the run's status and its rounds. Interrupted, it leaves the run to go on."""
+    def start_and_follow(self, prompt: str | None, fields: RequestFields, err: Console) -> RunOutcome:
+        """See Backend. If the user interrupts it, the run continues."""
         if prompt is None:
-            raise Problem("a run on a stack takes a prompt; the sample page is the laptop's")
-        asked = request(prompt, fields)
-        run_id = self._api.start(asked)
-        announce(err, run_id, self._api.url, asked)
-        return self._watched(run_id, err)
+            raise CommandError("a run on a deployed stack needs a prompt; the sample page is local")
+        request = build_run_request(prompt, fields)
+        run_id = self._api.start_run(request)
+        print_started(err, run_id, self._api.url, request)
+        return self._follow(run_id, err)
 
-    def retried(self, run_id: str, err: Console) -> Outcome:
-        """Have a run tried again, and show its status and its rounds."""
-        self._api.retry(run_id)
-        return self._watched(run_id, err)
+    def retry_and_follow(self, run_id: str, err: Console) -> RunOutcome:
+        """See Backend. If the user interrupts it, the run continues."""
+        self._api.retry_run(run_id)
+        return self._follow(run_id, err)
 
-    def _watched(self, run_id: str, err: Console) -> Outcome:
-        with View(err) as view:
+    def list_runs(self, status: Status | None, limit: int) -> list[RunSummary]:
+        """See Backend. Lists the runs that the caller may see."""
+        return list(self._api.list_runs(status, limit))
+
+    def get_run(self, run_id: str) -> RunDetails:
+        """See Backend."""
+        run = self._api.get_run(run_id)
+        return RunDetails(run, self._api.list_calls(run_id), run.message)
+
+    def cancel_run(self, run_id: str) -> RunView:
+        """See Backend."""
+        return self._api.cancel_run(run_id)
+
+    def _follow(self, run_id: str, err: Console) -> RunOutcome:
+        wait = TERMINAL_WAIT_SECONDS if err.is_terminal else WAIT_SECONDS
+        with LiveView(err) as view:
             try:
-                return follow(
-                    self._api, run_id, view, WATCHED_WAIT_SECONDS if err.is_terminal else WAIT_SECONDS
-                )
+                return follow_run(self._api, run_id, view, wait)
             except KeyboardInterrupt:
-                raise Problem(f"{run_id} goes on; `upcall cancel {run_id}` ends it") from None
-
-    def listed(self, status: Status | None, limit: int) -> list[RunSummary]:
-        """The caller's runs, newest first."""
-        return list(self._api.runs(status, limit))
-
-    def shown(self, run_id: str) -> Shown:
-        """A run as its caller sees it."""
-        run = self._api.run(run_id)
-        return Shown(run, self._api.calls(run_id), run.message)
-
-    def cancelled(self, run_id: str) -> RunView:
-        """Cancel a run."""
-        return self._api.cancel(run_id)
+                message = f"{run_id} is still running; `upcall cancel {run_id}` cancels it"
+                raise CommandError(message) from None
 
 
-@contextmanager
-def deployed(stack: str, token: str | None) -> Iterator[Stack]:
-    """The stack of that name, or at that URL; with a token, else with the user's AWS credentials.
-
-    A name is looked up in CloudFormation, in the region and with the profile that boto3 finds; a URL
-    takes no right but execute-api:Invoke. Raises Problem.
-    """
-    url = _checked(stack if "://" in stack else _api_url(stack))
-    auth = Bearer(token) if token else _signed(url)
-    with Api(url, auth, auth.refused) as api:
-        yield Stack(api)
-
-
-def region_of(url: str) -> str | None:
-    """The region that an address of API Gateway's own names; a domain of the user's names none."""
-    named = re.search(r"\.execute-api\.([a-z0-9-]+)\.", httpx.URL(url).host)
-    return named[1] if named else None
+def follow_run(api: ApiClient, run_id: str, view: LiveView, wait: int) -> RunOutcome:
+    """Show a run's status and its finished rounds until it has ended. Each request waits `wait` seconds."""
+    since = datetime.now(UTC)  # the view measures durations with this machine's clock
+    view.update(RunProgress([StateProgress("queued", since)]))
+    ledger: list[LedgerEntry] = []
+    while True:
+        run = api.get_run(run_id, wait)
+        if run.ended or run.round > (ledger[-1].round if ledger else 0):
+            # a round that the record does not count yet may be incomplete
+            ledger = [entry for entry in api.list_calls(run_id) if run.ended or entry.round <= run.round]
+        view.update(_progress_from_ledger(run, ledger, since))
+        if run.ended:
+            return RunOutcome(run, ledger)
 
 
-def _checked(url: str) -> str:
-    """A URL that credentials may be sent to. Raises Problem."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise Problem(f"{url!r} is no URL: {error}") from None
-    safe = parsed.scheme == "https" or (parsed.scheme == "http" and parsed.host in LOOPBACK)
-    if not parsed.host or not safe:
-        raise Problem(f"a stack's URL begins with https://, not as {url!r} does")
-    return url.rstrip("/")
+def _progress_from_ledger(run: RunView, ledger: Sequence[LedgerEntry], since: datetime) -> RunProgress:
+    """The rounds of the ledger and, while the run has not ended, its status."""
+    rounds = groupby(ledger, key=lambda entry: entry.round)
+    states = [_round_progress(number, list(entries), run.created_at) for number, entries in rounds]
+    if not run.ended:
+        states.append(StateProgress(run.status, since))
+    return RunProgress(states, ended=run.ended)
 
 
-def _api_url(name: str) -> str:
-    with _aws_problems():
-        session = _session()
-        client = session.client("cloudformation", config=PATIENCE)
-        try:
-            (found,) = client.describe_stacks(StackName=name)["Stacks"]
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code == "ValidationError":  # so CloudFormation says that it is not there
-                raise Problem(f"there is no stack {name!r} in {session.region_name}") from error
-            if code == "AccessDenied":
-                raise Problem("AWS does not let you look up stacks: give --stack the API's URL") from error
-            raise
-    for output in found.get("Outputs", []):
-        if output["OutputKey"] == OUTPUT:
-            return output["OutputValue"]
-    raise Problem(f"the stack {name!r} has no output {OUTPUT}: it is not one of Upcall's, or not yet ready")
+def _round_progress(number: int, entries: Sequence[LedgerEntry], created_at: datetime) -> StateProgress:
+    """A round, from the start of its first call to the end of its last. A rejected call has no start."""
+    start = min((e.output.started_at for e in entries if e.output.started_at), default=created_at)
+    calls = {entry.call.call_id: _call_progress(entry, start) for entry in entries}
+    end = max(call.ended_at or start for call in calls.values())
+    return StateProgress(f"Round {number}", start, end, calls=calls)
 
 
-def _signed(url: str) -> Signed:
-    with _aws_problems():
-        session = _session()
-        credentials = session.get_credentials()
-    if credentials is None:
-        raise Problem("there are no AWS credentials: run `aws configure`, or set AWS_PROFILE")
-    region = region_of(url) or session.region_name
-    if region is None:
-        raise Problem(NO_REGION)
-    return Signed(credentials, region)
-
-
-def _session() -> boto3.Session:
-    """What boto3 finds of the user's. AWS_REGION, which it does not read, counts as with AWS's own tools."""
-    return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
-
-
-@contextmanager
-def _aws_problems() -> Iterator[None]:
-    try:
-        yield
-    except NoRegionError as error:
-        raise Problem(NO_REGION) from error
-    except (BotoCoreError, ClientError) as error:
-        raise Problem(f"AWS: {error}") from error
+def _call_progress(entry: LedgerEntry, default_start: datetime) -> ToolCallProgress:
+    started_at = entry.output.started_at or default_start
+    return ToolCallProgress(
+        **entry.call.model_dump(),
+        started_at=started_at,
+        ended_at=started_at + timedelta(milliseconds=entry.output.duration_ms),
+        outcome=entry.output.outcome,
+        output=entry.output.output,
+    )

@@ -1,4 +1,4 @@
-"""Runs on the laptop cloud: over its HTTP API, and from its table and workflow, which tell more."""
+"""Runs on the local stack: started over its HTTP API, followed in the history of their executions."""
 
 import time
 
@@ -6,85 +6,83 @@ import boto3
 from rich.console import Console
 
 from cli import cost
-from cli.backends.base import (
-    Fields,
-    Outcome,
-    Shown,
-    Took,
-)
-from cli.backends.http_client import Api
-from cli.backends.local_stack import Cloud, cloud, store
-from cli.commands.run import announce, request
-from cli.execution_history import Progress, events, progress
-from cli.terminal.live_view import View
+from cli.backends.api_client import ApiClient
+from cli.backends.base import AwsUsage, RequestFields, RunDetails, RunOutcome, build_run_request
+from cli.backends.local_stack import LocalStackClient, connect_or_start, open_repository
+from cli.execution_history import RunProgress, get_history, parse_history
+from cli.terminal.live_view import LiveView
+from cli.terminal.run_output import print_started
 from upcall.domain.status import Status
 from upcall.domain.views import RunSummary, RunView
 
-LOOK_EVERY_SECONDS = 0.15
+POLL_INTERVAL_SECONDS = 0.15
 
 
-class Laptop:
-    """The runs of the laptop cloud: the one that `upcall local` keeps up, or one of the command's own."""
+class LocalBackend:
+    """Implements Backend with the running local stack, or with a new one for each command."""
 
-    def run(self, prompt: str | None, fields: Fields, err: Console) -> Outcome:
-        """Run a prompt, by default the summary of a sample page; shows each state that the run passes."""
+    def start_and_follow(self, prompt: str | None, fields: RequestFields, err: Console) -> RunOutcome:
+        """See Backend. Without a prompt, summarises a sample page."""
         if prompt is not None:
-            request(prompt, fields)  # bad input need not wait for a cloud
+            build_run_request(prompt, fields)  # report invalid input before a stack is started
         with (
-            err.status("Starting the laptop cloud") as status,
-            cloud() as chosen,
-            Api(chosen.addresses.api) as api,
+            err.status("Starting the local stack") as status,
+            connect_or_start() as stack,
+            ApiClient(stack.endpoints.api) as api,
         ):
-            asked = request(prompt or f"Summarise {chosen.addresses.pages}/tides", fields)
-            run_id = api.start(asked)
+            request = build_run_request(prompt or f"Summarise {stack.endpoints.pages}/tides", fields)
+            run_id = api.start_run(request)
             status.stop()
-            server = "emulator" if chosen.addresses.emulated else chosen.addresses.openai
-            announce(err, run_id, server, asked)
-            with View(err) as view:
-                told = _follow(chosen, run_id, view)
-            return _outcome(chosen, api.run(run_id), told)
+            server = "emulator" if stack.endpoints.emulated else stack.endpoints.openai
+            print_started(err, run_id, server, request)
+            progress = _follow_execution(stack, run_id, err)
+            return _outcome(stack, api.get_run(run_id), progress)
 
-    def retried(self, run_id: str, err: Console) -> Outcome:
-        """Have a run tried again, and show each state that it passes."""
-        with cloud() as chosen, Api(chosen.addresses.api) as api:
-            execution = api.retry(run_id).execution_name
-            with View(err) as view:
-                told = _follow(chosen, execution, view)
-            return _outcome(chosen, api.run(run_id), told)
+    def retry_and_follow(self, run_id: str, err: Console) -> RunOutcome:
+        """See Backend."""
+        with connect_or_start() as stack, ApiClient(stack.endpoints.api) as api:
+            execution_name = api.retry_run(run_id).execution_name
+            progress = _follow_execution(stack, execution_name, err)
+            return _outcome(stack, api.get_run(run_id), progress)
 
-    def listed(self, status: Status | None, limit: int) -> list[RunSummary]:
-        """Runs of the table, newest first."""
-        with store() as runs:
-            return list(runs.list_runs(owner=None, status=status, limit=limit).runs)
+    def list_runs(self, status: Status | None, limit: int) -> list[RunSummary]:
+        """See Backend. Reads the table."""
+        with open_repository() as repository:
+            return list(repository.list_runs(owner=None, status=status, limit=limit).runs)
 
-    def shown(self, run_id: str) -> Shown:
-        """A run as it stands in the table, with its ids upstream. Raises NotFound."""
-        with store() as runs:
-            run = runs.get_run(run_id)
-            return Shown(run, runs.get_ledger(run_id), runs.get_message(run))
+    def get_run(self, run_id: str) -> RunDetails:
+        """See Backend. Reads the table, which has the upstream ids as well."""
+        with open_repository() as repository:
+            run = repository.get_run(run_id)
+            return RunDetails(run, repository.get_ledger(run_id), repository.get_message(run))
 
-    def cancelled(self, run_id: str) -> RunView:
-        """Cancel a run over the API, which calls it off upstream as well."""
-        with cloud() as chosen, Api(chosen.addresses.api) as api:
-            return api.cancel(run_id)
+    def cancel_run(self, run_id: str) -> RunView:
+        """See Backend. Uses the API, which also cancels the run upstream."""
+        with connect_or_start() as stack, ApiClient(stack.endpoints.api) as api:
+            return api.cancel_run(run_id)
 
 
-def _follow(chosen: Cloud, execution: str, view: View) -> Progress:
-    workflows = boto3.client("stepfunctions")
-    while True:
-        told = progress(events(workflows, chosen.execution_arn(execution)))
-        view.show(told)
-        if told.ended:
-            return told
-        time.sleep(LOOK_EVERY_SECONDS)
+def _follow_execution(stack: LocalStackClient, execution_name: str, err: Console) -> RunProgress:
+    """Show the progress of an execution until it has ended."""
+    step_functions = boto3.client("stepfunctions")
+    arn = stack.execution_arn(execution_name)
+    with LiveView(err) as view:
+        while True:
+            progress = parse_history(get_history(step_functions, arn))
+            view.update(progress)
+            if progress.ended:
+                return progress
+            time.sleep(POLL_INTERVAL_SECONDS)
 
 
-def _outcome(chosen: Cloud, run: RunView, told: Progress) -> Outcome:
-    ledger = chosen.store.get_ledger(run.run_id)
-    functions = boto3.client("lambda")
+def _outcome(stack: LocalStackClient, run: RunView, progress: RunProgress) -> RunOutcome:
+    repository = stack.repository
+    ledger = repository.get_ledger(run.run_id)
+    lambda_client = boto3.client("lambda")
     memory_mb = {
-        name: functions.get_function_configuration(FunctionName=name)["MemorySize"]
-        for name in {each.function for each in told.invocations}
+        name: lambda_client.get_function_configuration(FunctionName=name)["MemorySize"]
+        for name in {each.function for each in progress.invocations}
     }
-    dollars = cost.estimate(told, memory_mb, run, ledger, run.message)
-    return Outcome(run, ledger, Took(told.transitions, dollars))
+    record = repository.get_run(run.run_id)
+    dollars = cost.estimate_dollars(progress, memory_mb, record, ledger, run.message)
+    return RunOutcome(run, ledger, AwsUsage(progress.transitions, dollars))

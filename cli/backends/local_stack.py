@@ -1,134 +1,148 @@
-"""Which cloud a command talks to: the laptop cloud that `upcall local` keeps up, or one of its own."""
+"""The local stack that a command uses: the running one of `upcall local`, or one in this process."""
 
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-import boto3
-import httpx
-
-from cli.errors import Problem
+from cli.errors import CommandError
 from local.config import (
     AWS_ENVIRONMENT,
     STATE_FOLDER,
     Endpoints,
-    Profile,
+    LocalStackConfig,
     aws_environment,
 )
-from upcall.aws.dynamodb import Table
-from upcall.aws.run_repository import DynamoDBRunRepository
-from upcall.aws.step_functions import execution_arn
 
 if TYPE_CHECKING:
     from local.stack import LocalStack
+    from upcall.aws.run_repository import DynamoDBRunRepository
 
 PAGES_PORT, API_PORT, AWS_PORT = 8780, 8781, 8782
-RUNNING = STATE_FOLDER / "running.json"
-OPENAI = "https://api.openai.com/v1"
+OPENAI_BASE_URL = "https://api.openai.com/v1"
 RETENTION_DAYS = 30
+
+ENDPOINTS_FILE = STATE_FOLDER / "running.json"
+"""Written by `upcall local` while it runs, so that other commands find its local stack."""
 
 
 @dataclass(frozen=True)
-class Cloud:
-    """A laptop cloud to talk to. Expects boto3's environment to point at it."""
+class LocalStackClient:
+    """A local stack to send requests to. Expects boto3's environment to point at it."""
 
-    addresses: Endpoints
+    endpoints: Endpoints
 
     @property
-    def store(self) -> DynamoDBRunRepository:
-        """The table of runs."""
-        return DynamoDBRunRepository(Table(boto3.client("dynamodb"), self.addresses.table), RETENTION_DAYS)
+    def repository(self) -> "DynamoDBRunRepository":
+        """The runs in its table."""
+        import boto3
+
+        from upcall.aws.dynamodb import Table
+        from upcall.aws.run_repository import DynamoDBRunRepository
+
+        table = Table(boto3.client("dynamodb"), self.endpoints.table)
+        return DynamoDBRunRepository(table, RETENTION_DAYS)
 
     def execution_arn(self, name: str) -> str:
-        """The execution of that name, which for the first attempt at a run is the run's id."""
-        return execution_arn(self.addresses.state_machine, name)
+        """The ARN of the execution of that name. A run's first execution is named by the run's id."""
+        from upcall.aws.step_functions import execution_arn
+
+        return execution_arn(self.endpoints.state_machine, name)
 
 
 @contextmanager
-def cloud() -> Iterator[Cloud]:
-    """The running laptop cloud, if it drives runs on the OpenAI server that is wanted; else a new one."""
-    running = running_cloud()
+def connect_or_start() -> Iterator[LocalStackClient]:
+    """The running local stack if it uses the OpenAI server that the environment names, or a new one."""
+    running = find_running_endpoints()
     wanted = openai_base_url()
     if running and (running.emulated if wanted is None else running.openai == wanted):
-        with aws_environment({**AWS_ENVIRONMENT, "AWS_ENDPOINT_URL": running.aws}):
-            yield Cloud(running)
+        with aws_environment_of(running):
+            yield LocalStackClient(running)
     else:
-        with own_cloud(Profile(pages_port=PAGES_PORT)) as own:
-            yield Cloud(own.addresses)
+        with start_local_stack(LocalStackConfig(pages_port=PAGES_PORT)) as stack:
+            yield LocalStackClient(stack.endpoints)
 
 
 @contextmanager
-def running() -> Iterator[Cloud]:
-    """The laptop cloud that `upcall local` keeps up. Raises Problem if there is none.
+def connect_to_running() -> Iterator[LocalStackClient]:
+    """The local stack of `upcall local`. Raises CommandError if there is none.
 
-    What an event starts goes on after the command has ended, which takes a cloud that does, too.
+    For events: the runs that they start go on after the command has ended.
     """
-    addresses = running_cloud()
-    if addresses is None:
-        raise Problem("no laptop cloud is up; start one with `upcall local` in another terminal")
-    with aws_environment({**AWS_ENVIRONMENT, "AWS_ENDPOINT_URL": addresses.aws}):
-        yield Cloud(addresses)
+    running = find_running_endpoints()
+    if running is None:
+        raise CommandError("no local stack is running; start one with `upcall local` in another terminal")
+    with aws_environment_of(running):
+        yield LocalStackClient(running)
 
 
 @contextmanager
-def store() -> Iterator[DynamoDBRunRepository]:
-    """The runs: of the running laptop cloud, or as the last command left them."""
-    running = running_cloud()
+def open_repository() -> Iterator["DynamoDBRunRepository"]:
+    """The runs of the running local stack, otherwise those that the last command saved."""
+    running = find_running_endpoints()
     if running:
-        with aws_environment({**AWS_ENVIRONMENT, "AWS_ENDPOINT_URL": running.aws}):
-            yield Cloud(running).store
+        with aws_environment_of(running):
+            yield LocalStackClient(running).repository
     else:
-        from local.table_only import table_alone
+        with aws_environment(AWS_ENVIRONMENT):
+            from local.saved_runs import open_saved_runs
 
-        with aws_environment(AWS_ENVIRONMENT), table_alone(STATE_FOLDER) as alone:
-            yield alone
+            with open_saved_runs(STATE_FOLDER) as repository:
+                yield repository
 
 
-def laptop_cloud() -> "type[LocalStack]":
-    """What makes a laptop cloud. moto looks for the user's AWS profile when it is loaded: it sees none."""
+@contextmanager
+def start_local_stack(config: LocalStackConfig) -> Iterator["LocalStack"]:
+    """A local stack in this process. Its runs use the OpenAI server that the environment names."""
+    local_stack_class = load_local_stack_class()
+    api_key = os.environ.get("OPENAI_API_KEY") or "none"
+    with local_stack_class(
+        replace(config, openai_base_url=openai_base_url(), openai_api_key=api_key)
+    ) as stack:
+        yield stack
+
+
+def load_local_stack_class() -> "type[LocalStack]":
+    """Import LocalStack without the user's AWS variables, because moto reads the AWS profile on import."""
     with aws_environment(AWS_ENVIRONMENT):
         from local.stack import LocalStack
     return LocalStack
 
 
 @contextmanager
-def own_cloud(profile: Profile) -> Iterator["LocalStack"]:
-    """A laptop cloud in this process, driving runs where the user's OpenAI variables say."""
-    with laptop_cloud()(
-        replace(
-            profile,
-            openai_base_url=openai_base_url(),
-            openai_api_key=os.environ.get("OPENAI_API_KEY") or "none",
-        )
-    ) as own:
-        yield own
-
-
-@contextmanager
-def published(addresses: Endpoints) -> Iterator[None]:
-    """Tell other commands where this laptop cloud is, as long as it is up."""
-    RUNNING.write_text(json.dumps(asdict(addresses)), "utf-8")
+def publish_endpoints(endpoints: Endpoints) -> Iterator[None]:
+    """Let other commands find this local stack while it runs."""
+    ENDPOINTS_FILE.write_text(json.dumps(asdict(endpoints)), "utf-8")
     try:
         yield
     finally:
-        RUNNING.unlink(missing_ok=True)
+        ENDPOINTS_FILE.unlink(missing_ok=True)
 
 
-def running_cloud() -> Endpoints | None:
-    """The addresses of the laptop cloud that `upcall local` keeps up, if one answers."""
+def find_running_endpoints() -> Endpoints | None:
+    """The endpoints of the local stack of `upcall local`, if it responds."""
     try:
-        addresses = Endpoints(**json.loads(RUNNING.read_text("utf-8")))
-        httpx.get(addresses.api, timeout=2, trust_env=False)
-    except (OSError, ValueError, TypeError, httpx.HTTPError):
+        endpoints = Endpoints(**json.loads(ENDPOINTS_FILE.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
         return None
-    return addresses
+    import httpx
+
+    try:
+        httpx.get(endpoints.api, timeout=2, trust_env=False)
+    except (ValueError, httpx.HTTPError):
+        return None
+    return endpoints
+
+
+def aws_environment_of(endpoints: Endpoints) -> AbstractContextManager[None]:
+    """Point boto3 at a local stack, and hide the user's AWS variables."""
+    return aws_environment({**AWS_ENVIRONMENT, "AWS_ENDPOINT_URL": endpoints.aws})
 
 
 def openai_base_url() -> str | None:
-    """The OpenAI server that the user's environment asks for, or None for the emulator."""
+    """The OpenAI server that the environment names; None for the emulator."""
     if url := os.environ.get("OPENAI_BASE_URL"):
         return url
-    return OPENAI if os.environ.get("OPENAI_API_KEY") else None
+    return OPENAI_BASE_URL if os.environ.get("OPENAI_API_KEY") else None

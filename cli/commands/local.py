@@ -1,89 +1,106 @@
-"""`upcall local`: keeps the laptop cloud up until it is interrupted."""
+"""`upcall local`."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.table import Table
+import typer
 
-from cli.backends.local_stack import (
-    PAGES_PORT,
-    laptop_cloud,
-    own_cloud,
-    published,
-    running_cloud,
-)
-from cli.errors import Problem
-from cli.terminal.render import print_json
-from local.config import Profile
-from local.http_server import PortTaken
+from cli.errors import CommandError
+from cli.options import JsonOption
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from local.config import Endpoints, LocalStackConfig
     from local.stack import LocalStack
 
-SAVE_EVERY_SECONDS = 1.0
-"""So that `upcall list` sees what was run, and a crash loses a second at most."""
+SAVE_INTERVAL_SECONDS = 1.0
+"""How old the saved runs are at most, for `upcall list` and after a crash."""
 
 
-def keep_up(
-    api_port: int, aws_port: int, *, out: Console, err: Console, as_json: bool, sam: bool = False
+def local(
+    api_port: Annotated[int, typer.Option(help="The port of the HTTP API.")] = 8781,
+    aws_port: Annotated[int, typer.Option(help="The port of the AWS APIs.")] = 8782,
+    sam: Annotated[
+        bool,
+        typer.Option("--sam", help="For `sam local`: serve containers too, and add the samples' data."),
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. Raises Problem if a port is taken or one is up already."""
-    if (running := running_cloud()) is not None:
-        raise Problem(f"a laptop cloud is up already, at {running.api}")
+    """Run the local stack until it is interrupted.
+
+    It serves the HTTP API, the AWS APIs, sample pages and the OpenAI emulator. With --sam it starts empty,
+    uses the emulator only, and is reachable from containers at the addresses in events/env.json (see
+    docs/sam-local.md).
+    """
+    from cli.backends.local_stack import (
+        PAGES_PORT,
+        find_running_endpoints,
+        publish_endpoints,
+        start_local_stack,
+    )
+    from cli.terminal.console import err, out, print_json
+    from local.config import LocalStackConfig
+    from local.http_server import PortInUse
+
+    if (running := find_running_endpoints()) is not None:
+        raise CommandError(f"a local stack is running already, at {running.api}")
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    profile = Profile(api_port=api_port, aws_port=aws_port, pages_port=PAGES_PORT)
+    config = LocalStackConfig(api_port=api_port, aws_port=aws_port, pages_port=PAGES_PORT)
     try:
-        with err.status("Starting the laptop cloud") as status, ExitStack() as ends:
-            own = ends.enter_context(_cloud_for_sam(profile) if sam else own_cloud(profile))
+        with err.status("Starting the local stack") as status, ExitStack() as exits:
+            stack = exits.enter_context(_start_stack_for_sam(config) if sam else start_local_stack(config))
             status.stop()
-            addresses = own.addresses
-            with published(addresses):
+            with publish_endpoints(stack.endpoints):
                 if as_json:
-                    print_json(out, asdict(addresses))
+                    print_json(out, asdict(stack.endpoints))
                 else:
-                    _print(out, addresses.api, addresses.aws, addresses.pages, addresses.openai)
-                while not stop.wait(SAVE_EVERY_SECONDS):
-                    own.save()
-    except PortTaken as error:
-        raise Problem(f"{error}: choose another with --api-port or --aws-port") from error
+                    _print_endpoints(out, stack.endpoints)
+                while not stop.wait(SAVE_INTERVAL_SECONDS):
+                    stack.save()
+    except PortInUse as error:
+        raise CommandError(f"{error}: choose another one with --api-port or --aws-port") from error
     err.print("Saved and stopped.", style="dim")
 
 
 @contextmanager
-def _cloud_for_sam(profile: Profile) -> Iterator["LocalStack"]:
-    """A cloud in which every sample event is true. Raises Problem where no Docker answers."""
-    make = laptop_cloud()  # first: the samples load it too
+def _start_stack_for_sam(config: "LocalStackConfig") -> Iterator["LocalStack"]:
+    """A stack with the data that the sample events refer to. Raises CommandError if Docker is missing."""
+    from cli.backends.local_stack import load_local_stack_class
+
+    local_stack_class = load_local_stack_class()  # before the samples, which import it too
     from local.sam.docker import NoDocker
-    from local.sam.samples import for_containers, hold_all
+    from local.sam.samples import config_for_containers, prepare_all_samples
 
     try:
-        profile = for_containers(profile)
+        config = config_for_containers(config)
     except NoDocker as error:
-        raise Problem(str(error)) from error
-    with make(profile) as cloud:
-        hold_all(cloud)
-        yield cloud
+        raise CommandError(str(error)) from error
+    with local_stack_class(config) as stack:
+        prepare_all_samples(stack)
+        yield stack
 
 
-def _print(out: Console, api: str, aws: str, pages: str, openai: str) -> None:
+def _print_endpoints(out: "Console", endpoints: "Endpoints") -> None:
+    from rich.table import Table
+
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
-    table.add_row("HTTP API", api)
-    table.add_row("AWS", aws)
-    table.add_row("Sample pages", pages)
-    table.add_row("OpenAI", openai)
+    table.add_row("HTTP API", endpoints.api)
+    table.add_row("AWS APIs", endpoints.aws)
+    table.add_row("Sample pages", endpoints.pages)
+    table.add_row("OpenAI", endpoints.openai)
     out.print(table)
     out.print(
-        f"\nStart a run:   curl -i -X POST {api}/runs "
-        f"""-d '{{"prompt": "Summarise {pages}/tides"}}'"""
-        f"\nLook at AWS:   aws --endpoint-url {aws} dynamodb list-tables"
+        f"\nStart a run:   curl -i -X POST {endpoints.api}/runs "
+        f"""-d '{{"prompt": "Summarise {endpoints.pages}/tides"}}'"""
+        f"\nInspect AWS:   aws --endpoint-url {endpoints.aws} dynamodb list-tables"
         "\nStop:          Ctrl-C",
         soft_wrap=True,
         markup=False,

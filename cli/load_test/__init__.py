@@ -1,1 +1,1 @@
-"""`upcall bench load`: many runs at once on a laptop cloud in bad weather, and what became of each."""
+"""The load test of `upcall bench load`: many runs at once on a local stack with injected faults."""

@@ -1,4 +1,4 @@
-"""Hears what the bus of a laptop cloud announces, as an application would that need not ask."""
+"""Counts the final events of runs, through a queue of its own on the event bus."""
 
 import json
 import threading
@@ -7,50 +7,54 @@ from typing import Any
 
 import boto3
 
-QUEUE = "upcall-bench-load"
-PART = 10
-"""Messages that a queue hands out at once, at most (AWS quota)."""
+NAME = "upcall-bench-load"
+"""Of the queue and of the rule that feeds it."""
+
+MAX_MESSAGES = 10
+"""SQS returns no more at once (AWS quota)."""
 
 
-class Ear:
-    """Hears everything from its making to its end. Expects boto3's environment to point at the cloud."""
+class EventListener:
+    """Receives every event from now on. Expects boto3's environment to point at the local stack."""
 
     def __init__(self, bus: str) -> None:
         self._sqs = boto3.client("sqs")
-        self._queue = self._sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
-        found = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
+        self._queue_url = self._sqs.create_queue(QueueName=NAME)["QueueUrl"]
+        queue = self._sqs.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=["QueueArn"])
         events = boto3.client("events")
-        events.put_rule(Name=QUEUE, EventBusName=bus, EventPattern=json.dumps({"source": ["upcall"]}))
-        target: Any = {"Id": "queue", "Arn": found["Attributes"]["QueueArn"]}
-        events.put_targets(Rule=QUEUE, EventBusName=bus, Targets=[target])
-        self._heard: Counter[str] = Counter()
-        self._news = threading.Condition()
+        events.put_rule(Name=NAME, EventBusName=bus, EventPattern=json.dumps({"source": ["upcall"]}))
+        target: Any = {"Id": "queue", "Arn": queue["Attributes"]["QueueArn"]}
+        events.put_targets(Rule=NAME, EventBusName=bus, Targets=[target])
+        self._events: Counter[str] = Counter()
+        self._received = threading.Condition()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._listen, daemon=True, name="ear")
+        self._thread = threading.Thread(target=self._receive_until_stopped, daemon=True, name=NAME)
         self._thread.start()
 
-    def wait_for(self, run_id: str, seconds: float) -> bool:
-        """Wait until the ending of a run has been announced, or so long. Whether it has."""
-        with self._news:
-            return self._news.wait_for(lambda: self._heard[run_id] > 0, seconds)
+    def wait_for_event(self, run_id: str, seconds: float) -> bool:
+        """Wait for the final event of a run, at most `seconds`. Returns whether it was received."""
+        with self._received:
+            return self._received.wait_for(lambda: self._events[run_id] > 0, seconds)
 
     def stop(self) -> Counter[str]:
-        """Hear out what was announced before; how often the ending of each run was."""
+        """Receive what is still in the queue, and return the number of final events of each run."""
         self._stopped.set()
         self._thread.join()
-        return self._heard
+        return self._events
 
-    def _listen(self) -> None:
+    def _receive_until_stopped(self) -> None:
         """Until it is stopped and the queue is empty."""
-        while self._take() or not self._stopped.is_set():
+        while self._receive() or not self._stopped.is_set():
             pass
 
-    def _take(self) -> bool:
-        found = self._sqs.receive_message(QueueUrl=self._queue, WaitTimeSeconds=1, MaxNumberOfMessages=PART)
-        messages = found.get("Messages", [])
-        for each in messages:
-            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=each["ReceiptHandle"])
-        with self._news:
-            self._heard.update(json.loads(each["Body"])["detail"]["run_id"] for each in messages)
-            self._news.notify_all()
+    def _receive(self) -> bool:
+        response = self._sqs.receive_message(
+            QueueUrl=self._queue_url, WaitTimeSeconds=1, MaxNumberOfMessages=MAX_MESSAGES
+        )
+        messages = response.get("Messages", [])
+        for message in messages:
+            self._sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"])
+        with self._received:
+            self._events.update(json.loads(message["Body"])["detail"]["run_id"] for message in messages)
+            self._received.notify_all()
         return bool(messages)

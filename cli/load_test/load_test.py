@@ -1,4 +1,4 @@
-"""A load from its order to its figures."""
+"""Runs a load test from its configuration to its report."""
 
 import tempfile
 from pathlib import Path
@@ -6,47 +6,48 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from cli.backends.http_client import Api
-from cli.backends.local_stack import laptop_cloud
-from cli.load_test.audit import audited, settled
-from cli.load_test.config import Order
-from cli.load_test.event_listener import Ear
-from cli.load_test.plot import drawing
-from cli.load_test.report import progress
-from cli.load_test.results import Figures, figures
-from cli.load_test.runner import drive
-from local.config import Profile
+from cli.backends.api_client import ApiClient
+from cli.backends.local_stack import load_local_stack_class
+from cli.load_test.audit import audit_runs, wait_for_executions
+from cli.load_test.config import LoadTestConfig
+from cli.load_test.event_listener import EventListener
+from cli.load_test.plot import draw_svg
+from cli.load_test.report import LoadTestReport, build_report, progress_bar
+from cli.load_test.runner import execute_runs
+from local.config import LocalStackConfig
 from local.peak_memory import peak_megabytes
 
 if TYPE_CHECKING:
     from local.stack import LocalStack
 
 
-def run_load(order: Order, err: Console, plot: Path | None = None) -> Figures:
-    """Bear a load on a cloud that is made for it; draws how it went into a file, if one is named."""
-    with tempfile.TemporaryDirectory() as folder, err.status("Starting the laptop cloud") as status:
-        profile = Profile(state_folder=Path(folder), faulty_share=order.faulty_share, seed=order.seed)
-        with laptop_cloud()(profile) as cloud:
+def run_load_test(config: LoadTestConfig, err: Console, plot: Path | None = None) -> LoadTestReport:
+    """Run a load test on a new local stack. If `plot` is given, write a plot to that file."""
+    with tempfile.TemporaryDirectory() as folder, err.status("Starting the local stack") as status:
+        stack_config = LocalStackConfig(
+            state_folder=Path(folder), fault_rate=config.fault_rate, seed=config.seed
+        )
+        with load_local_stack_class()(stack_config) as stack:
             status.stop()
-            return bear(order, cloud, err, plot)
+            return _run_on(stack, config, err, plot)
 
 
-def bear(order: Order, cloud: "LocalStack", err: Console, plot: Path | None = None) -> Figures:
-    """Bear a load on a cloud that has had no other runs."""
-    ear = Ear(cloud.stack.bus)
-    with Api(cloud.addresses.api) as api, progress(err, order.runs) as told:
-        sent = drive(order, api, f"Summarise {cloud.addresses.pages}/tides", ear, told)
-    executions = settled(cloud.stack)
-    verdict = audited(cloud.stack, sent, executions, ear.stop())
+def _run_on(stack: "LocalStack", config: LoadTestConfig, err: Console, plot: Path | None) -> LoadTestReport:
+    """Run a load test on a stack that has no other runs."""
+    listener = EventListener(stack.deployed.bus)
+    prompt = f"Summarise {stack.endpoints.pages}/tides"
+    with ApiClient(stack.endpoints.api) as api, progress_bar(err, config.runs) as on_result:
+        results = execute_runs(config, api, prompt, listener, on_result)
+    executions = wait_for_executions(stack.deployed)
+    audit = audit_runs(stack.deployed, results, executions, listener.stop())
     if plot is not None:
-        plot.write_text(drawing(sent), "utf-8")
-    climate = cloud.emulator.climate
-    return figures(
-        order,
-        sent,
-        verdict,
+        plot.write_text(draw_svg(results), "utf-8")
+    return build_report(
+        config,
+        results,
+        audit,
         peak_megabytes=peak_megabytes(),
-        requests=climate.requests,
-        faults=climate.met,
-        turns=sum(len(turns) for turns in cloud.emulator.brain.begun.values()),
+        requests=stack.emulator.fault_injection.requests,
+        faults=stack.emulator.fault_injection.injected,
+        turns=sum(len(turns) for turns in stack.emulator.models.started_turns.values()),
     )

@@ -1,53 +1,125 @@
-"""How a load went, on the terminal: its progress, and in the end its figures."""
+"""The report of a load test: its metrics, and how they are printed."""
 
-from collections.abc import Callable, Iterator, Mapping
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli.load_test.config import Sent
-from cli.load_test.results import Figures
+from cli.load_test.audit import AuditResult
+from cli.load_test.config import LoadTestConfig
+from cli.load_test.runner import RunResult
 
-SHOWN = 10
-"""Of what was lost or doubled, so many are named."""
+MAX_PRINTED_FINDINGS = 10
+"""Of lost runs, and of duplicates."""
+
+
+@dataclass(frozen=True)
+class LoadTestReport:
+    """The metrics of a load test. Times are in seconds; a run's latency is from its POST to its end.
+
+    `statuses` counts runs by status, `failure_codes` failed runs by code. `requests`, `faults` and `turns` of
+    the model are those of the emulator. There may be more turns than needed, because a request is repeated if
+    its response was lost.
+    """
+
+    runs: int
+    concurrency: int
+    seconds: float
+    statuses: Mapping[str, int]
+    failure_codes: Mapping[str, int]
+    lost: Sequence[str]
+    duplicates: Sequence[str]
+    runs_per_second: float
+    latency: Mapping[str, float]
+    peak_megabytes: int
+    requests: int
+    faults: Mapping[str, int]
+    turns: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether no run was lost, and nothing is duplicate."""
+        return not self.lost and not self.duplicates
+
+
+def build_report(
+    config: LoadTestConfig,
+    results: Sequence[RunResult],
+    audit: AuditResult,
+    *,
+    peak_megabytes: int,
+    requests: int,
+    faults: Mapping[str, int],
+    turns: int,
+) -> LoadTestReport:
+    """The report on these results."""
+    seconds = max(each.ended for each in results)
+    runs = [each.run for each in results if each.run is not None]
+    return LoadTestReport(
+        runs=config.runs,
+        concurrency=config.concurrency,
+        seconds=round(seconds, 1),
+        statuses=dict(Counter(run.status for run in runs)),
+        failure_codes=dict(Counter(run.failure.code for run in runs if run.failure is not None)),
+        lost=audit.lost,
+        duplicates=audit.duplicates,
+        runs_per_second=round(sum(each.reached_end for each in results) / seconds, 2),
+        latency=percentiles([each.ended - each.started for each in results if each.reached_end]),
+        peak_megabytes=peak_megabytes,
+        requests=requests,
+        faults=dict(sorted(faults.items())),
+        turns=turns,
+    )
+
+
+def percentiles(seconds: Sequence[float]) -> dict[str, float]:
+    """p50, p95 and p99; empty if there are no values."""
+    if not seconds:
+        return {}
+    values = seconds if len(seconds) > 1 else [*seconds, *seconds]  # quantiles() needs two values
+    quantiles = statistics.quantiles(values, n=100, method="inclusive")
+    return {f"p{rank}": round(quantiles[rank - 1], 2) for rank in (50, 95, 99)}
 
 
 @contextmanager
-def progress(err: Console, runs: int) -> Iterator[Callable[[Sent], None]]:
-    """A bar of the runs that have ended; nothing where no terminal is."""
+def progress_bar(err: Console, runs: int) -> Iterator[Callable[[RunResult], None]]:
+    """A bar of the runs that have ended, advanced by the function that it yields. Only on a terminal."""
     columns = (TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
         task = bar.add_task("runs", total=runs)
         yield lambda _: bar.advance(task)
 
 
-def show(out: Console, told: Figures) -> None:
-    """Print the figures."""
-    counts = {"completed": told.statuses.get("completed", 0)}
-    counts |= {status: count for status, count in sorted(told.statuses.items()) if status != "completed"}
-    counts |= {"lost": len(told.lost), "doubled": len(told.doubled)}
+def print_report(out: Console, report: LoadTestReport) -> None:
+    """Print the metrics, and the first findings of the audit."""
+    counts = {"completed": report.statuses.get("completed", 0)}
+    counts |= {status: count for status, count in sorted(report.statuses.items()) if status != "completed"}
+    counts |= {"lost": len(report.lost), "duplicates": len(report.duplicates)}
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
-    table.add_row("runs", f"{told.runs:,}, {told.concurrency:,} at once, in {told.seconds:,.1f} s")
+    table.add_row("runs", f"{report.runs:,}, {report.concurrency:,} at once, in {report.seconds:,.1f} s")
     for name, count in counts.items():
         bad = count and name != "completed"
         table.add_row(name, f"{count:,}", style="red" if bad else None)
-    if told.reasons:
-        table.add_row("reasons", _listed(told.reasons))
-    table.add_row("throughput", f"{told.runs_per_second:.2f} runs a second")
-    table.add_row("latency", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in told.latency.items()))
-    table.add_row("memory", f"{told.peak_megabytes:,} MB at most")
-    faulty = sum(told.faults.values())
-    table.add_row("emulator", f"{told.requests:,} requests, {faulty:,} faulty, {told.turns:,} turns begun")
-    if told.faults:
-        table.add_row("faults", _listed(told.faults))
+    if report.failure_codes:
+        table.add_row("failure codes", _join(report.failure_codes))
+    table.add_row("throughput", f"{report.runs_per_second:.2f} runs per second")
+    table.add_row("latency", ", ".join(f"{name} {value:.1f} s" for name, value in report.latency.items()))
+    table.add_row("peak memory", f"{report.peak_megabytes:,} MB")
+    faults = sum(report.faults.values())
+    table.add_row("emulator", f"{report.requests:,} requests, {faults:,} faults, {report.turns:,} turns")
+    if report.faults:
+        table.add_row("faults", _join(report.faults))
     out.print(table)
-    for what, cases in (("lost", told.lost), ("doubled", told.doubled)):
-        for case in cases[:SHOWN]:
-            out.print(f"{what}: {case}", style="red", soft_wrap=True, markup=False)
+    for name, findings in (("lost", report.lost), ("duplicate", report.duplicates)):
+        for finding in findings[:MAX_PRINTED_FINDINGS]:
+            out.print(f"{name}: {finding}", style="red", soft_wrap=True, markup=False)
 
 
-def _listed(counts: Mapping[str, int]) -> str:
+def _join(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} x {name}" for name, count in counts.items())

@@ -1,48 +1,75 @@
-"""Starts the runs of a load over HTTP, so many at a time, and waits for the end of each."""
+"""Starts the runs of a load test over HTTP, at most `concurrency` at a time, and waits for their ends."""
 
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 
-from cli.backends.http_client import Api
-from cli.commands.run import request
-from cli.errors import Problem
-from cli.load_test.config import Order, Sent
-from cli.load_test.event_listener import Ear
+from cli.backends.api_client import ApiClient
+from cli.backends.base import build_run_request
+from cli.errors import CommandError
+from cli.load_test.config import LoadTestConfig
+from cli.load_test.event_listener import EventListener
 from upcall.domain.errors import UpcallError
+from upcall.domain.views import RunView
 
-PATIENCE_SECONDS = 600
-"""A run that has not ended after that is lost: the workflow's own retries take minutes at most."""
+RUN_TIMEOUT_SECONDS = 600
+"""A run that has not ended by then is lost: the workflow's retries take minutes at most."""
 
-ASK_EVERY_SECONDS = 20
-"""While a run's end is not announced."""
+POLL_INTERVAL_SECONDS = 20
+"""Between two requests for a run, if its final event has not been received."""
 
 
-def drive(order: Order, api: Api, prompt: str, ear: Ear, told: Callable[[Sent], None]) -> list[Sent]:
-    """Start and follow all runs of a load; `told` hears of each as it is done with."""
-    asked = request(prompt, {"run_api": order.run_api})
-    begin = time.monotonic()
+@dataclass(frozen=True)
+class RunResult:
+    """One run of a load test. Times are seconds since the test started.
 
-    def since() -> float:
-        return time.monotonic() - begin
+    `run_id` is None if no POST succeeded, `run` if no GET did; then `error` has the reason.
+    """
 
-    def one() -> Sent:
-        began = since()
+    started: float
+    ended: float
+    run_id: str | None = None
+    run: RunView | None = None
+    error: str = ""
+
+    @property
+    def reached_end(self) -> bool:
+        """Whether the API has shown a terminal status."""
+        return self.run is not None and self.run.ended
+
+
+def execute_runs(
+    config: LoadTestConfig,
+    api: ApiClient,
+    prompt: str,
+    listener: EventListener,
+    on_result: Callable[[RunResult], None],
+) -> list[RunResult]:
+    """Start all runs and follow them to their ends. `on_result` is called with each result."""
+    request = build_run_request(prompt, {"run_api": config.run_api})
+    start = time.monotonic()
+
+    def elapsed() -> float:
+        return time.monotonic() - start
+
+    def execute_run() -> RunResult:
+        started = elapsed()
         run_id = run = None
         try:
-            run_id = api.start(asked)
-            while since() - began < PATIENCE_SECONDS:
-                ear.wait_for(run_id, ASK_EVERY_SECONDS)
-                run = api.run(run_id)
+            run_id = api.start_run(request)
+            while elapsed() - started < RUN_TIMEOUT_SECONDS:
+                listener.wait_for_event(run_id, POLL_INTERVAL_SECONDS)
+                run = api.get_run(run_id)
                 if run.ended:
                     break
-        except (Problem, UpcallError) as error:
-            return Sent(began, since(), run_id, run, str(error))
-        return Sent(began, since(), run_id, run)
+        except (CommandError, UpcallError) as error:
+            return RunResult(started, elapsed(), run_id, run, str(error))
+        return RunResult(started, elapsed(), run_id, run)
 
-    sent = []
-    with ThreadPoolExecutor(order.concurrency) as pool:
-        for done in as_completed(pool.submit(one) for _ in range(order.runs)):
-            sent.append(done.result())
-            told(sent[-1])
-    return sent
+    results = []
+    with ThreadPoolExecutor(config.concurrency) as pool:
+        for done in as_completed(pool.submit(execute_run) for _ in range(config.runs)):
+            results.append(done.result())
+            on_result(results[-1])
+    return results

@@ -1,4 +1,4 @@
-"""A run as one watches it: the states it passes, the tool calls with argument, size and time."""
+"""The progress of a run: its states, and its tool calls with arguments, size and duration."""
 
 import json
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from cli.execution_history import Progress, ToolCallProgress, Visit
+from cli.execution_history import RunProgress, StateProgress, ToolCallProgress
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the view. `done` is whether it will still change."""
+    """A line of the view. It does not change any more once it is `done`."""
 
     text: Text
     seconds: float
@@ -25,21 +25,24 @@ class Row:
 
     @property
     def mark(self) -> str:
-        """A sign that needs no colour."""
+        """A symbol that does not depend on colours."""
         return "✗" if self.failed else "✓" if self.done else "·"
 
 
-class View:
-    """Shows progress: redrawn in place on a terminal; elsewhere a line for each thing that is done."""
+class LiveView:
+    """A context manager that shows the progress of a run.
+
+    A terminal is redrawn in place. Any other output gets a line for each state and call that is done.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress()
+        self._progress = RunProgress()
         self._printed = 0
         self._spinner = Spinner("dots", style="cyan")
         self._live = Live(self, console=console, refresh_per_second=10)
 
-    def __enter__(self) -> "View":
+    def __enter__(self) -> "LiveView":
         if self._console.is_terminal:
             self._live.start()
         return self
@@ -48,12 +51,12 @@ class View:
         if self._console.is_terminal:
             self._live.stop()
 
-    def show(self, progress: Progress) -> None:
-        """Take the latest progress."""
+    def update(self, progress: RunProgress) -> None:
+        """Show the latest progress."""
         self._progress = progress
         if self._console.is_terminal:
             return
-        rows = list(rows_of(progress))
+        rows = list(_progress_rows(progress))
         while self._printed < len(rows) and rows[self._printed].done:
             row = rows[self._printed]
             text = f"{row.mark} {row.seconds:5.1f} s  {row.text.plain}"
@@ -65,40 +68,14 @@ class View:
         table.add_column(width=1)
         table.add_column(width=7, justify="right", style="dim")
         table.add_column(overflow="ellipsis", no_wrap=True)
-        for row in rows_of(self._progress):
+        for row in _progress_rows(self._progress):
             mark = Text(row.mark, "red" if row.failed else "green") if row.done else self._spinner
             table.add_row(mark, f"{row.seconds:.1f} s", row.text)
         yield table
 
 
-def rows_of(progress: Progress) -> Iterator[Row]:
-    """The lines of a progress: each state passed, and below `Call tools` its calls."""
-    for visit in progress.visits:
-        yield Row(_state(visit), _seconds(visit), visit.until is not None)
-        for call in visit.calls.values():
-            yield Row(_call(call), _seconds(call), call.until is not None, call.outcome not in (None, "ok"))
-
-
-def _state(visit: Visit) -> Text:
-    text = Text(visit.state)
-    if visit.times > 1:
-        text.append(f" x{visit.times}", "dim")
-    if visit.trouble:
-        text.append(f"  {visit.trouble}", "yellow")
-    return text
-
-
-def _call(call: ToolCallProgress) -> Text:
-    text = Text("  ").append(call.name, "bold cyan").append(f" {argument(call.arguments)}")
-    if call.outcome not in (None, "ok"):
-        text.append(f"  {_error(call.output)}", "red")
-    elif call.until:
-        text.append(f"  {size(call.output)}", "dim")
-    return text
-
-
-def argument(arguments: str) -> str:
-    """A call's arguments for people: the values, or the model's own text where it is not JSON."""
+def format_arguments(arguments: str) -> str:
+    """The values of a call's arguments, or the model's own text if it is not a JSON object."""
     try:
         values = json.loads(arguments)
     except ValueError:
@@ -108,17 +85,44 @@ def argument(arguments: str) -> str:
     return arguments
 
 
-def size(text: str) -> str:
-    """How large a text is, in kilobytes of UTF-8."""
+def format_size(text: str) -> str:
+    """The size of a text in kilobytes of UTF-8."""
     return f"{len(text.encode()) / 1024:.1f} KB"
 
 
-def _error(output: str) -> str:
+def _progress_rows(progress: RunProgress) -> Iterator[Row]:
+    """A row for each state, and below `Call tools` one for each call."""
+    for state in progress.states:
+        yield Row(_format_state(state), _seconds(state), state.ended_at is not None)
+        for call in state.calls.values():
+            failed = call.outcome not in (None, "ok")
+            yield Row(_format_call(call), _seconds(call), call.ended_at is not None, failed)
+
+
+def _format_state(state: StateProgress) -> Text:
+    text = Text(state.name)
+    if state.times > 1:
+        text.append(f" x{state.times}", "dim")
+    if state.error:
+        text.append(f"  {state.error}", "yellow")
+    return text
+
+
+def _format_call(call: ToolCallProgress) -> Text:
+    text = Text("  ").append(call.name, "bold cyan").append(f" {format_arguments(call.arguments)}")
+    if call.outcome not in (None, "ok"):
+        text.append(f"  {_error_message(call.output)}", "red")
+    elif call.ended_at:
+        text.append(f"  {format_size(call.output)}", "dim")
+    return text
+
+
+def _error_message(output: str) -> str:
     try:
         return str(json.loads(output)["error"])
     except (ValueError, TypeError, KeyError):
         return output
 
 
-def _seconds(part: Visit | ToolCallProgress) -> float:
-    return ((part.until or datetime.now(UTC)) - part.since).total_seconds()
+def _seconds(part: StateProgress | ToolCallProgress) -> float:
+    return ((part.ended_at or datetime.now(UTC)) - part.started_at).total_seconds()

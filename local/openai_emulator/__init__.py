@@ -1,15 +1,15 @@
-"""OpenAI on a laptop: real HTTP on loopback over one scripted brain."""
+"""An emulator of the OpenAI API: an HTTP server on loopback over scripted models."""
 
 from local.openai_emulator.conversation import (
     Call,
     CallTools,
+    EndIncomplete,
     Fail,
     Hang,
     Say,
     Step,
-    StopShort,
 )
 from local.openai_emulator.scripted_model import Fault
 from local.openai_emulator.server import Emulator
 
-__all__ = ["Call", "CallTools", "Emulator", "Fail", "Fault", "Hang", "Say", "Step", "StopShort"]
+__all__ = ["Call", "CallTools", "Emulator", "EndIncomplete", "Fail", "Fault", "Hang", "Say", "Step"]

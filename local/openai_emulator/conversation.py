@@ -1,4 +1,4 @@
-"""What passes between a user and a model, in words of no protocol: what was said, and the next step."""
+"""A conversation between a user and a model, and the steps of a model, independent of any protocol."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Call:
-    """A tool call of a step. `arguments` is sent as it stands, so that it may be broken."""
+    """A tool call of a step. `arguments` are sent as they are, so that they may be malformed."""
 
     name: str
     arguments: str
@@ -21,14 +21,14 @@ class Call:
 
 @dataclass(frozen=True)
 class CallTools:
-    """The model asks for tools, all at once."""
+    """The model calls tools, all in one round."""
 
     calls: tuple[Call, ...]
 
 
 @dataclass(frozen=True)
 class Say:
-    """The model gives its final message, after so many seconds if that is longer than it thinks."""
+    """The model sends its final message, after `after_seconds` if that is longer than its usual time."""
 
     text: str
     after_seconds: float = 0
@@ -36,14 +36,14 @@ class Say:
 
 @dataclass(frozen=True)
 class Fail:
-    """The run fails upstream."""
+    """The run fails."""
 
     code: str
     message: str
 
 
 @dataclass(frozen=True)
-class StopShort:
+class EndIncomplete:
     """The run ends incomplete."""
 
     reason: str
@@ -51,15 +51,15 @@ class StopShort:
 
 @dataclass(frozen=True)
 class Hang:
-    """The model thinks and never comes to an end."""
+    """The run stays in progress."""
 
 
-Step = CallTools | Say | Fail | StopShort | Hang
+Step = CallTools | Say | Fail | EndIncomplete | Hang
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A tool call that was answered, and the output that came back."""
+    """A tool call and its output."""
 
     call: Call
     output: str
@@ -67,15 +67,15 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Conversation:
-    """What the model knows: what was said, the tools it has, the rounds so far, and what went before.
+    """The input of a model: the user's messages, its tools, the rounds so far, and the conversation before.
 
-    `prompt` is what the user says, `said` is all of it with the roles; `schema` is of the JSON that the
-    message is to be.
+    `prompt` is the text of the user's messages, `messages` are all messages as pairs of role and text.
+    `schema` is the JSON schema of the final message.
     """
 
     prompt: str
     tools: tuple[str, ...]
     rounds: tuple[tuple[Exchange, ...], ...] = ()
-    follows: "Conversation | None" = None
-    said: tuple[tuple[str, str], ...] = ()
+    previous: "Conversation | None" = None
+    messages: tuple[tuple[str, str], ...] = ()
     schema: Mapping[str, Any] | None = None

@@ -1,10 +1,10 @@
-"""Refusals of the emulator, in the form that OpenAI gives them."""
+"""Error responses of the emulator, in OpenAI's format."""
 
 from typing import Any
 
 
 class ApiError(Exception):
-    """A request that the server refuses."""
+    """A request that the server rejects."""
 
     def __init__(
         self, status: int, message: str, *, code: str | None = None, param: str | None = None

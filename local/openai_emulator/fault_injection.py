@@ -1,4 +1,4 @@
-"""Faults by chance: a share of all requests to a server goes wrong, whatever they ask for."""
+"""Fault injection at random: a share of all requests to a server fails."""
 
 import random
 import socket
@@ -18,67 +18,67 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InjectedFault:
-    """What may happen to a request.
+    """A fault of a request: a response with `status`, a dropped connection (0), or a slow response (None).
 
-    It is answered late, where there is no `status`, or with that status; 0 cuts the connection. With
-    `acted`, the server does its work before it answers wrongly.
+    If `processed` is true, the server processes the request before it fails.
     """
 
     name: str
     status: int | None = None
     retry_after: str | None = None
-    acted: bool = False
+    processed: bool = False
 
 
 INJECTED_FAULTS: Final = (
     InjectedFault("429", 429),
     InjectedFault("429 with Retry-After", 429, retry_after="1"),
     InjectedFault("500", 500),
-    InjectedFault("500 after the work", 500, acted=True),
+    InjectedFault("500 after processing", 500, processed=True),
     InjectedFault("dropped", 0),
-    InjectedFault("dropped after the work", 0, acted=True),
+    InjectedFault("dropped after processing", 0, processed=True),
     InjectedFault("slow"),
 )
-"""All as likely as each other."""
+"""All are equally likely."""
 
-WORDS: Final = '{"error": {"message": "bad weather", "type": "server_error"}}'
+BODY: Final = '{"error": {"message": "an injected fault", "type": "server_error"}}'
 
 
 class FaultInjection:
-    """A WSGI application around another: of its requests, `share` (0 to 1) meet with a mishap.
+    """A WSGI application that injects faults into the requests to another. `rate` is from 0 to 1.
 
-    `seed` decides which, as long as they come one after the other; a slow one takes `slow_seconds` longer.
-    `requests` counts all of them, `met` the mishaps by their names.
+    `seed` decides which requests fail, if they are sent one after the other. A slow request takes
+    `slow_seconds` longer. `requests` is the number of all requests, `injected` the numbers of faults by name.
     """
 
-    def __init__(self, app: "WSGIApplication", share: float, seed: int, slow_seconds: float = 2) -> None:
-        self._app, self._share, self._slow_seconds = app, share, slow_seconds
-        self._random = random.Random(seed)  # noqa: S311  # a game, no secret
+    def __init__(self, app: "WSGIApplication", rate: float, seed: int, slow_seconds: float = 2) -> None:
+        self._app, self._rate, self._slow_seconds = app, rate, slow_seconds
+        self._random = random.Random(seed)  # noqa: S311  # not for cryptography
         self._lock = threading.Lock()
         self.requests = 0
-        self.met: Counter[str] = Counter()
+        self.injected: Counter[str] = Counter()
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer a request (WSGI)."""
-        mishap = self._drawn()
-        if mishap is None:
+        """Respond to a request (WSGI)."""
+        fault = self._draw_fault()
+        if fault is None:
             return self._app(environ, start_response)
-        if mishap.status is None:
+        if fault.status is None:
             time.sleep(self._slow_seconds)
             return self._app(environ, start_response)
-        if mishap.acted:
+        if fault.processed:
             run_wsgi_app(self._app, environ)
-        if mishap.status == 0:
+        if fault.status == 0:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-        wish = {"Retry-After": mishap.retry_after} if mishap.retry_after else {}
-        answer = Response(WORDS, mishap.status or 500, wish, content_type="application/json")
-        return answer(environ, start_response)
+        headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+        response = Response(BODY, fault.status or 500, headers, content_type="application/json")
+        return response(environ, start_response)
 
-    def _drawn(self) -> InjectedFault | None:
+    def _draw_fault(self) -> InjectedFault | None:
+        """Count a request, and decide whether it fails and how."""
         with self._lock:
             self.requests += 1
-            if self._random.random() >= self._share:
+            if self._random.random() >= self._rate:
                 return None
-            mishap = self._random.choice(INJECTED_FAULTS)
-            self.met[mishap.name] += 1
-            return mishap
+            fault = self._random.choice(INJECTED_FAULTS)
+            self.injected[fault.name] += 1
+            return fault

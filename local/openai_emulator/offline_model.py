@@ -1,4 +1,4 @@
-"""The offline model: it reads what a prompt names, and picks sentences from it."""
+"""The offline model: it reads the pages that a prompt names, and selects sentences from them."""
 
 import json
 import re
@@ -11,21 +11,21 @@ from local.openai_emulator.conversation import (
     Say,
     Step,
 )
-from local.openai_emulator.schema_instance import instance
+from local.openai_emulator.schema_instance import schema_instance
 from local.openai_emulator.summary import summarise
 
 NO_PAGES = "I am the offline model: I read the pages that a prompt names. It names none."
 
 
 def offline_model(conversation: Conversation) -> Step:
-    """Read every URL and stored object of the prompt, all at once, then summarise what came back."""
+    """Read every URL and stored object of the prompt, in one round, then summarise them."""
     if not conversation.rounds and (calls := _calls(conversation)):
         return CallTools(calls)
     exchanges = [exchange for round_ in conversation.rounds for exchange in round_]
-    text = "\n\n".join(_report(exchange) for exchange in exchanges) or NO_PAGES
+    text = "\n\n".join(_summary(exchange) for exchange in exchanges) or NO_PAGES
     if conversation.schema is None:
         return Say(text)
-    return Say(json.dumps(instance(conversation.schema, text), ensure_ascii=False))
+    return Say(json.dumps(schema_instance(conversation.schema, text), ensure_ascii=False))
 
 
 def _calls(conversation: Conversation) -> tuple[Call, ...]:
@@ -38,7 +38,7 @@ def _calls(conversation: Conversation) -> tuple[Call, ...]:
     return tuple(call for call in calls if call.name in conversation.tools)
 
 
-def _report(exchange: Exchange) -> str:
+def _summary(exchange: Exchange) -> str:
     (source, *_) = json.loads(exchange.call.arguments).values()
     try:
         page = json.loads(exchange.output)

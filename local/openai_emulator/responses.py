@@ -1,7 +1,6 @@
-"""The Responses API of the emulator: background responses, function calls, refusals.
+"""The Responses API of the emulator: background responses and function calls.
 
-Answers carry every field that the SDK's strict validation asks for; refusals are worded as OpenAI
-words them.
+Responses have every field that the SDK's strict validation requires. Errors have OpenAI's wording.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,20 +12,20 @@ from flask import Blueprint, Response, jsonify, request
 from local.openai_emulator.conversation import (
     Call,
     Conversation,
+    EndIncomplete,
     Exchange,
     Fail,
     Say,
-    StopShort,
 )
 from local.openai_emulator.errors import ApiError
-from local.openai_emulator.scripted_faults import weather
+from local.openai_emulator.scripted_faults import respond
 from local.openai_emulator.scripted_model import ScriptedModels
 from local.openai_emulator.turn import Turn
 
 
 @dataclass(frozen=True)
-class _Stored:
-    """A response: what was asked, and the turn of the model behind it."""
+class _StoredResponse:
+    """A response: its request and the turn of the model."""
 
     id: str
     request: Mapping[str, Any]
@@ -36,99 +35,99 @@ class _Stored:
     def status(self) -> str:
         if self.turn.phase != "done":
             return self.turn.phase
-        return {Fail: "failed", StopShort: "incomplete"}.get(type(self.turn.step), "completed")
+        return {Fail: "failed", EndIncomplete: "incomplete"}.get(type(self.turn.step), "completed")
 
 
 class Responses:
     """All responses of one server."""
 
-    def __init__(self, brain: ScriptedModels, thinking_seconds: float) -> None:
-        self._brain = brain
-        self._thinking = thinking_seconds
-        self._stored: dict[str, _Stored] = {}
+    def __init__(self, models: ScriptedModels, model_seconds: float) -> None:
+        self._models = models
+        self._model_seconds = model_seconds
+        self._stored: dict[str, _StoredResponse] = {}
 
     def blueprint(self) -> Blueprint:
         """The routes."""
         routes = Blueprint("responses", __name__)
 
         @routes.errorhandler(ApiError)
-        def refused(error: ApiError) -> tuple[Response, int]:
+        def reject(error: ApiError) -> tuple[Response, int]:
             return jsonify(error.document), error.status
 
         @routes.post("/responses")
         def create() -> Response:
-            asked = request.get_json()
-            operation = "submit" if "previous_response_id" in asked else "create"
-            return self._answer(operation, asked.get("model", ""), lambda: self._create(asked))
+            fields = request.get_json()
+            operation = "submit" if "previous_response_id" in fields else "create"
+            return self._respond(operation, fields.get("model", ""), lambda: self._create(fields))
 
         @routes.get("/responses/<id_>")
         def poll(id_: str) -> Response:
             stored = self._find(id_)
-            return self._answer("poll", stored.turn.model, lambda: stored)
+            return self._respond("poll", stored.turn.model, lambda: stored)
 
         @routes.post("/responses/<id_>/cancel")
         def cancel(id_: str) -> Response:
             stored = self._find(id_)
-            return self._answer("cancel", stored.turn.model, lambda: self._cancel(stored))
+            return self._respond("cancel", stored.turn.model, lambda: self._cancel(stored))
 
         return routes
 
-    def _answer(self, operation: str, model: str, work: Callable[[], _Stored]) -> Response:
-        return weather(self._brain, model, operation, lambda: jsonify(_document(work())))
+    def _respond(self, operation: str, model: str, process: Callable[[], _StoredResponse]) -> Response:
+        return respond(self._models, model, operation, lambda: jsonify(_document(process())))
 
-    def _find(self, id_: str) -> _Stored:
+    def _find(self, id_: str) -> _StoredResponse:
         if id_ not in self._stored:
             raise ApiError(404, f"Response with id '{id_}' not found.")
         return self._stored[id_]
 
-    def _cancel(self, stored: _Stored) -> _Stored:
+    def _cancel(self, stored: _StoredResponse) -> _StoredResponse:
         stored.turn.cancel()
         return stored
 
-    def _create(self, asked: Mapping[str, Any]) -> _Stored:
-        if not asked.get("model"):
+    def _create(self, fields: Mapping[str, Any]) -> _StoredResponse:
+        if not fields.get("model"):
             raise ApiError(400, "Missing required parameter: 'model'.", param="model")
-        if asked.get("background") and not asked.get("store", True):
+        if fields.get("background") and not fields.get("store", True):
             raise ApiError(400, "Background mode requires 'store' to be true.", param="store")
-        turn = self._brain.begin(asked["model"], self._conversation(asked), self._thinking)
-        stored = _Stored(f"resp_{turn.number:012x}", asked, turn)
+        turn = self._models.start_turn(fields["model"], self._conversation(fields), self._model_seconds)
+        stored = _StoredResponse(f"resp_{turn.number:012x}", fields, turn)
         self._stored[stored.id] = stored
         return stored
 
-    def _conversation(self, asked: Mapping[str, Any]) -> Conversation:
-        tools = tuple(tool["name"] for tool in asked.get("tools") or ())
-        given = asked.get("input") or ""
+    def _conversation(self, fields: Mapping[str, Any]) -> Conversation:
+        tools = tuple(tool["name"] for tool in fields.get("tools") or ())
+        given = fields.get("input") or ""
         items = [{"role": "user", "content": given}] if isinstance(given, str) else given
         outputs = {i["call_id"]: i["output"] for i in items if i.get("type") == "function_call_output"}
-        said = tuple((item["role"], _text(item["content"])) for item in items if "content" in item)
-        prompt = " ".join(text for role, text in said if role == "user")
-        schema = ((asked.get("text") or {}).get("format") or {}).get("schema")
-        before = asked.get("previous_response_id")
-        if before is None:
+        messages = tuple((item["role"], _text(item["content"])) for item in items if "content" in item)
+        prompt = " ".join(text for role, text in messages if role == "user")
+        schema = ((fields.get("text") or {}).get("format") or {}).get("schema")
+        previous_id = fields.get("previous_response_id")
+        if previous_id is None:
             rounds = _rounds(items, outputs)
-            return Conversation(prompt, tools, rounds, said=said, schema=schema)
-        if before not in self._stored:
+            return Conversation(prompt, tools, rounds, messages=messages, schema=schema)
+        if previous_id not in self._stored:
             raise ApiError(
                 400,
-                f"Previous response with id '{before}' not found.",
+                f"Previous response with id '{previous_id}' not found.",
                 code="previous_response_not_found",
                 param="previous_response_id",
             )
-        previous = self._stored[before].turn
+        previous = self._stored[previous_id].turn
         for call_id in previous.calls:
             if call_id not in outputs:
-                words = f"No tool output found for function call {call_id}."
-                raise ApiError(400, words, param="input")
-        _no_strangers(outputs, previous.calls)
+                message = f"No tool output found for function call {call_id}."
+                raise ApiError(400, message, param="input")
+        _reject_unknown_calls(outputs, previous.calls)
         if previous.calls:
-            return previous.answered(outputs)
-        return Conversation(prompt, tools, follows=previous.conversation, said=said, schema=schema)
+            return previous.with_outputs(outputs)
+        return Conversation(prompt, tools, previous=previous.conversation, messages=messages, schema=schema)
 
 
 def _rounds(items: Any, outputs: Mapping[str, str]) -> tuple[tuple[Exchange, ...], ...]:
-    """The calls that a caller brings along with their outputs, as one round."""
+    """The calls in a request with their outputs, as one round."""
     calls = {i["call_id"]: Call(i["name"], i["arguments"]) for i in items if i.get("type") == "function_call"}
-    _no_strangers(outputs, calls)
+    _reject_unknown_calls(outputs, calls)
     for call_id in calls:
         if call_id not in outputs:
             raise ApiError(400, f"No tool output found for function call {call_id}.", param="input")
@@ -139,47 +138,47 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else " ".join(part["text"] for part in content)
 
 
-def _no_strangers(outputs: Mapping[str, str], calls: Mapping[str, Call]) -> None:
+def _reject_unknown_calls(outputs: Mapping[str, str], calls: Mapping[str, Call]) -> None:
     for call_id in outputs:
         if call_id not in calls:
-            words = f"No tool call found for function call output with call_id {call_id}."
-            raise ApiError(400, words, param="input")
+            message = f"No tool call found for function call output with call_id {call_id}."
+            raise ApiError(400, message, param="input")
 
 
-def _document(stored: _Stored) -> dict[str, Any]:
-    """A response as the API shows it."""
+def _document(stored: _StoredResponse) -> dict[str, Any]:
+    """A response in the API's format."""
     status, turn, step = stored.status, stored.turn, stored.turn.step
     done = turn.phase == "done"
     output = _output(stored) if done else []
-    asked = stored.request
+    fields = stored.request
     return {
         "id": stored.id,
         "object": "response",
         "created_at": int(turn.created_at),
-        "completed_at": int(turn.ready_at) if status == "completed" else None,
+        "completed_at": int(turn.done_at) if status == "completed" else None,
         "status": status,
-        "background": bool(asked.get("background")),
+        "background": bool(fields.get("background")),
         "error": {"code": step.code, "message": step.message}
         if status == "failed" and isinstance(step, Fail)
         else None,
-        "incomplete_details": {"reason": step.reason} if isinstance(step, StopShort) and done else None,
-        "instructions": asked.get("instructions"),
-        "metadata": asked.get("metadata") or {},
-        "model": asked["model"],
+        "incomplete_details": {"reason": step.reason} if isinstance(step, EndIncomplete) and done else None,
+        "instructions": fields.get("instructions"),
+        "metadata": fields.get("metadata") or {},
+        "model": fields["model"],
         "output": output,
         "parallel_tool_calls": True,
-        "previous_response_id": asked.get("previous_response_id"),
-        "store": asked.get("store", True),
+        "previous_response_id": fields.get("previous_response_id"),
+        "store": fields.get("store", True),
         "temperature": 1.0,
         "tool_choice": "auto",
-        "tools": asked.get("tools") or [],
+        "tools": fields.get("tools") or [],
         "top_p": 1.0,
         "truncation": "disabled",
         "usage": _usage(stored, output) if done else None,
     }
 
 
-def _output(stored: _Stored) -> list[dict[str, Any]]:
+def _output(stored: _StoredResponse) -> list[dict[str, Any]]:
     step = stored.turn.step
     if isinstance(step, Say):
         text = {"type": "output_text", "text": step.text, "annotations": []}
@@ -205,13 +204,13 @@ def _output(stored: _Stored) -> list[dict[str, Any]]:
     ]
 
 
-def _usage(stored: _Stored, output: list[dict[str, Any]]) -> dict[str, Any]:
-    tokens_in = stored.turn.tokens_in(str(stored.request.get("instructions") or ""))
-    tokens_out = len(str(output)) // 4
+def _usage(stored: _StoredResponse, output: list[dict[str, Any]]) -> dict[str, Any]:
+    input_tokens = stored.turn.input_tokens(str(stored.request.get("instructions") or ""))
+    output_tokens = len(str(output)) // 4
     return {
-        "input_tokens": tokens_in,
+        "input_tokens": input_tokens,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-        "output_tokens": tokens_out,
+        "output_tokens": output_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": tokens_in + tokens_out,
+        "total_tokens": input_tokens + output_tokens,
     }

@@ -1,4 +1,4 @@
-"""What can go wrong on the wire, acted out."""
+"""Injects the faults of a model's script into requests."""
 
 import socket
 from collections.abc import Callable
@@ -8,19 +8,18 @@ from flask import Response, request
 from local.openai_emulator.scripted_model import Fault, ScriptedModels
 
 
-def weather(brain: ScriptedModels, model: str, operation: str, work: Callable[[], Response]) -> Response:
-    """The answer of `work`, unless the model's script has a fault for this operation."""
-    fault = brain.fault(model, operation)
+def respond(models: ScriptedModels, model: str, operation: str, process: Callable[[], Response]) -> Response:
+    """The response of `process`, unless the model's script has a fault for this operation."""
+    fault = models.take_fault(model, operation)
     if fault is None:
-        return work()
-    if fault.acted:
-        work()
-    return _act(fault)
+        return process()
+    if fault.processed:
+        process()
+    return _fault_response(fault)
 
 
-def _act(fault: Fault) -> Response:
-    """The answer of a request that goes wrong; status 0 cuts the connection instead."""
-    if fault.status == 0:
+def _fault_response(fault: Fault) -> Response:
+    if fault.status == 0:  # drops the connection
         request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
         return Response()
     return Response(fault.body, fault.status, dict(fault.headers), content_type="application/json")

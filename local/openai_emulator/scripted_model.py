@@ -1,6 +1,6 @@
-"""The models behind the emulator: each does what its script says, and without one it is the offline model.
+"""The models of the emulator: each follows its script, and one without a script is the offline model.
 
-They know no protocol. A conversation goes in, a turn comes out.
+They are independent of any protocol: a conversation goes in, a turn comes out.
 """
 
 import itertools
@@ -15,57 +15,59 @@ from local.openai_emulator.turn import Turn
 
 @dataclass(frozen=True)
 class Fault:
-    """A request that goes wrong on its way: `operation` is create, poll, submit or cancel.
+    """A request that fails.
 
-    With `acted`, the server does its work before it answers wrongly. Status 0 cuts the connection.
+    `operation` is create, poll, submit, cancel or message; status 0 drops the connection.
+
+    If `processed` is true, the server processes the request before it fails.
     """
 
     operation: str
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = '{"error": {"message": "a fault of the script", "type": "server_error"}}'
-    acted: bool = False
+    processed: bool = False
 
 
 @dataclass
 class Script:
-    """What a model is to do, round by round, and what shall go wrong on the wire."""
+    """The steps of a model, one for each round, and the requests that fail."""
 
     steps: Sequence[Step]
     faults: list[Fault]
 
 
 class ScriptedModels:
-    """Scripts by the name of the model that follows them; any other model is the offline one.
+    """The models by their names.
 
-    Turns are numbered from `first_turn` on. By default that is unlike the numbers of earlier processes,
-    whose turns may be followed up.
+    Turns are numbered from `first_turn` on. The default is a number that no earlier process has used, whose
+    turns may be continued.
     """
 
     def __init__(self, first_turn: int | None = None) -> None:
         self._turn_numbers = itertools.count(first_turn or time.time_ns() // 1000)
         self._scripts: dict[str, Script] = {}
         self._script_numbers = itertools.count(1)
-        self.begun: dict[str, list[Turn]] = {}
-        """Each turn that a model has begun, in the order of time."""
+        self.started_turns: dict[str, list[Turn]] = {}
+        """The turns of each model, oldest first."""
 
     @property
-    def heard(self) -> dict[str, list[Conversation]]:
-        """Each conversation that a model was shown, in the order of time."""
-        return {model: [turn.conversation for turn in turns] for model, turns in self.begun.items()}
+    def conversations(self) -> dict[str, list[Conversation]]:
+        """The conversations that each model received, oldest first."""
+        return {model: [turn.conversation for turn in turns] for model, turns in self.started_turns.items()}
 
     def script(self, *steps: Step, faults: Sequence[Fault] = ()) -> str:
-        """Take a script; returns the name of the model that will follow it."""
+        """Add a model that follows this script. Returns its name."""
         name = f"script-{next(self._script_numbers)}"
         self._scripts[name] = Script(steps, list(faults))
         return name
 
-    def rewrite(self, model: str, *steps: Step) -> None:
-        """Have a model follow other steps from now on."""
+    def replace_steps(self, model: str, *steps: Step) -> None:
+        """Let a model follow other steps from now on."""
         self._scripts[model].steps = steps
 
-    def fault(self, model: str, operation: str) -> Fault | None:
-        """The next fault of that model's script for an operation, which is used up by asking."""
+    def take_fault(self, model: str, operation: str) -> Fault | None:
+        """Remove the next fault for an operation from the model's script, and return it."""
         faults = self._scripts[model].faults if model in self._scripts else []
         for fault in faults:
             if fault.operation == operation:
@@ -73,20 +75,20 @@ class ScriptedModels:
                 return fault
         return None
 
-    def unspent(self, model: str) -> list[Fault]:
-        """The faults of a script that have not happened yet."""
+    def remaining_faults(self, model: str) -> list[Fault]:
+        """The faults of a script that have not been injected yet."""
         return self._scripts[model].faults
 
-    def begin(self, model: str, conversation: Conversation, thinking_seconds: float) -> Turn:
-        """Let a model think about a conversation."""
-        step = self._step(model, conversation)
-        slow = step.after_seconds if isinstance(step, Say) else 0
-        turn = Turn(model, conversation, step, max(thinking_seconds, slow), next(self._turn_numbers))
-        self.begun.setdefault(model, []).append(turn)
+    def start_turn(self, model: str, conversation: Conversation, model_seconds: float) -> Turn:
+        """Start a turn of a model, which takes `model_seconds` at least."""
+        step = self._next_step(model, conversation)
+        seconds = max(model_seconds, step.after_seconds if isinstance(step, Say) else 0)
+        turn = Turn(model, conversation, step, seconds, next(self._turn_numbers))
+        self.started_turns.setdefault(model, []).append(turn)
         return turn
 
-    def _step(self, model: str, conversation: Conversation) -> Step:
-        """What the model does next. A script that is at its end says its last step again."""
+    def _next_step(self, model: str, conversation: Conversation) -> Step:
+        """The step for the next round. A script repeats its last step."""
         if script := self._scripts.get(model):
             return script.steps[min(len(conversation.rounds), len(script.steps) - 1)]
         return offline_model(conversation)

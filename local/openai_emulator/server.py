@@ -1,4 +1,4 @@
-"""The emulator as a server: one brain, and a module for each protocol that it speaks."""
+"""The emulator's HTTP server, with a module for each protocol."""
 
 import pickle
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
+from local.atomic_write import write_atomically
 from local.http_server import HttpServer
 from local.openai_emulator.agents import Agents
 from local.openai_emulator.assistants import Assistants
@@ -14,51 +15,49 @@ from local.openai_emulator.errors import ApiError
 from local.openai_emulator.fault_injection import FaultInjection
 from local.openai_emulator.responses import Responses
 from local.openai_emulator.scripted_model import ScriptedModels
-from local.table_file import write_whole
 
 
 class Emulator:
     """An OpenAI server on loopback.
 
-    `thinking_seconds` is how long the model takes for each step. `poll_after_ms`, if set, is sent as
-    the header `openai-poll-after-ms`, which makes clients look more often than they would. The ids of
-    what it makes count from `first_turn` on. A `faulty_share` of all requests goes wrong by chance, of which
-    `seed` decides.
+    `model_seconds` is the time of each turn of a model. `poll_after_ms`, if it is set, is sent as the header
+    `openai-poll-after-ms`: the interval at which clients should poll. Ids are numbered from `first_turn` on.
+    The share `fault_rate` of all requests fails; `seed` decides which.
     """
 
     def __init__(
         self,
         *,
-        thinking_seconds: float = 0.4,
+        model_seconds: float = 0.4,
         poll_after_ms: int | None = None,
         port: int = 0,
-        also_on: Sequence[str] = (),
+        extra_addresses: Sequence[str] = (),
         first_turn: int | None = None,
-        faulty_share: float = 0,
+        fault_rate: float = 0,
         seed: int = 0,
     ) -> None:
-        self.brain = ScriptedModels(first_turn)
-        self.script = self.brain.script
+        self.models = ScriptedModels(first_turn)
+        self.script = self.models.script
         flask = Flask(__name__, static_folder=None)
         unauthorised = ApiError(401, "You didn't provide an API key.")
-        self._protocols = [each(self.brain, thinking_seconds) for each in (Responses, Assistants, Agents)]
+        self._protocols = [each(self.models, model_seconds) for each in (Responses, Assistants, Agents)]
         for protocol in self._protocols:
             flask.register_blueprint(protocol.blueprint(), url_prefix="/v1")
 
         @flask.before_request
-        def authorised() -> tuple[dict[str, object], int] | None:
+        def require_api_key() -> tuple[dict[str, object], int] | None:
             if request.headers.get("authorization", "").startswith("Bearer "):
                 return None
             return unauthorised.document, unauthorised.status
 
         @flask.after_request
-        def hint(response: Response) -> Response:
+        def add_poll_interval(response: Response) -> Response:
             if poll_after_ms is not None:
                 response.headers["openai-poll-after-ms"] = str(poll_after_ms)
             return response
 
-        self.climate = FaultInjection(flask, faulty_share, seed)
-        self._server = HttpServer(self.climate, port, also_on)
+        self.fault_injection = FaultInjection(flask, fault_rate, seed)
+        self._server = HttpServer(self.fault_injection, port, extra_addresses)
         self.base_url = f"{self._server.url}/v1"
 
     def stop(self) -> None:
@@ -66,21 +65,24 @@ class Emulator:
         self._server.stop()
 
     def save(self, path: Path) -> None:
-        """Write all that the server holds to a file, whole or not at all."""
-        write_whole(path, pickle.dumps([_held(protocol) for protocol in self._protocols]))
+        """Write the state of the server to a file."""
+        write_atomically(path, pickle.dumps([_state(protocol) for protocol in self._protocols]))
 
     def load(self, path: Path) -> None:
-        """Take up what `save` wrote, so that conversations can go on; what cannot be read is forgotten."""
+        """Add the state in a file, so that conversations can continue.
+
+        A file that cannot be read is ignored.
+        """
         try:
-            # our own file, in a folder of the user's: nobody else writes it
-            saved = list(pickle.loads(path.read_bytes()))  # noqa: S301
-        except Exception:  # none yet, or one of another version: pickle raises almost anything
+            # our own file, in a folder that only the user writes to
+            states = list(pickle.loads(path.read_bytes()))  # noqa: S301
+        except Exception:  # there is none, or one of another version; pickle may raise any error
             return
-        for protocol, held in zip(self._protocols, saved, strict=False):
-            for name, things in _held(protocol).items():
-                things.update(held.get(name, {}))
+        for protocol, state in zip(self._protocols, states, strict=False):
+            for name, objects in _state(protocol).items():
+                objects.update(state.get(name, {}))
 
 
-def _held(protocol: object) -> dict[str, dict[str, Any]]:
-    """What a protocol holds: its dictionaries of things by their ids."""
+def _state(protocol: object) -> dict[str, dict[str, Any]]:
+    """The dictionaries of a protocol, which hold its objects by their ids."""
     return {name: value for name, value in vars(protocol).items() if isinstance(value, dict)}

@@ -9,15 +9,15 @@ _WORD = re.compile(r"\w{4,}")
 
 
 def summarise(text: str, sentences: int = 3) -> str:
-    """The first sentence and the weightiest others, in the order of the text.
+    """The first sentence and those of the highest weight, in the order of the text.
 
-    A sentence weighs what its words of four letters and more occur in the whole text, on average.
-    A line that does not end like a sentence is a heading, and left out.
+    The weight of a sentence is the average number of times that its words of four letters and more occur in
+    the text. A line that does not end like a sentence is a heading, and left out.
     """
     paragraphs = [line.strip() for line in text.splitlines() if _SENTENCE.search(line.strip())]
     found = [s.strip() for line in paragraphs for s in _SENTENCE_END.split(line)]
     if not found:
-        return "there is no text to speak of."
+        return "there is no text."
     counts = Counter(_WORD.findall(text.lower()))
 
     def weight(sentence: str) -> float:

@@ -1,1 +1,1 @@
-"""SAM local: the functions in their containers, against the local stack."""
+"""SAM local: the functions in their containers, on the local stack."""

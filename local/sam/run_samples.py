@@ -1,6 +1,7 @@
-"""`make sam-local`: each function in its container with its sample, then the API of `sam local start-api`.
+"""`make sam-local`: each function with its sample event in its container, then the API of `sam local`.
 
-Expects what `make sam-build` has built. Nothing that it starts is left; exits with 1 if an answer was wrong.
+Requires the result of `make sam-build`. Stops everything that it starts. Exits with 1 if a result is not as
+expected.
 """
 
 import json
@@ -18,45 +19,45 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from local.config import ROOT, Profile
-from local.http_server import HOST, PortTaken
+from local.config import ROOT, LocalStackConfig
+from local.http_server import HOST, PortInUse
 from local.sam.docker import NoDocker, has_image
-from local.sam.expected_answers import ANSWERS, judge
+from local.sam.expected_results import EXPECTED, is_expected
 from local.sam.samples import (
     AWS_PORT,
     PAGES_PORT,
-    for_containers,
-    hold_object,
-    hold_run,
+    config_for_containers,
+    put_sample_object,
+    put_sample_run,
     sample,
 )
 from local.stack import LocalStack
 
 SAM = str(ROOT / ".venv-sam" / "bin" / "sam")
 IMAGE = "public.ecr.aws/lambda/python:3.13-"
-PROFILE = Profile(aws_port=AWS_PORT, pages_port=PAGES_PORT, thinking_seconds=0.05)
+CONFIG = LocalStackConfig(aws_port=AWS_PORT, pages_port=PAGES_PORT, model_seconds=0.05)
 
 INVOKE_SECONDS = 300
-"""The first invocation builds an image with the layers, and may pull the one below it."""
+"""The first invocation builds an image with the layers, and may pull its base image."""
 
 START_SECONDS = 60
 STOP_SECONDS = 30
 
 BEFORE: dict[str, Callable[[LocalStack], None]] = {
-    "CreateRunFunction": hold_run,
-    "ReadObjectFunction": hold_object,
-    "CancelRunFunction": hold_run,
-    "RecordFailureFunction": hold_run,
+    "CreateRunFunction": put_sample_run,
+    "ReadObjectFunction": put_sample_object,
+    "CancelRunFunction": put_sample_run,
+    "RecordFailureFunction": put_sample_run,
 }
-"""What is made true for a function's sample before it is invoked."""
+"""What prepares the stack for the sample event of a function."""
 
 
-class WrongAnswer(Exception):
-    """What a function or the API said is not what its sample asks for."""
+class UnexpectedResult(Exception):
+    """The result of a function, or a response of the API, is not as expected."""
 
 
 class SamLocal:
-    """SAM's own command, with the laptop cloud's variables and no image pulled that is there."""
+    """The command `sam local`. It pulls no image that the engine has."""
 
     def __init__(self) -> None:
         machine = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
@@ -64,8 +65,8 @@ class SamLocal:
         self._environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
-        """What a function answers to an event, in its container. Raises WrongAnswer if it is no JSON."""
-        done = subprocess.run(  # noqa: S603
+        """The result of a function in its container. Raises UnexpectedResult if it is not JSON."""
+        process = subprocess.run(  # noqa: S603
             [SAM, "local", "invoke", function, "-e", "-", *self._flags],
             cwd=ROOT,
             env=self._environment,
@@ -76,13 +77,13 @@ class SamLocal:
             check=False,
         )
         try:
-            return json.loads(done.stdout)
+            return json.loads(process.stdout)
         except ValueError:
-            raise WrongAnswer(f"{done.stdout}{done.stderr[-3000:]}") from None
+            raise UnexpectedResult(f"{process.stdout}{process.stderr[-3000:]}") from None
 
     @contextmanager
     def api(self) -> Iterator[httpx.Client]:
-        """A client of `sam local start-api`, as long as it is up."""
+        """A client of `sam local start-api`, which runs until the context ends."""
         with socket.socket() as probe:
             probe.bind((HOST, 0))
             port = probe.getsockname()[1]
@@ -91,7 +92,7 @@ class SamLocal:
             command, cwd=ROOT, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            _wait_for(process, port)
+            _wait_until_listening(process, port)
             url = f"http://{HOST}:{port}"
             with httpx.Client(base_url=url, timeout=INVOKE_SECONDS, trust_env=False) as client:
                 yield client
@@ -105,7 +106,7 @@ class SamLocal:
 
 
 def event_for(function: str) -> dict[str, Any]:
-    """The function's sample as it is. `fetch` alone gets another page, for the laptop may be offline."""
+    """The sample event of a function. That of `fetch` gets a page of this machine, which may be offline."""
     snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in function.removesuffix("Function"))
     event = sample(snake.lstrip("_"))
     if function == "FetchFunction":
@@ -114,68 +115,71 @@ def event_for(function: str) -> dict[str, Any]:
     return event
 
 
-def call_api(client: httpx.Client, cloud: LocalStack) -> str:
-    """A run through the API to its message, which comes back. Raises WrongAnswer."""
+def run_by_api(client: httpx.Client, stack: LocalStack) -> str:
+    """Start a run by the API. Returns its message. Raises UnexpectedResult."""
     if (health := client.get("/health")).status_code != 200:
-        raise WrongAnswer(f"GET /health: {health.status_code} {health.text}")
-    prompt = f"Summarise {cloud.addresses.pages}/tides"
+        raise UnexpectedResult(f"GET /health: {health.status_code} {health.text}")
+    prompt = f"Summarise {stack.endpoints.pages}/tides"
     started = client.post("/runs", json={"prompt": prompt})
     if started.status_code != 202:
-        raise WrongAnswer(f"POST /runs: {started.status_code} {started.text}")
-    shown = client.get(f"/runs/{started.json()['run_id']}", params={"wait": 20}).json()
-    if shown.get("status") != "completed":
-        raise WrongAnswer(f"GET /runs/…: {shown}")
-    return str(shown["message"])
+        raise UnexpectedResult(f"POST /runs: {started.status_code} {started.text}")
+    run = client.get(f"/runs/{started.json()['run_id']}", params={"wait": 20}).json()
+    if run.get("status") != "completed":
+        raise UnexpectedResult(f"GET /runs/…: {run}")
+    return str(run["message"])
 
 
-def invoke_all(cloud: LocalStack, sam: SamLocal, out: Console) -> bool:
-    """Invoke every function of the stack and judge its answer; whether all were right."""
-    right = True
-    for function in [*ANSWERS, *sorted(set(cloud.stack.functions) - set(ANSWERS))]:
+def invoke_all(stack: LocalStack, sam: SamLocal, out: Console) -> bool:
+    """Invoke every function of the stack and print the results. Whether all are as expected."""
+    all_expected = True
+    for function in [*EXPECTED, *sorted(set(stack.deployed.functions) - set(EXPECTED))]:
         if prepare := BEFORE.get(function):
-            prepare(cloud)
+            prepare(stack)
         start = time.monotonic()
         try:
-            answer = sam.invoke(function, event_for(function))
-            if not judge(function)(answer):
-                raise WrongAnswer(json.dumps(answer))
-        except (WrongAnswer, LookupError, TypeError, ValueError) as error:
-            right = False
+            result = sam.invoke(function, event_for(function))
+            if not is_expected(function, result):
+                raise UnexpectedResult(json.dumps(result))
+        except (UnexpectedResult, LookupError, TypeError, ValueError) as error:
+            all_expected = False
             out.print(f"✗ {function}\n{error!r}", style="red", markup=False)
         else:
             out.print(f"✓ {time.monotonic() - start:5.1f} s  {function}", markup=False)
-    return right
+    return all_expected
 
 
 def main() -> int:
-    """Do all of it and say how it went, by the exit code too."""
+    """Run everything. Returns the exit code."""
     out = Console(highlight=False, soft_wrap=True)
     try:
-        with LocalStack(for_containers(PROFILE)) as cloud:
+        with LocalStack(config_for_containers(CONFIG)) as stack:
             sam = SamLocal()
-            right = invoke_all(cloud, sam, out)
+            all_expected = invoke_all(stack, sam, out)
             try:
                 with sam.api() as client:
-                    message = call_api(client, cloud)
+                    message = run_by_api(client, stack)
                 out.print(f"✓ sam local start-api: {message.split(':')[0]}", markup=False)
-            except (WrongAnswer, httpx.HTTPError, ValueError) as error:
-                right = False
+            except (UnexpectedResult, httpx.HTTPError, ValueError) as error:
+                all_expected = False
                 out.print(f"✗ sam local start-api\n{error!r}", style="red", markup=False)
-    except (NoDocker, PortTaken) as error:
-        out.print(f"sam-local: {error} (`upcall local` must not be up meanwhile)", style="red", markup=False)
+    except (NoDocker, PortInUse) as error:
+        out.print(f"sam-local: {error} (stop `upcall local` first)", style="red", markup=False)
         return 2
-    return 0 if right else 1
+    return 0 if all_expected else 1
 
 
-def _wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
-    """Wait until something listens on the port. Raises WrongAnswer if the process ends, or takes too long."""
+def _wait_until_listening(process: "subprocess.Popen[bytes]", port: int) -> None:
+    """Wait until something listens on the port.
+
+    Raises UnexpectedResult if the process ends or takes too long.
+    """
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex((HOST, port)) == 0:
                 return
         time.sleep(0.1)
-    raise WrongAnswer("it did not come up")
+    raise UnexpectedResult("it did not start")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A laptop cloud that holds what the samples in `events/` speak of, for functions in SAM's containers.
+"""A local stack with the data of the sample events in `events/`, for functions in SAM's containers.
 
-It starts empty, answers where `events/env.json` says, and counts what the model makes from 1 on, so that
-the ids of the samples are true.
+It starts empty, listens at the addresses in `events/env.json`, and numbers the ids of the emulator from 1 on,
+as they are in the sample events.
 """
 
 import json
@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local import sample_pages
-from local.config import ROOT, STATE_FOLDER, Profile
-from local.sam.docker import gateways
+from local.config import ROOT, STATE_FOLDER, LocalStackConfig
+from local.sam.docker import gateway_addresses
 from local.stack import LocalStack
 from upcall.aws.dynamodb import Table
 from upcall.aws.run_repository import DynamoDBRunRepository
@@ -22,15 +22,21 @@ from upcall.domain.run import Run
 PAGES_PORT, AWS_PORT, OPENAI_PORT = 8780, 8782, 8783
 """As in `events/env.json`."""
 
-OBJECT = "tides.html"
+PAGE = "tides.html"
 
 
-def for_containers(profile: Profile) -> Profile:
-    """The profile of a fresh cloud that containers reach where they look for it. Raises NoDocker."""
-    also_on = gateways()
-    state = STATE_FOLDER / "samples"
-    shutil.rmtree(state, ignore_errors=True)
-    return replace(profile, state_folder=state, openai_port=OPENAI_PORT, also_on=also_on, first_turn=1)
+def config_for_containers(config: LocalStackConfig) -> LocalStackConfig:
+    """The configuration of an empty local stack that containers can reach. Raises NoDocker."""
+    extra_addresses = gateway_addresses()
+    state_folder = STATE_FOLDER / "samples"
+    shutil.rmtree(state_folder, ignore_errors=True)
+    return replace(
+        config,
+        state_folder=state_folder,
+        openai_port=OPENAI_PORT,
+        extra_addresses=extra_addresses,
+        first_turn=1,
+    )
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -39,10 +45,10 @@ def sample(name: str) -> dict[str, Any]:
     return event
 
 
-def hold_run(cloud: LocalStack) -> None:
-    """Put the samples' run into the table, as a new one, in place of what became of it."""
+def put_sample_run(stack: LocalStack) -> None:
+    """Put the run of the sample events into the table, as a new run. Everything else of it is deleted."""
     run_id = sample("create_run")["run_id"]
-    table, dynamodb = cloud.stack.table, cloud.stack.dynamodb
+    table, dynamodb = stack.deployed.table, stack.deployed.dynamodb
     for page in dynamodb.get_paginator("scan").paginate(TableName=table):
         for item in page["Items"]:
             if run_id in item["pk"].get("S", ""):
@@ -56,25 +62,26 @@ def hold_run(cloud: LocalStack) -> None:
         run_api="responses",
         created_at=datetime.now(UTC),
     )
-    DynamoDBRunRepository(Table(dynamodb, table), 30).add_run(run.model_copy(update={"run_id": run_id}))
+    repository = DynamoDBRunRepository(Table(dynamodb, table), retention_days=30)
+    repository.add_run(run.model_copy(update={"run_id": run_id}))
 
 
-def hold_object(cloud: LocalStack) -> None:
-    """Put the samples' object into the inbox bucket, which starts a run on it as well."""
+def put_sample_object(stack: LocalStack) -> None:
+    """Put the object of the sample events into the inbox bucket. This also starts a run."""
     import boto3
 
     key = json.loads(sample("read_object")["arguments"])["key"]
-    body = (sample_pages.FOLDER / OBJECT).read_bytes()
-    boto3.client("s3").put_object(Bucket=cloud.stack.inbox, Key=key, Body=body, ContentType="text/html")
+    body = (sample_pages.FOLDER / PAGE).read_bytes()
+    boto3.client("s3").put_object(Bucket=stack.deployed.inbox, Key=key, Body=body, ContentType="text/html")
 
 
-def hold_all(cloud: LocalStack) -> None:
-    """Make every sample true, whichever comes first: the run has a round behind it, and a message ahead."""
-    hold_run(cloud)
+def prepare_all_samples(stack: LocalStack) -> None:
+    """Prepare the stack for all sample events, in any order. The run of the samples waits for its message."""
+    put_sample_run(stack)
     for function in ("create_run", "submit_tool_outputs"):
         camel = "".join(word.capitalize() for word in function.split("_"))
-        name = cloud.stack.functions[f"{camel}Function"].name
-        result = cloud.runner.invoke(name, json.dumps(sample(function)))
+        name = stack.deployed.functions[f"{camel}Function"].name
+        result = stack.runner.invoke(name, json.dumps(sample(function)))
         if result.is_error:
-            raise RuntimeError(f"events/{function}.json is not true of this cloud: {result.payload}")
-    hold_object(cloud)
+            raise RuntimeError(f"the function failed for events/{function}.json: {result.payload}")
+    put_sample_object(stack)

@@ -1,4 +1,4 @@
-"""State "Create run": creates the run upstream, once, and tells the workflow its tools, limits and counters."""
+"""State "Create run": creates the run upstream, once, and returns its tools, limits and counters."""
 
 import tools
 from upcall import config

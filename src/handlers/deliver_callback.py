@@ -17,8 +17,8 @@ from upcall.lambda_runtime.sqs_batch import sqs_batch
 from upcall.observability.logging import log_context
 from upcall.use_cases.deliver_callback import MAX_AGE_SECONDS, deliver_callback, retry_delay_seconds
 from upcall.web.standard_webhooks import TIMEOUT_SECONDS, post
-from upcall.web.transport import Allowance, Transport
-from upcall.web.urls import checked_url
+from upcall.web.transport import GuardedTransport, TransferBudget
+from upcall.web.urls import parse_url
 
 MAX_RESPONSE_BYTES = 65_536
 """Only the status of the response is used."""
@@ -57,6 +57,6 @@ def lambda_handler(record: SQSRecord) -> None:
 
 
 def _send_webhook(url: str, message_id: str, content: dict[str, Any]) -> None:
-    with Transport(Allowance(TIMEOUT_SECONDS, MAX_RESPONSE_BYTES)) as transport:
+    with GuardedTransport(TransferBudget(TIMEOUT_SECONDS, MAX_RESPONSE_BYTES)) as transport:
         secret = get_secret(config.callback_secret_name())
-        post(str(checked_url(url)), secret, message_id, content, transport)
+        post(str(parse_url(url)), secret, message_id, content, transport)

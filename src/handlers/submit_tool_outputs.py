@@ -17,7 +17,7 @@ load_sdk()
 
 
 class SubmitToolOutputs(Model):
-    """A round: its number from 1 on, its calls, each one's result in the same order, and the tokens of its turn.
+    """A round: its number from 1 on, its calls, their results in the same order, and its tokens.
 
     `seconds` is how long ago the execution was started.
     """

@@ -1,4 +1,4 @@
-"""A tool with an effect: sends a short message to a webhook."""
+"""A tool with an effect: it sends a message to the operator's webhook."""
 
 import uuid
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ def notify(
 
     url = config.webhook_url()
     if not url:
-        raise ToolError("no webhook is set up here, so nobody can be notified")
+        raise ToolError("no webhook is configured, so nobody can be notified")
     call = current_call()
     content = {
         "type": "upcall.notification",

@@ -1,44 +1,46 @@
-"""The text of an object in the stack's own bucket."""
+"""A tool that reads a document in the stack's bucket."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from upcall.documents.paging import MAX_CHARACTERS, Piece
+from upcall.documents.paging import MAX_CHARACTERS, DocumentPart
 from upcall.domain.errors import NotFound, ToolError
 from upcall.tool import tool
 
 MAX_BYTES = 10_000_000
-"""Of an object, before and after decompression: as much as a page may have."""
+"""Of an object, before and after decompression: as much as `fetch` downloads."""
 
 
-class ObjectText(Piece):
-    """A piece of the text of the object `key`."""
+class ObjectPart(DocumentPart):
+    """A part of the text of the object `key`."""
 
     key: str
 
 
 def read_object(
     key: Annotated[
-        str, Field(min_length=1, max_length=1024, description="The object's key, as it is given.")
+        str, Field(min_length=1, max_length=1024, description="The object's key, exactly as given.")
     ],
     offset: Annotated[int, Field(ge=0, description="Where in the text to begin.")] = 0,
-) -> ObjectText:
+) -> ObjectPart:
     """Read a stored document (PDF, HTML, JSON or plain text) and return its title and text.
 
-    A long text comes in pieces: if next_offset is a number, call again with it as the offset.
+    A long text is returned in parts: if next_offset is a number, call again with it as the offset.
     """
     from upcall.aws.s3 import get_object
-    from upcall.documents import read
-    from upcall.documents.content_encoding import decoded
+    from upcall.documents import read_document
+    from upcall.documents.content_encoding import decode
 
     try:
-        found = get_object(key)
+        stored = get_object(key)
     except NotFound as error:
         raise ToolError(str(error)) from None
-    body = b"".join(decoded(found.chunks, found.encodings, MAX_BYTES))
-    document = read(body, found.media_type, found.charset, enough=offset + MAX_CHARACTERS)
-    return ObjectText.of(document, offset, key=key)
+    body = b"".join(decode(stored.chunks, stored.encodings, MAX_BYTES))
+    document = read_document(
+        body, stored.media_type, stored.charset, needed_characters=offset + MAX_CHARACTERS
+    )
+    return ObjectPart.from_document(document, offset, key=key)
 
 
 lambda_handler = tool(read_object, reads="stack")

@@ -1,7 +1,7 @@
 """The environment variables that `template.yaml` sets, by name and type. Nothing else reads the environment.
 
-Each function gets only the variables that it needs. A variable is read when it is asked for, and one that is missing is
-named in the error.
+The template's Globals set those that most functions need; each function has the others that it needs. A
+variable is read when it is used, and one that is missing is named in the error.
 """
 
 import os
@@ -131,7 +131,7 @@ def webhook_secret_name() -> str:
 
 
 def _read_list(name: str) -> frozenset[str]:
-    """The parts of a comma-separated variable. An unset one is empty: a tool can be called outside of a stack."""
+    """The parts of a comma-separated variable. An unset one is empty."""
     return frozenset(filter(None, (part.strip() for part in os.environ.get(name, "").split(","))))
 
 

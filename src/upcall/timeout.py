@@ -1,4 +1,4 @@
-"""A time-out for any piece of work."""
+"""Calls a function with a time-out."""
 
 import contextvars
 import threading
@@ -9,14 +9,14 @@ T = TypeVar("T")
 
 
 class TimedOut(Exception):
-    """The work was not done in time. Nobody waits for it any longer; its thread goes on until it ends."""
+    """The work took too long. Its thread runs on until the work ends; the result is dropped."""
 
 
 def run_with_timeout(seconds: float | None, work: Callable[[], T]) -> T:
     """Do the work and return its result, or raise what it raised. None means no time-out.
 
-    Raises TimedOut after so many seconds. The work runs in a thread of its own, because nothing else bounds code that
-    neither returns nor checks the time.
+    Raises TimedOut after that number of seconds. The work runs in another thread, because Python has no other
+    way to stop waiting for code that does not check the time itself.
     """
     if seconds is None:
         return work()

@@ -1,28 +1,34 @@
-"""The command as a user has it: another process, with a state folder of its own."""
+"""The command as a user runs it: in a process of its own, with a state folder of its own."""
 
+import io
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from local.config import ROOT
+from local.stack import LocalStack
 
 Finished = subprocess.CompletedProcess[str]
 Upcall = Callable[..., Finished]
 
-PATIENCE_SECONDS = 60
+COMMAND = (sys.executable, "-m", "cli.main")
+TIMEOUT_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A newcomer's variables: no key, a state folder, an AWS profile and a proxy that lead nowhere."""
-    ours = ("AWS_", "OPENAI_", "UPCALL_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    """A user's variables: no API key, an empty state folder, an AWS profile and a proxy that do not exist."""
+    prefixes = ("AWS_", "OPENAI_", "UPCALL_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     return {
-        **kept,
+        **inherited,
         "UPCALL_STATE_FOLDER": str(tmp_path_factory.mktemp("state")),
         "AWS_PROFILE": "nobody",
         "HTTP_PROXY": "http://127.0.0.1:1",
@@ -32,24 +38,54 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def upcall(environment: dict[str, str]) -> Upcall:
-    """Run the command to its end."""
+    """Run the command to its end. No local stack is running."""
 
     def run(*arguments: str, folder: Path = ROOT, **variables: str) -> Finished:
         return subprocess.run(
-            [sys.executable, "-m", "cli.main", *arguments],
+            [*COMMAND, *arguments],
             cwd=folder,
             env={**environment, **variables},
             capture_output=True,
             text=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
 
     return run
 
 
-def problem(finished: Finished) -> str:
-    """The one line that a command says to bad input."""
+@pytest.fixture(scope="module")
+def upcall_on_running_stack(
+    upcall: Upcall, local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory
+) -> Upcall:
+    """Run the command to its end. The local stack of all tests is the running one."""
+    state_folder = tmp_path_factory.mktemp("state")
+    (state_folder / "running.json").write_text(json.dumps(asdict(local_stack.endpoints)), "utf-8")
+
+    def run(*arguments: str, **variables: str) -> Finished:
+        return upcall(*arguments, UPCALL_STATE_FOLDER=str(state_folder), **variables)
+
+    return run
+
+
+def one_line_error(finished: Finished) -> str:
+    """The line that a command prints if its user can fix the error."""
     assert (finished.returncode, finished.stdout) == (2, "")
     (line,) = finished.stderr.strip().splitlines()
     return line
+
+
+def plain_console() -> Console:
+    """A console that is not a terminal."""
+    return Console(file=io.StringIO(), width=100, highlight=False, emoji=False)
+
+
+def terminal_console(width: int = 100) -> Console:
+    """A console that is a terminal."""
+    return Console(file=io.StringIO(), width=width, force_terminal=True, highlight=False, emoji=False)
+
+
+def printed_text(console: Console) -> str:
+    """All that was printed to one of these consoles."""
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()

@@ -1,4 +1,4 @@
-"""`docs/adding-a-tool.md`, done: its files written into a copy of the project, its commands run."""
+"""Follows `docs/adding-a-tool.md` in a copy of the project: writes its files, runs its commands."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.project_copy import copied_project, upcall_in
+from support.project_copy import copy_project, run_upcall
 
 from local.config import ROOT
 
@@ -22,7 +22,7 @@ def block(kind: str) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    copied_project(tmp_path)
+    copy_project(tmp_path)
     (tmp_path / "src" / "tools" / "convert.py").write_text(block("python"), "utf-8")
     template = tmp_path / "template.yaml"
     text = template.read_text("utf-8")
@@ -30,18 +30,18 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_commands_print_what_the_document_says(project: Path) -> None:
-    told = re.findall(r"\$ upcall (.+)\n(.+)\n", block("console"))
-    assert len(told) == 2
-    for arguments, printed in told:
-        done = upcall_in(project, "http://127.0.0.1:1", *arguments.split())
+def test_the_commands_print_what_the_document_shows(project: Path) -> None:
+    commands = re.findall(r"\$ upcall (.+)\n(.+)\n", block("console"))
+    assert len(commands) == 2
+    for arguments, printed in commands:
+        done = run_upcall(project, *arguments.split())
         assert (done.stdout + done.stderr).strip() == printed
 
 
 def test_the_tool_is_listed_with_its_schema_effect_and_function(project: Path) -> None:
     (convert,) = [
         each
-        for each in json.loads(upcall_in(project, "http://127.0.0.1:1", "tools", "--json").stdout)
+        for each in json.loads(run_upcall(project, "tools", "--json").stdout)
         if each["name"] == "convert"
     ]
 
@@ -49,7 +49,7 @@ def test_the_tool_is_listed_with_its_schema_effect_and_function(project: Path) -
     assert (convert["effect"], convert["function"]) == ("pure", "upcall-tool-convert")
 
 
-def test_the_function_is_still_a_function(project: Path) -> None:
+def test_the_function_can_still_be_called_directly(project: Path) -> None:
     code = "from tools.convert import convert; print(convert(1, 'mile', to='foot'))"
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -62,15 +62,15 @@ def test_the_function_is_still_a_function(project: Path) -> None:
     assert done.stdout.strip() == "5280.0"
 
 
-def test_the_sample_event_is_what_the_tool_takes(project: Path) -> None:
+def test_the_tool_accepts_the_sample_event(project: Path) -> None:
     event = json.loads(block("json"))
-    done = upcall_in(project, "http://127.0.0.1:1", "tool", "convert", event["arguments"])
+    done = run_upcall(project, "tool", "convert", event["arguments"])
 
     assert done.stdout.strip() == "3218.688"
 
 
-def test_a_file_without_a_block_is_told_which_block_to_paste(project: Path) -> None:
-    """The test that says so runs in the copy, as it would for whoever has forgotten the block."""
+def test_a_tool_without_a_block_in_the_template_fails_a_test_that_prints_the_block(project: Path) -> None:
+    """The failing test runs in the copy of the project."""
     template = project / "template.yaml"
     template.write_text(template.read_text("utf-8").replace(block("yaml"), ""), "utf-8")
     for folder in ("tests", "events"):
@@ -78,7 +78,7 @@ def test_a_file_without_a_block_is_told_which_block_to_paste(project: Path) -> N
     done = subprocess.run(
         [
             sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", "--import-mode=importlib",
-            "-o", "pythonpath=tests . src", "tests/template/test_wiring.py::test_each_tool_has_its_function",
+            "-o", "pythonpath=tests . src", "tests/template/test_functions.py::test_each_tool_has_its_function",
         ],
         cwd=project,
         capture_output=True,

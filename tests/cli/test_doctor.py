@@ -1,7 +1,7 @@
-"""`upcall doctor`: against the laptop cloud's AWS, which has the stack `upcall`, and where AWS refuses."""
+"""`upcall doctor`, with the stack `upcall` on the AWS of the local stack."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
@@ -12,114 +12,129 @@ import pytest
 from botocore.exceptions import ClientError
 from werkzeug.wrappers import Request, Response
 
-from cli import main
-from cli.backends import local_stack
-from cli.commands import doctor_checks
-from cli.commands.doctor import (
-    CHECKS,
-    deployed,
-    examine_stack,
-    looked_at,
-)
-from cli.commands.doctor_checks import DeployedStack, Finding, Resource
+from cli.backends.local_stack import API_PORT, AWS_PORT
+from cli.commands.local import local
+from cli.doctor import stack_checks
+from cli.doctor.deployed_stack import DeployedStack, Resource, find_stack
+from cli.doctor.finding import Finding
+from cli.doctor.run_checks import CHECKS, Check, check_stack, run_check
 from local.config import AWS_ENVIRONMENT
 from local.http_server import HttpServer
 from local.stack import LocalStack
 
-from .conftest import Upcall, problem
-
-Check = Callable[[DeployedStack], Iterator[Finding]]
+from .conftest import Upcall, one_line_error
 
 
 @pytest.fixture
-def stack(laptop: LocalStack) -> DeployedStack:
-    """The stack on the laptop cloud, with an API as AWS would have it."""
-    found = deployed("upcall")
-    return replace(found, outputs={**found.outputs, "ApiUrl": laptop.addresses.api})
+def stack(local_stack: LocalStack) -> DeployedStack:
+    """The local stack as CloudFormation describes it, with the output that AWS alone has."""
+    found = find_stack("upcall")
+    return replace(found, outputs={**found.outputs, "ApiUrl": local_stack.endpoints.api})
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> dict[str, str]:
-    """Variables with a profile that says nothing, neither a region nor credentials."""
+def empty_profile(tmp_path: Path) -> dict[str, str]:
+    """The variables of a user whose profile has neither a region nor credentials."""
     config = tmp_path / "config"
     config.write_text("[profile nobody]\n", "utf-8")
     return {"AWS_CONFIG_FILE": str(config), "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 @pytest.fixture
-def operator(bare: dict[str, str], laptop: LocalStack) -> dict[str, str]:
-    """The variables of a user with credentials, of which the laptop cloud takes any."""
-    return {**AWS_ENVIRONMENT, **bare, "AWS_ENDPOINT_URL": laptop.addresses.aws}
+def operator(empty_profile: dict[str, str], local_stack: LocalStack) -> dict[str, str]:
+    """The variables of a user with credentials. The local stack accepts any."""
+    return {**AWS_ENVIRONMENT, **empty_profile, "AWS_ENDPOINT_URL": local_stack.endpoints.aws}
 
 
-def marks(check: Check, stack: DeployedStack) -> dict[str, str]:
-    return {each.what: each.mark for each in looked_at("check", "service", check, stack)}
+def statuses(check: Check, stack: DeployedStack) -> dict[str, str]:
+    """The status of each finding."""
+    return {each.check: each.status for each in run_check("check", "service", check, stack)}
 
 
-def words(check: Check, stack: DeployedStack) -> str:
-    return " ".join(each.words for each in looked_at("check", "service", check, stack))
+def messages(check: Check, stack: DeployedStack) -> str:
+    """The messages of all findings."""
+    return " ".join(each.message for each in run_check("check", "service", check, stack))
 
 
 def with_parameters(stack: DeployedStack, **parameters: str) -> DeployedStack:
     return replace(stack, parameters={**stack.parameters, **parameters})
 
 
-def with_resource(stack: DeployedStack, name: str, kind: str, identifier: str) -> DeployedStack:
-    return replace(stack, resources={**stack.resources, name: Resource(kind, identifier)})
+def with_resource(stack: DeployedStack, name: str, type_: str, identifier: str) -> DeployedStack:
+    return replace(stack, resources={**stack.resources, name: Resource(type_, identifier)})
 
 
 @pytest.mark.parametrize(
     "check",
     [
-        doctor_checks.stack_complete,
-        doctor_checks.openai_secret,
-        doctor_checks.webhook_secret,
-        doctor_checks.workflow,
-        doctor_checks.functions,
-        doctor_checks.health,
+        stack_checks.check_deployment,
+        stack_checks.check_openai_secret,
+        stack_checks.check_webhook_secret,
+        stack_checks.check_workflow,
+        stack_checks.check_functions,
+        stack_checks.check_health,
     ],
 )
-def test_what_is_well_is_said_to_be_well(stack: DeployedStack, check: Check) -> None:
-    assert set(marks(check, stack).values()) == {"ok"}
+def test_a_healthy_stack_passes(stack: DeployedStack, check: Check) -> None:
+    assert set(statuses(check, stack).values()) == {"ok"}
 
 
 @pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_COMPLETE", "CREATE_FAILED", "UPDATE_IN_PROGRESS"])
-def test_a_deployment_that_did_not_go_through_is_told(stack: DeployedStack, status: str) -> None:
-    assert marks(doctor_checks.stack_complete, replace(stack, status=status)) == {"stack": "missing"}
+def test_a_failed_deployment_is_a_problem(stack: DeployedStack, status: str) -> None:
+    assert statuses(stack_checks.check_deployment, replace(stack, status=status)) == {"stack": "failed"}
 
 
-def test_a_stack_that_is_older_than_the_template_is_told_what_it_lacks(stack: DeployedStack) -> None:
+def test_missing_resources_of_an_older_stack_are_named(stack: DeployedStack) -> None:
     older = replace(stack, resources={k: v for k, v in stack.resources.items() if k != "PollRunFunction"})
 
-    assert "PollRunFunction" in words(doctor_checks.parts, older)
-    assert " PollRunFunction," not in words(doctor_checks.parts, stack)
+    assert "PollRunFunction" in messages(stack_checks.check_resources, older)
+    assert " PollRunFunction," not in messages(stack_checks.check_resources, stack)
+
+
+def test_resources_of_nested_stacks_are_found(local_stack: LocalStack) -> None:
+    nested = {"Resources": {"InnerQueue": {"Type": "AWS::SQS::Queue"}}}
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="nested-templates")
+    s3.put_object(Bucket="nested-templates", Key="nested.json", Body=json.dumps(nested).encode())
+    properties = {"TemplateURL": "https://s3.amazonaws.com/nested-templates/nested.json"}
+    outer = {"Resources": {"Nested": {"Type": "AWS::CloudFormation::Stack", "Properties": properties}}}
+    cloudformation = boto3.client("cloudformation")
+    cloudformation.create_stack(StackName="outer", TemplateBody=json.dumps(outer))
+    try:
+        found = find_stack("outer")
+    finally:
+        cloudformation.delete_stack(StackName="outer")
+
+    assert set(found.of_type("AWS::SQS::Queue")) == {"InnerQueue"}
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
-    [(" ", "is empty"), ('{"key": "sk-hidden"}', "is JSON"), ("sk-hidden", "is there")],
+    ("value", "verdict"),
+    [(" ", "is empty"), ('{"key": "sk-hidden"}', "is JSON"), ("sk-hidden", "exists")],
 )
-def test_a_secret_is_judged_and_never_shown(stack: DeployedStack, value: str, said: str) -> None:
-    boto3.client("secretsmanager").create_secret(Name=f"doctor/{said}", SecretString=value)
-    described = words(doctor_checks.openai_secret, with_parameters(stack, OpenAISecretName=f"doctor/{said}"))
+def test_a_secret_is_checked_and_never_printed(stack: DeployedStack, value: str, verdict: str) -> None:
+    boto3.client("secretsmanager").create_secret(Name=f"doctor/{verdict}", SecretString=value)
+    printed = messages(
+        stack_checks.check_openai_secret, with_parameters(stack, OpenAISecretName=f"doctor/{verdict}")
+    )
 
-    assert said in described
-    assert "hidden" not in described
-
-
-def test_a_secret_that_is_not_there_comes_with_the_command_that_makes_it(stack: DeployedStack) -> None:
-    described = words(doctor_checks.openai_secret, with_parameters(stack, OpenAISecretName="no/such"))
-
-    assert described.startswith("there is no secret no/such: aws secretsmanager create-secret --name no/such")
+    assert verdict in printed
+    assert "hidden" not in printed
 
 
-def test_the_webhook_needs_a_secret_once_it_has_an_address(stack: DeployedStack) -> None:
-    wanted = with_parameters(stack, WebhookUrl="https://example.com", WebhookSecretName="no/webhook")
+def test_a_missing_secret_is_reported_with_the_command_that_creates_it(stack: DeployedStack) -> None:
+    printed = messages(stack_checks.check_openai_secret, with_parameters(stack, OpenAISecretName="no/such"))
 
-    assert marks(doctor_checks.webhook_secret, wanted) == {"webhook secret": "missing"}
+    assert printed.startswith("there is no secret no/such: aws secretsmanager create-secret --name no/such")
 
 
-def test_a_table_that_forgets_nothing_and_cannot_be_brought_back_is_told(stack: DeployedStack) -> None:
+def test_the_webhook_needs_a_secret_if_it_has_a_url(stack: DeployedStack) -> None:
+    configured = with_parameters(stack, WebhookUrl="https://example.com", WebhookSecretName="no/webhook")
+
+    assert statuses(stack_checks.check_webhook_secret, configured) == {"webhook secret": "failed"}
+
+
+def test_a_table_without_expiry_and_recovery_is_a_problem(stack: DeployedStack) -> None:
     dynamodb = boto3.client("dynamodb")
     dynamodb.create_table(
         TableName="doctored",
@@ -127,8 +142,8 @@ def test_a_table_that_forgets_nothing_and_cannot_be_brought_back_is_told(stack: 
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    ill = replace(stack, outputs={**stack.outputs, "TableName": "doctored"})
-    before = marks(doctor_checks.table, ill)
+    changed = replace(stack, outputs={**stack.outputs, "TableName": "doctored"})
+    before = statuses(stack_checks.check_table, changed)
     dynamodb.update_time_to_live(
         TableName="doctored", TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"}
     )
@@ -136,35 +151,36 @@ def test_a_table_that_forgets_nothing_and_cannot_be_brought_back_is_told(stack: 
         TableName="doctored", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
 
-    assert before == {"table": "ok", "table expiry": "missing", "table recovery": "missing"}
-    assert set(marks(doctor_checks.table, ill).values()) == {"ok"}
+    assert before == {"table": "ok", "table expiry": "failed", "table recovery": "failed"}
+    assert set(statuses(stack_checks.check_table, changed).values()) == {"ok"}
 
 
-def test_a_function_on_another_runtime_is_named(stack: DeployedStack) -> None:
+def test_a_function_with_another_runtime_is_named(stack: DeployedStack) -> None:
     name = stack.resources["GetRunFunction"].id
     aws = boto3.client("lambda")
     was = aws.get_function_configuration(FunctionName=name)["Runtime"]
     aws.update_function_configuration(FunctionName=name, Runtime="python3.11")
     try:
-        described = words(doctor_checks.functions, stack)
+        printed = messages(stack_checks.check_functions, stack)
     finally:
         aws.update_function_configuration(FunctionName=name, Runtime=was)
 
-    assert described == f"GetRunFunction runs on python3.11, not on {was}; build and deploy again"
+    assert printed == f"GetRunFunction runs on python3.11, not on {was}; build and deploy it again"
 
 
 def test_dead_letters_are_counted(stack: DeployedStack) -> None:
     sqs = boto3.client("sqs")
     url = sqs.create_queue(QueueName="doctored")["QueueUrl"]
     other = with_resource(stack, "DeadLetterQueue", "AWS::SQS::Queue", url)
-    before = marks(doctor_checks.dead_letters, other)
+    before = statuses(stack_checks.check_dead_letter_queues, other)
     sqs.send_message(QueueUrl=url, MessageBody="lost")
 
     assert before == {"dead letters": "ok"}
-    assert " DeadLetterQueue holds 1; docs/operating.md" in f" {words(doctor_checks.dead_letters, other)}"
+    printed = messages(stack_checks.check_dead_letter_queues, other)
+    assert "messages in DeadLetterQueue: 1; docs/operating.md" in printed
 
 
-def test_an_alarm_that_is_on_is_named(stack: DeployedStack) -> None:
+def test_a_raised_alarm_is_named(stack: DeployedStack) -> None:
     cloudwatch = boto3.client("cloudwatch")
     cloudwatch.put_metric_alarm(
         AlarmName="upcall-Doctored",
@@ -178,84 +194,90 @@ def test_an_alarm_that_is_on_is_named(stack: DeployedStack) -> None:
     )
     watched = with_resource(stack, "DoctoredAlarm", "AWS::CloudWatch::Alarm", "upcall-Doctored")
     cloudwatch.set_alarm_state(AlarmName="upcall-Doctored", StateValue="OK", StateReason="test")
-    before = marks(doctor_checks.alarms, watched)
+    before = statuses(stack_checks.check_alarms, watched)
     cloudwatch.set_alarm_state(AlarmName="upcall-Doctored", StateValue="ALARM", StateReason="test")
 
     assert before == {"alarms": "ok"}
-    assert words(doctor_checks.alarms, watched).startswith("on: DoctoredAlarm;")
+    assert messages(stack_checks.check_alarms, watched).startswith("in ALARM: DoctoredAlarm;")
 
 
-def test_nobody_hearing_of_alarms_is_worth_a_note_and_no_error(stack: DeployedStack) -> None:
-    assert marks(doctor_checks.alarm_mail, stack) == {"alarm mail": "note"}
+def test_alarms_that_notify_nobody_are_a_warning(stack: DeployedStack) -> None:
+    assert statuses(stack_checks.check_alarm_email, stack) == {"alarm email": "warning"}
 
 
-def test_an_api_that_does_not_answer_is_told(stack: DeployedStack) -> None:
+def test_an_api_that_does_not_respond_is_a_problem(stack: DeployedStack) -> None:
     dead = replace(stack, outputs={**stack.outputs, "ApiUrl": "http://127.0.0.1:1"})
     lost = replace(stack, outputs={**stack.outputs, "ApiUrl": f"{stack.outputs['ApiUrl']}/nowhere"})
 
-    assert "does not answer" in words(doctor_checks.health, dead)
-    assert words(doctor_checks.health, lost).endswith("answers with 404")
+    assert "does not respond" in messages(stack_checks.check_health, dead)
+    assert messages(stack_checks.check_health, lost).endswith("responds with 404")
 
 
-def test_a_stack_of_another_template_is_told_so(stack: DeployedStack) -> None:
+def test_a_stack_of_another_template_is_a_problem(stack: DeployedStack) -> None:
     other = replace(stack, outputs={}, parameters={})
 
-    assert words(doctor_checks.table, other) == "the stack has no output TableName; build and deploy it again"
-    assert "no parameter OpenAISecretName" in words(doctor_checks.openai_secret, other)
+    assert (
+        messages(stack_checks.check_table, other)
+        == "the stack has no output TableName; build and deploy it again"
+    )
+    assert "no parameter OpenAISecretName" in messages(stack_checks.check_openai_secret, other)
 
 
-REFUSED = [
-    (doctor_checks.openai_secret, "secretsmanager", "GetSecretValue"),
-    (doctor_checks.table, "dynamodb", "DescribeTable"),
-    (doctor_checks.workflow, "states", "DescribeStateMachine"),
-    (doctor_checks.functions, "lambda", "GetFunctionConfiguration"),
-    (doctor_checks.concurrency, "lambda", "GetAccountSettings"),
-    (doctor_checks.dead_letters, "sqs", "GetQueueAttributes"),
+DENIED = [
+    (stack_checks.check_openai_secret, "secretsmanager", "GetSecretValue"),
+    (stack_checks.check_table, "dynamodb", "DescribeTable"),
+    (stack_checks.check_workflow, "states", "DescribeStateMachine"),
+    (stack_checks.check_functions, "lambda", "GetFunctionConfiguration"),
+    (stack_checks.check_concurrency, "lambda", "GetAccountSettings"),
+    (stack_checks.check_dead_letter_queues, "sqs", "GetQueueAttributes"),
 ]
 
 
-@pytest.mark.parametrize(("check", "service", "operation"), REFUSED)
-def test_a_refusal_names_the_permission_that_is_lacking(
+@pytest.mark.parametrize(("check", "service", "operation"), DENIED)
+def test_a_denied_request_is_reported_with_the_missing_permission(
     stack: DeployedStack, monkeypatch: pytest.MonkeyPatch, check: Check, service: str, operation: str
 ) -> None:
-    def refuse(environ: dict[str, Any], start_response: Any) -> Any:
+    def deny(environ: dict[str, Any], start_response: Any) -> Any:
         Request(environ).get_data()
         body = {"__type": "AccessDeniedException", "message": "not authorized"}
         headers = {"x-amzn-errortype": "AccessDeniedException"}
-        answer = Response(json.dumps(body), 400, headers, content_type="application/x-amz-json-1.0")
-        return answer(environ, start_response)
+        response = Response(json.dumps(body), 400, headers, content_type="application/x-amz-json-1.0")
+        return response(environ, start_response)
 
-    server = HttpServer(refuse, 0)
+    server = HttpServer(deny, 0)
     try:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        (each_service,) = (name for _, name, each in CHECKS if each is check)
-        (found,) = looked_at("it", each_service, check, stack)
+        (prefix,) = (prefix for _, prefix, each in CHECKS if each is check)
+        (found,) = run_check("it", prefix, check, stack)
     finally:
         server.stop()
 
-    assert (found.mark, found.words) == ("unseen", f"these credentials may not {service}:{operation}")
+    assert (found.status, found.message) == (
+        "unknown",
+        f"your AWS credentials lack the permission {service}:{operation}",
+    )
 
 
-def test_any_other_error_is_a_short_sentence(stack: DeployedStack) -> None:
+def test_any_other_error_is_reported_in_a_short_sentence(stack: DeployedStack) -> None:
     def fails(_: DeployedStack) -> Iterator[Finding]:
         raise ClientError({"Error": {"Code": "Throttling", "Message": "<html>\n" * 99}}, "DescribeTable")
         yield
 
-    (found,) = looked_at("table", "dynamodb", fails, stack)
+    (found,) = run_check("table", "dynamodb", fails, stack)
 
-    assert found.mark == "unseen"
-    assert found.words.startswith("AWS says to DescribeTable: <html> <html>")
-    assert len(found.words) < 250
-
-
-def test_every_check_is_made(stack: DeployedStack) -> None:
-    whats = {each.what for each in examine_stack("upcall")}
-
-    assert {"stack", "parts", "OpenAI key", "webhook secret", "table", "workflow", "functions"} <= whats
-    assert {"concurrency", "dead letters", "alarm mail", "API"} <= whats
+    assert found.status == "unknown"
+    assert found.message.startswith("DescribeTable failed: <html> <html>")
+    assert len(found.message) < 250
 
 
-def test_the_command_prints_a_line_per_finding_without_colours_and_ends_with_1(
+def test_every_check_is_run(stack: DeployedStack) -> None:
+    checks = {each.check for each in check_stack("upcall")}
+
+    assert {"stack", "resources", "OpenAI key", "webhook secret", "table", "workflow", "functions"} <= checks
+    assert {"concurrency", "dead letters", "alarm email", "API"} <= checks
+
+
+def test_the_command_prints_a_line_for_each_finding_and_exits_with_1(
     upcall: Upcall, operator: dict[str, str]
 ) -> None:
     finished = upcall("doctor", "--stack", "upcall", **operator)
@@ -265,47 +287,49 @@ def test_the_command_prints_a_line_per_finding_without_colours_and_ends_with_1(
     assert "\x1b" not in finished.stdout
     assert lines[0] == "✓ stack           upcall is CREATE_COMPLETE"
     assert "✗ API             the stack has no output ApiUrl; build and deploy it again" in lines
-    assert lines[-1].endswith("to mend.")
+    assert lines[-1].endswith("problems found.")
 
 
-def test_for_machines_it_is_json(upcall: Upcall, operator: dict[str, str]) -> None:
+def test_the_findings_are_printed_as_json(upcall: Upcall, operator: dict[str, str]) -> None:
     finished = upcall("doctor", "--stack", "upcall", "--json", **operator)
 
     assert finished.returncode == 1
     found = json.loads(finished.stdout)
-    assert found[0] == {"what": "stack", "mark": "ok", "words": "upcall is CREATE_COMPLETE"}
+    assert found[0] == {"check": "stack", "status": "ok", "message": "upcall is CREATE_COMPLETE"}
 
 
-def test_a_stack_that_is_not_there_is_one_line(upcall: Upcall, operator: dict[str, str]) -> None:
+def test_a_missing_stack_is_a_one_line_error(upcall: Upcall, operator: dict[str, str]) -> None:
     finished = upcall("doctor", "--stack", "nobody", **operator)
 
-    assert problem(finished) == "upcall: there is no stack nobody in us-east-1; `sam deploy` makes one"
+    assert (
+        one_line_error(finished) == "upcall: there is no stack nobody in us-east-1; `sam deploy` creates it"
+    )
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "reason"),
     [
         ({"AWS_PROFILE": "nowhere"}, "The config profile (nowhere) could not be found"),
         ({}, "You must specify a region"),
         ({"AWS_DEFAULT_REGION": "eu-west-1"}, "Unable to locate credentials"),
     ],
 )
-def test_credentials_that_are_not_there_are_one_line(
-    upcall: Upcall, bare: dict[str, str], variables: dict[str, str], said: str
+def test_missing_credentials_are_a_one_line_error(
+    upcall: Upcall, empty_profile: dict[str, str], variables: dict[str, str], reason: str
 ) -> None:
-    finished = upcall("doctor", "--stack", "upcall", **{**bare, **variables})
+    finished = upcall("doctor", "--stack", "upcall", **{**empty_profile, **variables})
 
-    assert problem(finished).startswith(f"upcall: AWS cannot be asked: {said}")
+    assert one_line_error(finished).startswith(f"upcall: AWS cannot be called: {reason}")
 
 
-def test_without_a_stack_it_looks_at_the_laptop(upcall: Upcall) -> None:
+def test_without_a_stack_the_local_stack_is_checked(upcall: Upcall) -> None:
     finished = upcall("doctor", "--json")
 
     assert finished.returncode == 0
-    assert {"what": "state", "mark": "ok"}.items() <= json.loads(finished.stdout)[-1].items()
+    assert {"check": "state", "status": "ok"}.items() <= json.loads(finished.stdout)[-1].items()
 
 
-def test_the_ports_that_it_looks_at_are_those_of_upcall_local() -> None:
-    ports = {name: each.default for name, each in signature(main.local).parameters.items() if "port" in name}
+def test_the_checked_ports_are_the_defaults_of_upcall_local() -> None:
+    ports = {name: each.default for name, each in signature(local).parameters.items() if "port" in name}
 
-    assert ports == {"api_port": local_stack.API_PORT, "aws_port": local_stack.AWS_PORT}
+    assert ports == {"api_port": API_PORT, "aws_port": AWS_PORT}

@@ -1,4 +1,4 @@
-"""Handlers as Lambda calls them, with a workflow that does nothing."""
+"""Handlers that are called directly, with a workflow that ends at once."""
 
 import json
 import uuid
@@ -12,22 +12,26 @@ import pytest
 from local.lambda_runtime import Context, function_environment
 from local.stack import LocalStack
 
+CallHandler = Callable[..., Any]
+"""Calls a handler by its name with an event, and with changed environment variables."""
+
 
 @pytest.fixture(scope="module")
-def handle(laptop: LocalStack) -> Callable[..., Any]:
-    """Have a handler answer an event, with variables of its own. Runs that it starts end at once."""
-    nothing = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
-    idle = boto3.client("stepfunctions").create_state_machine(
-        name=f"idle-{uuid.uuid4()}",
-        definition=json.dumps(nothing),
-        roleArn="arn:aws:iam::123456789012:role/idle",
+def call_handler(local_stack: LocalStack) -> CallHandler:
+    """Call a handler as Lambda does. The runs that it starts end at once."""
+    definition = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+    state_machine = boto3.client("stepfunctions").create_state_machine(
+        name=f"fuzz-{uuid.uuid4()}",
+        definition=json.dumps(definition),
+        roleArn="arn:aws:iam::123456789012:role/fuzz",
     )["stateMachineArn"]
-    by_handler = {each.handler: each for each in laptop.stack.functions.values()}
+    functions = {each.handler: each for each in local_stack.deployed.functions.values()}
 
     def call(handler: str, event: Any, **variables: str) -> Any:
-        function = by_handler[f"handlers.{handler}.lambda_handler"]
+        function = functions[f"handlers.{handler}.lambda_handler"]
         context = Context(function.name, 256, f"arn:aws:lambda:us-east-1:1:function:{handler}", 0)
-        with function_environment({**function.environment, "STATE_MACHINE_ARN": idle, **variables}):
+        environment = {**function.environment, "STATE_MACHINE_ARN": state_machine, **variables}
+        with function_environment(environment):
             return import_module(f"handlers.{handler}").lambda_handler(event, context)
 
     return call

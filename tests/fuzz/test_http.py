@@ -1,7 +1,7 @@
-"""Requests to the HTTP API that nobody should send: each is taken or refused, and none is our fault.
+"""Invalid requests to the HTTP API: each is accepted or rejected, and none causes an internal error.
 
-The handlers are asked as API Gateway asks them. What fits the description or nearly does is in
-`tests/local/test_api_by_its_description.py`.
+The handlers are called as API Gateway calls them. Requests that fit the API's description, or nearly do, are tested in
+`tests/integration/local/test_openapi_conformance.py`.
 """
 
 import base64
@@ -14,19 +14,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.arbitrary_values import (
     DEPTH,
-    broken,
-    fuzzed,
-    like,
-    nested,
+    edge_case_texts,
+    fuzz_settings,
+    nested_objects,
+    similar_objects,
     texts,
+    to_json,
     values,
-    written,
 )
-from support.sample_events import sample
+from support.sample_events import sample_event, sample_run_request
 
-Ask = Callable[[str, dict[str, Any]], dict[str, Any]]
+SendRequest = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""Sends an event to the handler of that name. Returns its response."""
 
-RIGHT: dict[str, Any] = {
+VALID: dict[str, Any] = {
     "prompt": "Go.",
     "input": [{"type": "message", "role": "user", "content": "Go."}],
     "assistant": "summarizer",
@@ -45,83 +46,79 @@ ROUTES = ("get_run", "list_calls", "cancel_run")
 
 
 @pytest.fixture(scope="module")
-def ask(handle: Callable[..., Any]) -> Ask:
-    """Ask a handler of the API. Runs that it accepts are recorded, and end at once."""
+def send(call_handler: Callable[..., Any]) -> SendRequest:
+    """Send a request to a handler of the API. Runs that it accepts are recorded, and end at once."""
 
-    def answer(handler: str, event: dict[str, Any]) -> dict[str, Any]:
-        found = handle(handler, event)
-        assert isinstance(json.loads(json.dumps(found))["body"], str)
-        return dict(found)
+    def send_request(handler: str, event: dict[str, Any]) -> dict[str, Any]:
+        response = call_handler(handler, event)
+        assert isinstance(json.loads(json.dumps(response))["body"], str)
+        return dict(response)
 
-    return answer
-
-
-def with_body(text: str | bytes) -> dict[str, Any]:
-    """POST /runs as API Gateway tells of it: what is no text comes in base64."""
-    if isinstance(text, bytes):
-        return sample("start_run", body=base64.b64encode(text).decode(), isBase64Encoded=True)
-    return sample("start_run", body=text)
+    return send_request
 
 
-def assert_ours_is_no_fault(answer: dict[str, Any]) -> None:
-    status = answer["statusCode"]
-    assert status in (200, 202, 400, 404, 409, 413, 422), answer
-    document = json.loads(answer["body"])
+def post_event(body: str | bytes) -> dict[str, Any]:
+    """The event of POST /runs. API Gateway encodes a body that is not text with base64."""
+    if isinstance(body, bytes):
+        return sample_event("start_run", body=base64.b64encode(body).decode(), isBase64Encoded=True)
+    return sample_event("start_run", body=body)
+
+
+def schema_of_depth(levels: int) -> dict[str, Any]:
+    """A request for JSON with a schema that is deeply nested."""
+    json_schema = {"name": "n", "schema": nested_objects(levels)}
+    return {"prompt": "Go.", "response_format": {"type": "json_schema", "json_schema": json_schema}}
+
+
+def assert_no_internal_error(response: dict[str, Any]) -> None:
+    status = response["statusCode"]
+    assert status in (200, 202, 400, 404, 409, 413, 422), response
+    document = json.loads(response["body"])
     if status >= 400:
         assert (document["status"], document["type"]) == (status, "about:blank")
-        assert answer["headers"]["Content-Type"] == "application/problem+json"
+        assert response["headers"]["Content-Type"] == "application/problem+json"
 
 
-@fuzzed
-@given(like(RIGHT) | values)
-@example(
-    {
-        "prompt": "Go.",
-        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": nested(300)}},
-    }
-)
-@example(
-    {
-        "prompt": "Go.",
-        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": nested(900)}},
-    }
-)
+@fuzz_settings
+@given(similar_objects(VALID) | values)
+@example(schema_of_depth(300))
+@example(schema_of_depth(900))
 @example({"prompt": "Go.", "\ud800": 1})
 @example({"prompt": "Go.", "metadata": {"\ud800": "a"}})
 @example({"prompt": "Go.", "assistant": "\x00"})
 @example({"prompt": "Go.", "previous_run_id": ""})
-def test_whatever_json_is_posted_is_taken_or_refused(ask: Ask, body: Any) -> None:
-    assert_ours_is_no_fault(ask("start_run", with_body(written(body))))
+def test_any_json_is_accepted_or_rejected(send: SendRequest, body: Any) -> None:
+    assert_no_internal_error(send("start_run", post_event(to_json(body))))
 
 
-@fuzzed
-@given(broken | texts | st.binary(max_size=60))
+@fuzz_settings
+@given(edge_case_texts | texts | st.binary(max_size=60))
 @example("[" * DEPTH + "]" * DEPTH)
 @example(b"\xff\xfe")
 @example('{"prompt": "Go."}'.encode("utf-16"))
 @example('{"prompt": "Go."}'.encode("utf-32"))
-def test_whatever_bytes_are_posted_are_taken_or_refused(ask: Ask, body: str | bytes) -> None:
-    assert_ours_is_no_fault(ask("start_run", with_body(body)))
+def test_any_body_is_accepted_or_rejected(send: SendRequest, body: str | bytes) -> None:
+    assert_no_internal_error(send("start_run", post_event(body)))
 
 
-def test_a_post_without_a_body_is_refused(ask: Ask) -> None:
-    event = sample("start_run")
+def test_a_request_without_a_body_is_rejected(send: SendRequest) -> None:
+    event = sample_event("start_run")
     del event["body"]
 
-    assert ask("start_run", event)["statusCode"] == 400
+    assert send("start_run", event)["statusCode"] == 400
 
 
-@fuzzed
+@fuzz_settings
 @given(texts, texts, st.dictionaries(texts, texts, max_size=3))
-def test_whatever_the_headers_say_the_request_is_taken_or_refused(
-    ask: Ask, key: str, kind: str, others: dict[str, str]
+def test_a_request_with_any_headers_is_accepted_or_rejected(
+    send: SendRequest, key: str, content_type: str, others: dict[str, str]
 ) -> None:
-    headers = {**others, "idempotency-key": key, "content-type": kind}
+    headers = {**others, "idempotency-key": key, "content-type": content_type}
 
-    assert_ours_is_no_fault(ask("start_run", sample("start_run", headers=headers)))
+    assert_no_internal_error(send("start_run", sample_event("start_run", headers=headers)))
 
 
-@fuzzed
+@fuzz_settings
 @given(
     st.sampled_from(ROUTES),
     texts,
@@ -131,40 +128,34 @@ def test_whatever_the_headers_say_the_request_is_taken_or_refused(
 @example("list_calls", "run_0", {"limit": "9" * 5000})
 @example("get_run", "x" * 81, {})
 @example("get_run", "\x00", {"wait": "nan"})
-def test_whatever_run_is_asked_for_it_is_not_there(
-    ask: Ask, route: str, run_id: str, query: dict[str, str]
+def test_a_run_with_any_other_id_is_not_found(
+    send: SendRequest, route: str, run_id: str, query: dict[str, str]
 ) -> None:
-    event = _about(route, run_id, {**query, "wait": "0"} if query.get("wait", "").isdigit() else query)
+    query = {**query, "wait": "0"} if query.get("wait", "").isdigit() else query
+    event = sample_run_request(route, run_id, queryStringParameters=query)
 
-    answer = ask(route, event)
+    response = send(route, event)
 
-    assert answer["statusCode"] in (400, 404), answer
-    assert_ours_is_no_fault(answer)
+    assert response["statusCode"] in (400, 404), response
+    assert_no_internal_error(response)
 
 
-@fuzzed
+@fuzz_settings
 @given(st.dictionaries(st.sampled_from(["status", "limit", "cursor"]), texts))
 @example({"cursor": "run_0fffffffffff"})
 @example({"cursor": "run_000000000000"})
 @example({"limit": "1e1"})
-def test_whatever_list_is_asked_for_is_given_or_refused(ask: Ask, query: dict[str, str]) -> None:
-    assert_ours_is_no_fault(ask("list_runs", sample("list_runs", queryStringParameters=query)))
+def test_any_query_of_a_list_is_answered_or_rejected(send: SendRequest, query: dict[str, str]) -> None:
+    assert_no_internal_error(send("list_runs", sample_event("list_runs", queryStringParameters=query)))
 
 
-@fuzzed
+@fuzz_settings
 @given(texts)
 @example("\U0010ffff" * 300)
 @example("0001#" + "x" * 295)
 @example("ÿ" * 300)
-def test_whatever_part_of_a_ledger_is_asked_for_is_given_or_refused(ask: Ask, cursor: str) -> None:
-    run_id = json.loads(ask("start_run", sample("start_run"))["body"])["run_id"]
+def test_any_cursor_of_a_ledger_is_answered_or_rejected(send: SendRequest, cursor: str) -> None:
+    run_id = json.loads(send("start_run", sample_event("start_run"))["body"])["run_id"]
+    event = sample_run_request("list_calls", run_id, queryStringParameters={"cursor": cursor})
 
-    assert_ours_is_no_fault(ask("list_calls", _about("list_calls", run_id, {"cursor": cursor})))
-
-
-def _about(route: str, run_id: str, query: dict[str, str]) -> dict[str, Any]:
-    """A request about a run: the path is as its sender spelt it, parameters are decoded."""
-    event = sample(route, queryStringParameters=query, pathParameters={"run_id": run_id})
-    path = event["rawPath"].replace(event["rawPath"].split("/")[2], run_id)
-    event["requestContext"]["http"]["path"] = path
-    return {**event, "rawPath": path}
+    assert_no_internal_error(send("list_calls", event))

@@ -1,4 +1,4 @@
-"""What anybody may post to `upcall listen`: it answers, and prints a line."""
+"""Invalid requests to `upcall listen`: it responds to each, and prints a line."""
 
 import io
 import json
@@ -10,45 +10,45 @@ from hypothesis import strategies as st
 from rich.console import Console
 from support.arbitrary_values import (
     DEPTH,
-    broken,
-    fuzzed,
-    like,
+    edge_case_texts,
+    fuzz_settings,
+    similar_objects,
     texts,
+    to_json,
     values,
-    written,
 )
 from werkzeug.test import Client
 
-from cli.commands.listen import receiver
+from cli.commands.listen import callback_receiver
 
-RIGHT: dict[str, Any] = {
+VALID: dict[str, Any] = {
     "type": "run.completed",
     "data": {"run_id": "run_1", "message_excerpt": "Done.", "failure": {"message": "No."}},
 }
 
 
 @pytest.fixture(scope="module")
-def utf8() -> io.TextIOWrapper:
-    """A terminal that takes no halves of surrogate pairs."""
+def terminal() -> io.TextIOWrapper:
+    """A terminal that cannot print lone surrogates."""
     return io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
 
 
-@fuzzed
-@given(st.booleans(), (like(RIGHT) | values).map(written) | broken | texts)
+@fuzz_settings
+@given(st.booleans(), (similar_objects(VALID) | values).map(to_json) | edge_case_texts | texts)
 @example(False, "[" * DEPTH)
 @example(False, '["a"]')
 @example(False, '{"data": "a"}')
 @example(False, '{"type": "\\ud800", "data": {"message_excerpt": 7}}')
 @example(True, '{"type": "\\ud800"}')
-def test_whatever_is_posted_is_answered_and_printed(utf8: io.TextIOWrapper, as_json: bool, body: str) -> None:
-    out = Console(file=utf8)
+def test_any_body_is_printed_and_rejected(terminal: io.TextIOWrapper, as_json: bool, body: str) -> None:
+    client = Client(callback_receiver(Console(file=terminal), as_json=as_json))
 
-    answer = Client(receiver(out, as_json=as_json)).post("/", data=body.encode("utf-8", "surrogatepass"))
+    response = client.post("/", data=body.encode("utf-8", "surrogatepass"))
 
-    assert answer.status_code == 401
+    assert response.status_code == 401
 
 
-@fuzzed
+@fuzz_settings
 @given(
     st.binary(max_size=40),
     st.dictionaries(
@@ -56,10 +56,12 @@ def test_whatever_is_posted_is_answered_and_printed(utf8: io.TextIOWrapper, as_j
         st.text(st.characters(codec="latin-1", min_codepoint=32, max_codepoint=255), max_size=20),
     ),
 )
-def test_whatever_the_headers_are_it_is_not_signed(
-    utf8: io.TextIOWrapper, body: bytes, headers: dict[str, str]
+def test_any_other_signature_is_rejected(
+    terminal: io.TextIOWrapper, body: bytes, headers: dict[str, str]
 ) -> None:
-    answer = Client(receiver(Console(file=utf8), as_json=False)).post("/", data=body, headers=headers)
+    client = Client(callback_receiver(Console(file=terminal), as_json=False))
 
-    assert answer.status_code == 401
-    assert not json.loads(answer.data or b"null")
+    response = client.post("/", data=body, headers=headers)
+
+    assert response.status_code == 401
+    assert not json.loads(response.data or b"null")

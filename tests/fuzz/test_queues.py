@@ -1,4 +1,4 @@
-"""Messages in the queues that nobody should send: each is worked on, or becomes a dead letter with the reason."""
+"""Invalid messages in the queues: each is processed, or goes to the dead-letter queue with the reason."""
 
 import json
 import re
@@ -13,58 +13,61 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.arbitrary_values import (
     DEPTH,
-    broken,
-    fuzzed,
-    like,
-    nested,
+    edge_case_texts,
+    fuzz_settings,
+    nested_objects,
+    similar_objects,
     texts,
+    to_json,
     values,
-    written,
 )
-from support.sample_events import message, sample
+from support.sample_events import sample_batch, sample_event, sample_message
 
 from local.stack import LocalStack
 from upcall.aws.sqs import REASON_ATTRIBUTE
 
-Give = Callable[[str, str], None]
+Deliver = Callable[[str, str], None]
+"""Delivers a message with that body to the handler of that name."""
 
-SENDABLE = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
-"""What SQS takes; moto takes anything."""
+VALID_IN_SQS = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
+"""The characters that SQS accepts. moto accepts any."""
 
-KINDS = ("request", "run_requested", "object_created", "digest_requested")
-ENDED = json.loads(sample("close_run")["Records"][0]["body"])
-ANNOUNCED = json.loads(sample("call_back")["Records"][0]["body"])
-DEEP = {"type": "json_schema", "json_schema": {"name": "n", "schema": nested(900)}}
+MESSAGES = ("request", "run_requested", "object_created", "digest_requested")
+ENDED_EXECUTION = json.loads(sample_event("close_run")["Records"][0]["body"])
+FINAL_EVENT = json.loads(sample_event("deliver_callback")["Records"][0]["body"])
+DEEP_SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": nested_objects(900)}}
+
+printable_texts = texts.filter(lambda text: text.isprintable())
 
 
 @pytest.fixture(scope="module")
-def give(handle: Callable[..., Any]) -> Iterator[Give]:
-    """Give a message to a handler, with dead letters of this module's own; none may come again."""
+def deliver(call_handler: Callable[..., Any]) -> Iterator[Deliver]:
+    """Deliver a message, and check that it does not go back to the queue. Dead letters have a queue of their own."""
     sqs = boto3.client("sqs")
-    letters = sqs.create_queue(QueueName=f"letters-{uuid.uuid4()}")["QueueUrl"]
+    queue_url = sqs.create_queue(QueueName=f"dead-letters-{uuid.uuid4()}")["QueueUrl"]
 
-    def put(handler: str, body: str) -> None:
-        (record,) = sample(handler)["Records"]
-        event = {"Records": [{**record, "messageId": uuid.uuid4().hex, "body": body}]}
-        event["Records"][0]["attributes"]["SentTimestamp"] = str(int(time.time() * 1000))
-        assert handle(handler, event, DEAD_LETTER_QUEUE_URL=letters) == {"batchItemFailures": []}
-        found = sqs.receive_message(QueueUrl=letters, MessageAttributeNames=["All"], WaitTimeSeconds=0)
-        for letter in found.get("Messages", []):
-            sqs.delete_message(QueueUrl=letters, ReceiptHandle=letter["ReceiptHandle"])
-            assert SENDABLE.fullmatch(letter["MessageAttributes"][REASON_ATTRIBUTE]["StringValue"])
+    def deliver_message(handler: str, body: str) -> None:
+        batch = sample_batch(handler, body, SentTimestamp=str(int(time.time() * 1000)))
+        assert call_handler(handler, batch, DEAD_LETTER_QUEUE_URL=queue_url) == {"batchItemFailures": []}
+        found = sqs.receive_message(QueueUrl=queue_url, MessageAttributeNames=["All"], WaitTimeSeconds=0)
+        for message in found.get("Messages", []):
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+            assert VALID_IN_SQS.fullmatch(message["MessageAttributes"][REASON_ATTRIBUTE]["StringValue"])
 
-    yield put
-    sqs.delete_queue(QueueUrl=letters)
+    yield deliver_message
+    sqs.delete_queue(QueueUrl=queue_url)
 
 
-def about_runs(kind: str) -> st.SearchStrategy[Any]:
-    """What is like a sample, with ids of its own: a second message of one id would be the same run."""
-    return like(message(kind)).map(lambda body: {**body, "id": uuid.uuid4().hex} if "id" in body else body)
+def similar_messages(name: str) -> st.SearchStrategy[Any]:
+    """Messages similar to a sample. Each has an id of its own, because the same id would be the same run."""
+    return similar_objects(sample_message(name)).map(
+        lambda body: {**body, "id": uuid.uuid4().hex} if "id" in body else body
+    )
 
 
-@fuzzed
-@given(st.sampled_from(KINDS).flatmap(about_runs) | values)
-@example({"prompt": "Go.", "response_format": DEEP})
+@fuzz_settings
+@given(st.sampled_from(MESSAGES).flatmap(similar_messages) | values)
+@example({"prompt": "Go.", "response_format": DEEP_SCHEMA})
 @example({"prompt": "Go.", "\x00": 1})
 @example({"prompt": "Go.", "\ud800": 1})
 @example({"prompt": "Go.", "x" * 2000: 1})
@@ -77,49 +80,50 @@ def about_runs(kind: str) -> st.SearchStrategy[Any]:
     }
 )
 @example({"detail-type": ["Run Requested"]})
-def test_whatever_asks_for_a_run_starts_one_or_is_a_dead_letter(give: Give, body: Any) -> None:
-    give("start_run_from_event", written(body))
+def test_any_json_starts_a_run_or_is_a_dead_letter(deliver: Deliver, body: Any) -> None:
+    deliver("start_run_from_event", to_json(body))
 
 
-@fuzzed
-@given(broken | texts.filter(lambda text: text.isprintable()))
+@fuzz_settings
+@given(edge_case_texts | printable_texts)
 @example("[" * DEPTH + "]" * DEPTH)
-def test_whatever_text_asks_for_a_run_is_a_dead_letter(give: Give, body: str) -> None:
-    give("start_run_from_event", body)
+def test_any_text_starts_a_run_or_is_a_dead_letter(deliver: Deliver, body: str) -> None:
+    deliver("start_run_from_event", body)
 
 
-@fuzzed
-@given(like(ENDED) | values)
+@fuzz_settings
+@given(similar_objects(ENDED_EXECUTION) | values)
 @example({"detail": {"name": "x" * 3000, "status": "FAILED"}})
 @example({"detail": {"name": "\x00", "status": "FAILED"}})
-def test_whatever_tells_of_an_end_closes_a_run_or_is_a_dead_letter(give: Give, body: Any) -> None:
-    give("close_run", written(body))
+def test_any_json_closes_a_run_or_is_a_dead_letter(deliver: Deliver, body: Any) -> None:
+    deliver("close_run", to_json(body))
 
 
-@fuzzed
-@given(broken | texts.filter(lambda text: text.isprintable()))
-def test_whatever_text_tells_of_an_end_is_a_dead_letter(give: Give, body: str) -> None:
-    give("close_run", body)
+@fuzz_settings
+@given(edge_case_texts | printable_texts)
+def test_any_text_closes_a_run_or_is_a_dead_letter(deliver: Deliver, body: str) -> None:
+    deliver("close_run", body)
 
 
-@fuzzed
-@given(like(ANNOUNCED) | values)
-@example({**ANNOUNCED, "detail": {**ANNOUNCED["detail"], "run_id": "x" * 3000}})
-@example({**ANNOUNCED, "detail": {**ANNOUNCED["detail"], "run_id": ""}})
-def test_whatever_announces_an_ending_is_posted_or_is_a_dead_letter(give: Give, body: Any) -> None:
-    give("call_back", written(body))
+@fuzz_settings
+@given(similar_objects(FINAL_EVENT) | values)
+@example({**FINAL_EVENT, "detail": {**FINAL_EVENT["detail"], "run_id": "x" * 3000}})
+@example({**FINAL_EVENT, "detail": {**FINAL_EVENT["detail"], "run_id": ""}})
+def test_any_json_is_delivered_or_is_a_dead_letter(deliver: Deliver, body: Any) -> None:
+    deliver("deliver_callback", to_json(body))
 
 
-@fuzzed
-@given(broken | texts.filter(lambda text: text.isprintable()))
-def test_whatever_text_announces_an_ending_is_a_dead_letter(give: Give, body: str) -> None:
-    give("call_back", body)
+@fuzz_settings
+@given(edge_case_texts | printable_texts)
+def test_any_text_is_delivered_or_is_a_dead_letter(deliver: Deliver, body: str) -> None:
+    deliver("deliver_callback", body)
 
 
 @pytest.mark.parametrize("event", [None, [], "\ud800", {"detail": 1}])
-def test_whatever_the_schedule_sends_the_sweeper_sweeps(
-    laptop: LocalStack, handle: Callable[..., Any], event: Any
+def test_any_event_starts_a_sweep(
+    local_stack: LocalStack, call_handler: Callable[..., Any], event: Any
 ) -> None:
-    swept = handle("sweep_runs", event, STATE_MACHINE_ARN=laptop.stack.state_machine)
+    state_machine = local_stack.deployed.state_machine
+    result = call_handler("sweep_runs", event, STATE_MACHINE_ARN=state_machine)
 
-    assert swept["open"] >= swept["resumed"] + swept["given_to_close"]
+    assert result["open"] >= result["resumed"] + result["enqueued"]

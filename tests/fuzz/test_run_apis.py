@@ -1,12 +1,11 @@
-"""Servers that answer anything: each run API gives what it should, or says TryAgain or Refused.
+"""Servers that respond with anything: each run API returns what its protocol says, or raises one of its two errors.
 
-What comes out is also small enough, and of such text, that the workflow and the table can take it.
+The results are also small enough for the workflow's state, and the table accepts their text.
 """
 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,12 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.arbitrary_values import (
     DEPTH,
-    fuzzed,
-    like,
+    fuzz_settings,
+    similar_objects,
     texts,
+    to_json,
     values,
-    written,
 )
+from support.run_records import new_run
 from werkzeug.wrappers import Request, Response
 
 from local.http_server import HttpServer
@@ -27,15 +27,10 @@ from local.lambda_runtime import function_environment
 from local.stack import LocalStack
 from upcall.domain.assistants import find_assistant
 from upcall.domain.errors import RequestRejected, TransientError
-from upcall.domain.run import Run
 from upcall.domain.tool_calls import ToolDefinition, ToolOutput
-from upcall.domain.upstream_run import Message, UpstreamRun, UpstreamSnapshot
-from upcall.run_apis import (
-    RunApi,
-    agents,
-    assistants,
-    responses,
-)
+from upcall.domain.upstream_run import Message, RunApiName, UpstreamRun, UpstreamSnapshot
+from upcall.run_apis import get_run_api
+from upcall.run_apis.base import RunApi, UpstreamRequest
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "fetch", "arguments": "{}"}
 TEXT = {"type": "output_text", "text": "Hello."}
@@ -92,99 +87,93 @@ SESSION: dict[str, Any] = {
         }
     ],
 }
-APIS: dict[str, tuple[RunApi, Any]] = {
-    "responses": (responses, RESPONSE),
-    "assistants": (assistants, THREAD_RUN),
-    "agents": (agents, SESSION),
-}
-HANDLES = {
+VALID_BODIES: dict[RunApiName, Any] = {"responses": RESPONSE, "assistants": THREAD_RUN, "agents": SESSION}
+UPSTREAM_IDS: dict[RunApiName, dict[str, str]] = {
     "responses": {"response_id": "resp_1"},
     "assistants": {"assistant_id": "asst_1", "thread_id": "thread_1", "run_id": "run_1"},
     "agents": {"session_id": "sess_1", "agent": "summarizer on m", "after": "", "answered": ""},
 }
+APIS: list[RunApiName] = list(VALID_BODIES)
 TOOL = ToolDefinition(name="fetch", description="Fetch.", parameters={"type": "object"})
 OUTPUTS = (
     ToolOutput(call_id="c1", outcome="ok", output="{}"),
     ToolOutput(call_id="c2", outcome="error", output="x"),
 )
 ASSISTANT = find_assistant("summarizer")
-OPERATIONS: dict[str, Callable[[RunApi, Run, UpstreamRun], Any]] = {
-    "prepare": lambda api, run, handle: api.prepare(run, ASSISTANT, [TOOL]),
-    "create": lambda api, run, handle: api.create(run, handle, ASSISTANT, [TOOL]),
-    "poll": lambda api, run, handle: api.poll(handle),
-    "submit": lambda api, run, handle: api.submit(run, ASSISTANT, [TOOL], handle, OUTPUTS),
-    "message": lambda api, run, handle: api.message(handle),
-    "cancel": lambda api, run, handle: api.cancel(handle),
+OPERATIONS: dict[str, Callable[[RunApi, UpstreamRequest, UpstreamRun], Any]] = {
+    "prepare": lambda api, request, upstream_run: api.prepare(request),
+    "create": lambda api, request, upstream_run: api.create(request, upstream_run, []),
+    "poll": lambda api, request, upstream_run: api.poll(upstream_run),
+    "submit": lambda api, request, upstream_run: api.submit(request, upstream_run, OUTPUTS),
+    "message": lambda api, request, upstream_run: api.get_message(upstream_run),
+    "cancel": lambda api, request, upstream_run: api.cancel(upstream_run),
 }
-WORDS = 10_000
-"""Characters of what is said of a failure: it passes through the workflow's state."""
+MAX_FAILURE_BYTES = 10_000
+"""Of a failure's text, which passes through the workflow's state."""
 
 
 @dataclass
-class Anything:
-    """A WSGI application whose answers are set from outside: one after the other, the last one for ever."""
+class ResponseQueue:
+    """A WSGI application whose responses a test sets: one after the other, the last one again and again."""
 
-    answers: list[Response] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Answer a request (WSGI)."""
+        """Handle a request (WSGI)."""
         Request(environ).get_data()
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return answer(environ, start_response)
+        response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+        return response(environ, start_response)
 
 
 @pytest.fixture(scope="module")
-def server(laptop: LocalStack) -> Iterator[Anything]:
-    """The server that the run APIs talk to."""
-    app = Anything()
-    up = HttpServer(app)
-    environment = laptop.stack.functions["PollRunFunction"].environment
-    with function_environment({**environment, "OPENAI_BASE_URL": up.url}):
+def server(local_stack: LocalStack) -> Iterator[ResponseQueue]:
+    """The server that the run APIs call."""
+    app = ResponseQueue()
+    http_server = HttpServer(app)
+    environment = local_stack.deployed.functions["PollRunFunction"].environment
+    with function_environment({**environment, "OPENAI_BASE_URL": http_server.url}):
         yield app
-    up.stop()
+    http_server.stop()
 
 
-def as_answer(body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def response(body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(body.encode("utf-8", "surrogatepass"), status, headers, content_type="application/json")
 
 
-def assert_is_dealt_with(name: str, operation: str) -> None:
-    """The operation gives what it should, or one of the two errors; and JSON can hold that."""
-    api, _ = APIS[name]
-    handle = UpstreamRun(run_api=api.__name__.rpartition(".")[2], ids=HANDLES[name])  # type: ignore[attr-defined]
-    run = Run.new(
-        prompt="Go.", assistant="summarizer", model="m", run_api=handle.run_api, created_at=datetime.now(UTC)
-    )
+def assert_valid_result_or_error(name: RunApiName, operation: str) -> None:
+    """The operation returns what its protocol says, in a form that JSON can hold, or raises one of the two errors."""
+    upstream_run = UpstreamRun(run_api=name, ids=UPSTREAM_IDS[name])
+    request = UpstreamRequest(new_run(run_api=name), ASSISTANT, [TOOL])
     try:
-        found = OPERATIONS[operation](api, run, handle)
+        result = OPERATIONS[operation](get_run_api(name), request, upstream_run)
     except (TransientError, RequestRejected) as error:
-        assert len(str(error).encode()) < WORDS
-        assert len(str(getattr(error, "code", "")).encode()) < WORDS
+        assert len(str(error).encode()) < MAX_FAILURE_BYTES
+        assert len(str(getattr(error, "code", "")).encode()) < MAX_FAILURE_BYTES
         assert (getattr(error, "retry_after", 0) or 0) < 86_400
         return
-    assert isinstance(found, UpstreamRun | UpstreamSnapshot | Message | None)
-    if found is not None:
-        json.loads(found.model_dump_json())
-    if isinstance(found, UpstreamSnapshot):
-        assert found.pause_seconds < 86_400
-        assert found.status != "requires_action" or found.tool_calls
-        assert found.failure is None or len(found.failure.model_dump_json()) < WORDS
-    if isinstance(found, UpstreamRun):
-        assert all(id_.isprintable() for id_ in found.ids.values())
+    assert isinstance(result, UpstreamRun | UpstreamSnapshot | Message | None)
+    if result is not None:
+        json.loads(result.model_dump_json())
+    if isinstance(result, UpstreamSnapshot):
+        assert result.pause_seconds < 86_400
+        assert result.status != "requires_action" or result.tool_calls
+        assert result.failure is None or len(result.failure.model_dump_json()) < MAX_FAILURE_BYTES
+    if isinstance(result, UpstreamRun):
+        assert all(id_.isprintable() for id_ in result.ids.values())
 
 
-def bodies(name: str) -> st.SearchStrategy[Any]:
-    return like(APIS[name][1]) | values
+def bodies(name: RunApiName) -> st.SearchStrategy[Any]:
+    return similar_objects(VALID_BODIES[name]) | values
 
 
-cases = st.sampled_from(list(APIS)).flatmap(
+cases = st.sampled_from(APIS).flatmap(
     lambda name: st.tuples(
         st.just(name), st.sampled_from(list(OPERATIONS)), st.lists(bodies(name), min_size=1, max_size=3)
     )
 )
 
 
-@fuzzed
+@fuzz_settings
 @given(cases)
 @example(("responses", "poll", [{"status": []}]))
 @example(("responses", "poll", [{"status": "x" * 100_000}]))
@@ -203,40 +192,38 @@ cases = st.sampled_from(list(APIS)).flatmap(
 @example(
     ("agents", "poll", [{"data": [{"status": "waiting", "id": []}], "required_actions": [{"call_id": []}]}])
 )
-def test_whatever_json_a_server_answers_is_dealt_with(
-    server: Anything, case: tuple[str, str, list[Any]]
-) -> None:
-    name, operation, answers = case
-    server.answers = [as_answer(written(each)) for each in answers]
+def test_any_json(server: ResponseQueue, case: tuple[RunApiName, str, list[Any]]) -> None:
+    name, operation, response_bodies = case
+    server.responses = [response(to_json(body)) for body in response_bodies]
 
-    assert_is_dealt_with(name, operation)
+    assert_valid_result_or_error(name, operation)
 
 
-errors = st.sampled_from([400, 401, 404, 409, 429, 500, 503])
+error_statuses = st.sampled_from([400, 401, 404, 409, 429, 500, 503])
 
 
-@fuzzed
+@fuzz_settings
 @given(
-    st.sampled_from(list(APIS)),
+    st.sampled_from(APIS),
     st.sampled_from(list(OPERATIONS)),
-    errors,
-    like({"error": {"message": "m", "code": "c"}}) | values,
+    error_statuses,
+    similar_objects({"error": {"message": "m", "code": "c"}}) | values,
 )
 @example("responses", "poll", 429, {"error": {"message": "m", "code": []}})
 @example("responses", "poll", 400, {"error": {"message": "\ud800", "code": "\ud800"}})
 @example("responses", "poll", 400, {"error": {"message": "m" * 1_000_000, "code": "c" * 1_000_000}})
 @example("responses", "poll", 500, {"detail": [{"loc": ["a"]}]})
-def test_whatever_json_a_server_refuses_with_is_dealt_with(
-    server: Anything, name: str, operation: str, status: int, body: Any
+def test_any_json_with_an_error_status(
+    server: ResponseQueue, name: RunApiName, operation: str, status: int, body: Any
 ) -> None:
-    server.answers = [as_answer(written(body), status)]
+    server.responses = [response(to_json(body), status)]
 
-    assert_is_dealt_with(name, operation)
+    assert_valid_result_or_error(name, operation)
 
 
-@fuzzed
+@fuzz_settings
 @given(
-    st.sampled_from(list(APIS)),
+    st.sampled_from(APIS),
     st.sampled_from(list(OPERATIONS)),
     st.sampled_from([200, 202, 204, 301, 302, 304, 400, 418, 429, 500]),
     texts | st.sampled_from(["[" * DEPTH, '{"a":' * DEPTH, "9" * 5000, '{"id": NaN}', "<html>"]),
@@ -247,9 +234,9 @@ def test_whatever_json_a_server_refuses_with_is_dealt_with(
 )
 @example("responses", "poll", 429, "", {"Retry-After": "1e300"})
 @example("responses", "poll", 200, '{"status": "queued"}', {"openai-poll-after-ms": "1e300"})
-def test_whatever_else_a_server_answers_is_dealt_with(
-    server: Anything, name: str, operation: str, status: int, body: str, headers: dict[str, str]
+def test_any_other_response(
+    server: ResponseQueue, name: RunApiName, operation: str, status: int, body: str, headers: dict[str, str]
 ) -> None:
-    server.answers = [as_answer(body, status, headers)]
+    server.responses = [response(body, status, headers)]
 
-    assert_is_dealt_with(name, operation)
+    assert_valid_result_or_error(name, operation)

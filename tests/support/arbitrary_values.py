@@ -1,4 +1,4 @@
-"""What nobody should send: JSON of any shape, text that is no JSON, and what looks right at first."""
+"""Hypothesis strategies for input that nobody should send: JSON of any shape, invalid JSON, almost valid objects."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 EXAMPLES = int(os.environ.get("UPCALL_FUZZ", "0"))
-"""For `make fuzz`: so many examples for each test, each time others. Else they are few and always the same."""
+"""Set by `make fuzz`: the number of random examples for each test. Otherwise they are few and always the same."""
 
-fuzzed = settings(
+fuzz_settings = settings(
     max_examples=EXAMPLES or 80,
     derandomize=not EXAMPLES,
     deadline=None,
@@ -20,10 +20,10 @@ fuzzed = settings(
 )
 
 DEPTH = 3000
-"""Deeper than any parser goes."""
+"""Levels of nesting that no parser accepts."""
 
 texts = st.text(st.characters(codec=None, exclude_categories=()), max_size=30)
-"""With halves of surrogate pairs, control characters, anything."""
+"""Any characters, including lone surrogates and control characters."""
 
 scalars = (
     st.none()
@@ -39,7 +39,7 @@ values = st.recursive(
     max_leaves=12,
 )
 
-broken = st.sampled_from(
+edge_case_texts = st.sampled_from(
     [
         "",
         "{",
@@ -56,11 +56,12 @@ broken = st.sampled_from(
         '{"\\u0000": "a"}',
     ]
 )
+"""Texts that are not JSON, or that JSON parsers treat differently."""
 
 
-def like(right: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Objects with some of these fields, whose values are right, wrong, or right but for a part; and others."""
-    fields = {name: st.just(value) | values | _part(value) for name, value in right.items()}
+def similar_objects(valid: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects with some of the fields of a valid one and others; values are valid, partly valid or arbitrary."""
+    fields = {name: st.just(value) | values | _similar_values(value) for name, value in valid.items()}
     return st.builds(
         lambda known, other: {**other, **known},
         st.fixed_dictionaries({}, optional=fields),
@@ -68,23 +69,22 @@ def like(right: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def _part(value: Any) -> st.SearchStrategy[Any]:
-    """What is like a value: with wrong parts, where it has parts."""
-    if isinstance(value, Mapping):
-        return like(value)
-    if isinstance(value, list) and value:
-        return st.lists(_part(value[0]) | values, max_size=3)
-    return values
-
-
-def written(value: Any) -> str:
-    """A value as JSON text. Halves of surrogate pairs and NaN are written as Python writes them."""
+def to_json(value: Any) -> str:
+    """The value as JSON text. Lone surrogates and NaN are written as Python writes them."""
     return json.dumps(value)
 
 
-def nested(levels: int) -> dict[str, Any]:
+def nested_objects(levels: int) -> dict[str, Any]:
     """Objects in objects."""
     value: dict[str, Any] = {}
     for _ in range(levels):
         value = {"a": value}
     return value
+
+
+def _similar_values(value: Any) -> st.SearchStrategy[Any]:
+    if isinstance(value, Mapping):
+        return similar_objects(value)
+    if isinstance(value, list) and value:
+        return st.lists(_similar_values(value[0]) | values, max_size=3)
+    return values

@@ -1,4 +1,4 @@
-"""A server on loopback that gives canned answers and remembers what it was asked."""
+"""An HTTP server on loopback that returns canned responses and records its requests."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,8 +12,8 @@ from local.http_server import HttpServer
 
 
 @dataclass
-class Asked:
-    """A request that came in."""
+class ReceivedRequest:
+    """A request that the server received."""
 
     method: str
     path: str
@@ -27,43 +27,42 @@ class Asked:
 
 
 @dataclass
-class Canned:
-    """A WSGI application: its answers, one after the other, the last one for ever."""
-
-    answers: list[Response]
-    asked: list[Asked] = field(default_factory=list)
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Answer a request (WSGI)."""
-        request = Request(environ)
-        self.asked.append(
-            Asked(request.method, request.full_path.rstrip("?"), dict(request.headers), request.get_data())
-        )
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return answer(environ, start_response)
-
-
-@dataclass
-class Server:
-    """Where a canned server answers, and what it was asked."""
+class CannedServer:
+    """The address of a canned server, and the requests that it has received."""
 
     url: str
     host: str
-    asked: list[Asked]
+    requests: list[ReceivedRequest]
 
 
 @contextmanager
-def canned(*answers: Response) -> Iterator[Server]:
-    """Serve these answers."""
-    app = Canned(list(answers))
+def canned_server(*responses: Response) -> Iterator[CannedServer]:
+    """Serve these responses one after the other, and the last one again and again."""
+    app = _CannedApp(list(responses))
     server = HttpServer(app)
     try:
-        yield Server(server.url, server.host, app.asked)
+        yield CannedServer(server.url, server.host, app.requests)
     finally:
         server.stop()
 
 
-def json_answer(content: Any, status: int = 200, **headers: str) -> Response:
-    """An answer in JSON."""
+def json_response(content: Any, status: int = 200, **headers: str) -> Response:
+    """A response in JSON. An underscore in a header's name stands for a hyphen."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(json.dumps(content), status, named, content_type="application/json")
+
+
+@dataclass
+class _CannedApp:
+    """The WSGI application of a canned server."""
+
+    responses: list[Response]
+    requests: list[ReceivedRequest] = field(default_factory=list)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Handle a request (WSGI)."""
+        request = Request(environ)
+        path = request.full_path.rstrip("?")
+        self.requests.append(ReceivedRequest(request.method, path, dict(request.headers), request.get_data()))
+        response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+        return response(environ, start_response)

@@ -1,6 +1,8 @@
-"""Prints what became of each sample on a cloud that holds them: `python -m tests.support.true_samples FOLDER [held]`.
+"""Invokes functions with their sample events on a fresh local stack, and prints whether each answer is as expected.
 
-A program of its own, because the ids of the samples take a fresh cloud, and a process has one.
+`python -m tests.support.check_samples FOLDER [prepared]`: without `prepared`, all samples in the order of a run;
+with it, those that `upcall local --sam` prepares the stack for. A separate program, because the ids in the samples
+need a fresh stack, and a process can have only one.
 """
 
 import json
@@ -8,48 +10,51 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from local.config import Profile
-from local.sam.expected_answers import ANSWERS
+from local.config import LocalStackConfig
+from local.sam.expected_results import EXPECTED
 from local.sam.run_samples import BEFORE, event_for
-from local.sam.samples import hold_all
+from local.sam.samples import prepare_all_samples
 from local.stack import LocalStack
 
-NOT_HERE = {"FetchFunction"}
-"""Its page is at a name that containers know, and no others."""
+ONLY_IN_CONTAINERS = {"FetchFunction"}
+"""Its page has a host name that only containers know."""
 
 
-def answer(cloud: LocalStack, function: str) -> Any:
-    name = cloud.stack.functions[function].name
-    return json.loads(cloud.runner.invoke(name, json.dumps(event_for(function))).payload)
-
-
-def in_order(cloud: LocalStack) -> dict[str, Any]:
-    """Each sample after the other, as `make sam-local` goes through them: True, or the wrong answer."""
-    found = {}
-    for function, judge in ANSWERS.items():
-        if function not in NOT_HERE:
+def check_in_order(stack: LocalStack) -> dict[str, Any]:
+    """True, or the wrong answer, for each function, in the order of `make sam-local`."""
+    results = {}
+    for function, is_expected in EXPECTED.items():
+        if function not in ONLY_IN_CONTAINERS:
             if prepare := BEFORE.get(function):
-                prepare(cloud)
-            given = answer(cloud, function)
-            found[function] = judge(given) or given
-    return found
+                prepare(stack)
+            answer = _invoke(stack, function)
+            results[function] = is_expected(answer) or answer
+    return results
 
 
-def held(cloud: LocalStack) -> dict[str, Any]:
-    """The samples that need the run in a state of its own, on a cloud of `upcall local --sam`."""
-    hold_all(cloud)
-    return {
-        function: ANSWERS[function](given := answer(cloud, function)) or given
-        for function in (
-            "PollRunFunction",
-            "ListCallsFunction",
-            "SubmitToolOutputsFunction",
-            "SaveMessageFunction",
-            "ReadObjectFunction",
-        )
-    }
+def check_prepared(stack: LocalStack) -> dict[str, Any]:
+    """True, or the wrong answer, for each function that needs the run or the object of `upcall local --sam`."""
+    prepare_all_samples(stack)
+    results = {}
+    for function in (
+        "PollRunFunction",
+        "ListCallsFunction",
+        "SubmitToolOutputsFunction",
+        "SaveMessageFunction",
+        "ReadObjectFunction",
+    ):
+        answer = _invoke(stack, function)
+        results[function] = EXPECTED[function](answer) or answer
+    return results
+
+
+def _invoke(stack: LocalStack, function: str) -> Any:
+    name = stack.deployed.functions[function].name
+    return json.loads(stack.runner.invoke(name, json.dumps(event_for(function))).payload)
 
 
 if __name__ == "__main__":
-    with LocalStack(Profile(state_folder=Path(sys.argv[1]), first_turn=1, thinking_seconds=0)) as fresh:
-        sys.stdout.write(json.dumps((held if "held" in sys.argv else in_order)(fresh)))
+    config = LocalStackConfig(state_folder=Path(sys.argv[1]), first_turn=1, model_seconds=0)
+    with LocalStack(config) as local_stack:
+        check = check_prepared if "prepared" in sys.argv else check_in_order
+        sys.stdout.write(f"{json.dumps(check(local_stack))}\n")

@@ -1,50 +1,72 @@
-"""A queue that hears what the bus of a laptop cloud announces."""
+"""Listens to the events of a local stack, in its process."""
 
 import json
-import time
-import uuid
-from typing import Any
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, Self
 
-import boto3
+from moto.events.models import EventsBackend
 
-from local.stack import LocalStack
+Event = dict[str, Any]
 
-PATIENCE_SECONDS = 30
+TIMEOUT_SECONDS = 60
 
 
 class EventListener:
-    """Hears everything from its making to its end."""
+    """Keeps what the stack's event buses have accepted since the listener started. A context manager.
 
-    def __init__(self, laptop: LocalStack) -> None:
-        self._sqs, self._events, self._bus = boto3.client("sqs"), boto3.client("events"), laptop.stack.bus
-        self._name = f"hearing-{uuid.uuid4()}"
-        self._queue = self._sqs.create_queue(QueueName=self._name)["QueueUrl"]
-        found = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
-        pattern = json.dumps({"source": ["upcall"]})
-        self._events.put_rule(Name=self._name, EventBusName=self._bus, EventPattern=pattern)
-        target: Any = {"Id": "queue", "Arn": found["Attributes"]["QueueArn"]}
-        self._events.put_targets(Rule=self._name, EventBusName=self._bus, Targets=[target])
-        self._heard: list[dict[str, Any]] = []
+    `run_bus` is the bus of the final events of runs. An event has the fields that a target of a rule gets:
+    `source`, `detail-type` and `detail`.
+    """
 
-    def about(self, run_id: str, *, all_there_are: bool = False) -> list[dict[str, Any]]:
-        """The events about a run: as soon as there is one, or all that were put on the bus so far."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            heard = self._listen(0 if all_there_are else 1)
-            found = [event for event in self._heard if event["detail"]["run_id"] == run_id]
-            if (all_there_are and not heard) or (found and not all_there_are):
-                return found
-        raise TimeoutError(f"nothing was announced of {run_id}")
+    def __init__(self, run_bus: str) -> None:
+        self._run_bus = run_bus
+        self._final_events: defaultdict[str, list[Event]] = defaultdict(list)
+        self._ended_executions: set[str] = set()
+        self._changed = threading.Condition()
+        self._put_events = EventsBackend.put_events
 
-    def _listen(self, seconds: int) -> bool:
-        found = self._sqs.receive_message(
-            QueueUrl=self._queue, WaitTimeSeconds=seconds, MaxNumberOfMessages=10, VisibilityTimeout=600
-        )
-        messages = found.get("Messages", [])
-        self._heard += [json.loads(each["Body"]) for each in messages]
-        return bool(messages)
+    def __enter__(self) -> Self:
+        put_events = self._put_events
 
-    def stop(self) -> None:
-        """Hear no more."""
-        self._events.remove_targets(Rule=self._name, EventBusName=self._bus, Ids=["queue"])
-        self._events.delete_rule(Name=self._name, EventBusName=self._bus)
+        def put(backend: EventsBackend, entries: list[dict[str, Any]]) -> Any:
+            results = put_events(backend, entries)
+            for entry, result in zip(entries, results, strict=True):
+                if "EventId" in result:
+                    self._add(entry)
+            return results
+
+        EventsBackend.put_events = put  # type: ignore[method-assign, assignment]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        EventsBackend.put_events = self._put_events  # type: ignore[method-assign]
+
+    def wait_for_events(self, run_id: str, count: int = 1) -> list[Event]:
+        """The final events of a run, as soon as there are so many. Raises TimeoutError."""
+        self._wait(lambda: len(self._final_events[run_id]) >= count, f"{count} final events of {run_id}")
+        return self.published_events(run_id)
+
+    def published_events(self, run_id: str) -> list[Event]:
+        """The final events of a run that were published so far."""
+        return list(self._final_events[run_id])
+
+    def wait_for_execution(self, name: str) -> None:
+        """Wait until an execution has ended. Raises TimeoutError."""
+        self._wait(lambda: name in self._ended_executions, f"the end of the execution {name}")
+
+    def _add(self, entry: dict[str, Any]) -> None:
+        detail = json.loads(entry["Detail"])
+        with self._changed:
+            if entry["Source"] == "aws.states":
+                self._ended_executions.add(detail["name"])
+            elif entry["Source"] == "upcall" and entry.get("EventBusName") == self._run_bus:
+                event = {"source": "upcall", "detail-type": entry["DetailType"], "detail": detail}
+                self._final_events[detail["run_id"]].append(event)
+            self._changed.notify_all()
+
+    def _wait(self, is_there: Callable[[], bool], description: str) -> None:
+        with self._changed:
+            if not self._changed.wait_for(is_there, TIMEOUT_SECONDS):
+                raise TimeoutError(f"{description} did not come within {TIMEOUT_SECONDS} seconds")

@@ -1,7 +1,7 @@
-"""The fault matrix: every Task of the workflow, whatever may befall it, and what becomes of the run.
+"""The fault matrix: every Task of the workflow with every fault, and how the run ends.
 
-It is generated from the workflow's definition: what is tried again is what the state's Retry names, and what is
-caught is what its Catch names. `python -m support.fault_matrix FILE` prints it as a table, and writes it to a file.
+It is generated from the workflow's definition: a fault is retried if the state's Retry names it, and caught if its
+Catch names it. `python -m support.fault_matrix FILE` writes the page about it to a file and prints it.
 """
 
 import sys
@@ -10,26 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from local.openai_emulator import (
-    Call,
-    CallTools,
-    Hang,
-    Say,
-    Step,
-)
-from support.handler_crashes import table as handlers
+from local.openai_emulator import Call, CallTools, Hang, Say, Step
+from support.killed_handlers import table as handlers_table
 from support.lambda_faults import (
-    ENORMOUS,
-    MALFORMED,
+    ENORMOUS_RESULT,
+    FUNCTION_ERROR,
+    MALFORMED_RESULTS,
+    NO_FIELDS,
     OUT_OF_MEMORY,
     SERVICE_ERROR,
-    STRANGE,
     THROTTLED,
-    TIME_OUT,
-    TRANSIENT,
+    TIMEOUT,
+    TRANSIENT_ERROR,
     EventBridgeFault,
     Fault,
-    Malformed,
+    MalformedResult,
     When,
 )
 from support.workflow_definition import TASKS, is_lambda
@@ -37,32 +32,32 @@ from upcall.domain.upstream_run import RunApiName
 
 Status = Literal["completed", "failed"]
 
-COLUMNS: Mapping[str, Sequence[Fault]] = {
+FAULTS_BY_COLUMN: Mapping[str, Sequence[Fault]] = {
     "throttled": (THROTTLED,),
     "service error": (SERVICE_ERROR,),
-    "time-out": (TIME_OUT,),
+    "time-out": (TIMEOUT,),
     "out of memory": (OUT_OF_MEMORY,),
-    "function error": (STRANGE,),
-    "`TransientError`": (TRANSIENT,),
-    "malformed result": MALFORMED,
-    "enormous result": (ENORMOUS,),
+    "function error": (FUNCTION_ERROR,),
+    "`TransientError`": (TRANSIENT_ERROR,),
+    "malformed result": MALFORMED_RESULTS,
+    "enormous result": (ENORMOUS_RESULT,),
 }
-"""What may befall a function, by the column of the table that it stands in."""
+"""The faults of a function, by their column of the table."""
 
-BUS_COLUMNS: Mapping[EventBridgeFault, str] = {
+COLUMN_BY_EVENT_BRIDGE_FAULT: Mapping[EventBridgeFault, str] = {
     "throttled": "throttled",
     "service error": "service error",
-    "no answer": "time-out",
+    "no response": "time-out",
 }
-"""The same for an integration of a service, which has no memory to run out of, and no code of ours."""
+"""The same for the service integration, which does not run out of memory and has no code of ours."""
 
-ROUND = CallTools((Call.of("notify", message="It was read."),))
+CALL_TOOL = CallTools((Call.of("notify", message="It was read."),))
 DONE = Say("Done.")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A Task of the workflow, what befalls it, and when: before its work or after it, once or always."""
+    """A Task of the workflow, a fault, and when it happens: before the work or after it, once or always."""
 
     state: str
     column: str
@@ -73,152 +68,156 @@ class Case:
 
     @property
     def id(self) -> str:
-        """A name for the test."""
-        name = self.fault if isinstance(self.fault, str) else self.fault.name
-        words = (self.api, self.state, name, self.when, "always" if self.always else "once")
-        return "-".join(words).replace(" ", "_")
+        """The name of the test."""
+        fault = self.fault if isinstance(self.fault, str) else self.fault.name
+        parts = (self.api, self.state, fault, self.when, "always" if self.always else "once")
+        return "-".join(parts).replace(" ", "_")
 
     @property
-    def survived(self) -> bool:
-        """Whether the workflow's Retry gets over it."""
+    def is_recovered(self) -> bool:
+        """Whether the Task succeeds in the end, because the workflow's Retry names the fault."""
         return not self.always and _is_retried(self.state, self.fault)
 
     @property
     def status(self) -> Status:
-        """How the run must end."""
+        """The status that the run must end with."""
         if self.state == "Record failure":
             return "failed"
-        if self.survived or self.state in ("Call tool", "Announce"):
+        if self.is_recovered or self.state in ("Call tool", "Publish event"):
             return "completed"
         return "completed" if self.state == "Save message" and self.when == "after" else "failed"
 
     @property
-    def closed(self) -> bool | None:
-        """Whether the execution dies of it, so that close_run must end the run; None where either may be.
+    def execution_fails(self) -> bool | None:
+        """Whether the fault ends the execution, so that close_run must end the run. None if both may happen.
 
-        A malformed result breaks the first expression that it meets, in this state or in the next one. An enormous
-        one breaks the state: moto lets that be caught, AWS does not.
+        A malformed result makes the first expression that reads it fail, in this state or in the next one. An
+        enormous result fails the state. moto lets that be caught, AWS does not.
         """
-        if isinstance(self.fault, Malformed) and self.state != "Call tool":
+        if isinstance(self.fault, MalformedResult) and self.state != "Call tool":
             return None
-        return not self.survived and "Catch" not in _STATES[self.state]
+        return not self.is_recovered and "Catch" not in _STATES[self.state]
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """What the model does: it is still at work where the run is to fail."""
+        """What the model does. If the run is to fail, the model is still working."""
         if self.status == "completed" or self.state == "Save message":
-            return (ROUND, DONE)
-        return (ROUND, Hang()) if self.state == "Submit tool outputs" else (Hang(),)
+            return (CALL_TOOL, DONE)
+        return (CALL_TOOL, Hang()) if self.state == "Submit tool outputs" else (Hang(),)
 
 
 _STATES: Mapping[str, Any] = dict(TASKS)
 
 
 def _is_retried(state: str, fault: Fault | EventBridgeFault) -> bool:
-    named = {name for rule in _STATES[state].get("Retry", []) for name in rule["ErrorEquals"]}
-    if "States.ALL" in named:
+    retried = {name for rule in _STATES[state].get("Retry", []) for name in rule["ErrorEquals"]}
+    if "States.ALL" in retried:
         return True
-    return not isinstance(fault, str | Malformed) and fault.name in named
+    return not isinstance(fault, str | MalformedResult) and fault.name in retried
 
 
 def _cases_of(state: str, api: RunApiName) -> Iterator[Case]:
     faults: Iterable[tuple[str, Fault | EventBridgeFault]]
     if is_lambda(_STATES[state]):
-        faults = [(column, fault) for column, several in COLUMNS.items() for fault in several]
+        faults = [(column, fault) for column, several in FAULTS_BY_COLUMN.items() for fault in several]
     else:
-        faults = [(BUS_COLUMNS[fault], fault) for fault in get_args(EventBridgeFault)]
+        faults = [(COLUMN_BY_EVENT_BRIDGE_FAULT[fault], fault) for fault in get_args(EventBridgeFault)]
     for column, fault in faults:
         for when in get_args(When):
-            if when == "before" and isinstance(fault, Malformed):
-                continue  # whether it has done its work does not show in what it gives
+            if when == "before" and isinstance(fault, MalformedResult):
+                continue  # the result does not depend on whether the work was done
             if when == "after" and column == "throttled":
-                continue  # what is throttled has not been begun
+                continue  # a throttled invocation does not start
             for always in (False, True) if _is_retried(state, fault) else (False,):
                 yield Case(state, column, fault, when, always, api)
 
 
-WHOLE = [case for state in _STATES for case in _cases_of(state, "responses")]
+ALL_CASES = [case for state in _STATES for case in _cases_of(state, "responses")]
 """The whole matrix, for one run API."""
 
-_TELLING = {
+_DEPENDS_ON_API = {
     (SERVICE_ERROR.name, "after", False),
-    (TIME_OUT.name, "before", False),
-    (TIME_OUT.name, "after", False),
-    (TRANSIENT.name, "after", True),
-    (MALFORMED[3].name, "after", False),
+    (TIMEOUT.name, "before", False),
+    (TIMEOUT.name, "after", False),
+    (TRANSIENT_ERROR.name, "after", True),
+    (NO_FIELDS.name, "after", False),
 }
-"""What the run API can make a difference to: work that is repeated, and work that is left behind."""
+"""The faults for which the run API makes a difference: work is repeated, or work is left running."""
 
-OTHER_APIS = [
+CASES_OF_OTHER_APIS = [
     case
     for api in ("assistants", "agents")
     for state, definition in TASKS
     if is_lambda(definition)
     for case in _cases_of(state, api)
-    if not isinstance(case.fault, str) and (case.fault.name, case.when, case.always) in _TELLING
+    if not isinstance(case.fault, str) and (case.fault.name, case.when, case.always) in _DEPENDS_ON_API
 ]
-"""What is gone through for the other run APIs, too."""
 
-CASES = [*WHOLE, *OTHER_APIS]
+CASES = [*ALL_CASES, *CASES_OF_OTHER_APIS]
 
 
-DOCUMENT = """\
-# What may befall a run, and what becomes of it
+PAGE = """\
+# Failure modes
 
-`make fault-matrix` goes through all of this on the laptop cloud, and writes this page. The rows are those of the workflow's
-definition and of the folder of handlers: a new one without a test fails the tests.
+How a run ends after each fault that is tested. `make fault-matrix` runs all cases on the local stack and writes this page.
+Its rows are generated from the workflow's definition and from `src/handlers`: a new Task or handler without a test fails
+the tests.
 
-After each case there is one terminal record, or one message that is whole; no tool with the effect `once` was called
-twice; the ledger has each call once; nothing goes on upstream; and the run was announced: once, or at least once where
-that is said below.
+After every case:
+
+- the run has one terminal status, with one complete message or with a failure;
+- no tool with the effect `once` was called twice;
+- the ledger has each call once;
+- nothing is left running upstream;
+- the final event was published: once, or at least once where this page says so.
 
 ## The workflow's tasks
 
-What becomes of a run when a fault befalls a task once → and what when there is no end to it, if that is another. The
-task's function has not done its work when it happens, or it has and its answer is lost.
+Each cell has the status of the run after the fault has happened once. If the status differs when the fault happens every
+time, it follows after the arrow. "Not done" means that the fault happens before the function has done its work, "done"
+that the work is done and the result is lost.
 
 {tasks}
-- `*`: the execution dies of it, and `close_run` records, cancels upstream and announces what is not yet. `(*)`: it may,
-  for what cannot be read breaks the first expression that meets it, and what is enormous cannot be caught on AWS.
-- `TransientError` is what functions say when OpenAI or the table is not ready: the workflow's Retry names it.
-- A handler that ran out of time or memory is invoked again; a tool is not, for nobody here knows what it has done.
-- A tool's failure is an output that the model reads. A run that comes to "Record failure" was to fail anyway.
-- The bus may have taken an announcement whose answer is lost: then there are two.
-- All of it was gone through for the Responses API, and for the other two what a run API can make a difference to.
+- `*`: the execution fails, and `close_run` records the failure, cancels the run upstream and publishes the event if that was
+  not done. `(*)`: the execution may fail. A malformed result makes the first expression that reads it fail. An enormous
+  result cannot be caught on AWS.
+- Functions raise `TransientError` if OpenAI or the table is not available. The workflow's Retry names it.
+- A handler that ran out of time or memory is invoked again. A tool is not, because it may have taken effect.
+- The failure of a tool is an output that the model reads. A run that reaches "Record failure" fails in any case.
+- If the response of the event bus is lost, the event may have been accepted. It is then published twice.
+- All cases are tested with the Responses API. The other two are tested with the faults for which the run API makes a
+  difference.
 
-## Handlers that are killed between any two of their effects
+## Handlers that are killed at any of their requests
 
 {handlers}"""
 
 
-def document() -> str:
-    """The page about all of it."""
-    return DOCUMENT.format(tasks=table(), handlers=handlers())
+def page() -> str:
+    """The page about the matrix, in Markdown."""
+    return PAGE.format(tasks=tasks_table(), handlers=handlers_table())
 
 
-def table() -> str:
-    """The whole matrix, in Markdown: a row for each Task, before and after its work."""
-    lines = [_row("state", "its work", *COLUMNS), _row(*["---"] * (len(COLUMNS) + 2))]
+def tasks_table() -> str:
+    """The whole matrix, in Markdown: two rows for each Task, before and after its work."""
+    lines = [_row("state", "its work", *FAULTS_BY_COLUMN), _row(*["---"] * (len(FAULTS_BY_COLUMN) + 2))]
     for state in _STATES:
-        for when, words in (("before", "not done"), ("after", "done")):
-            here = [case for case in WHOLE if (case.state, case.when) == (state, when)]
-            cells = [_cell([case for case in here if case.column == column]) for column in COLUMNS]
-            lines.append(_row(state, words, *cells))
+        for when, work in (("before", "not done"), ("after", "done")):
+            cases = [case for case in ALL_CASES if (case.state, case.when) == (state, when)]
+            cells = [_cell([case for case in cases if case.column == column]) for column in FAULTS_BY_COLUMN]
+            lines.append(_row(state, work, *cells))
     return "\n".join(lines) + "\n"
 
 
 def _cell(cases: Sequence[Case]) -> str:
-    """What becomes of the run: after one fault, and if it is another, when there is no end to them."""
-    ends = [" or ".join(dict.fromkeys(map(_end, cases_))) for cases_ in _by_times(cases) if cases_]
-    return " → ".join(dict.fromkeys(ends)) or "–"
+    """The status after one fault, and the status after the fault happened every time if it differs."""
+    once, always = [case for case in cases if not case.always], [case for case in cases if case.always]
+    statuses = [" or ".join(dict.fromkeys(map(_status, group))) for group in (once, always) if group]
+    return " → ".join(dict.fromkeys(statuses)) or "–"
 
 
-def _by_times(cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:
-    return [case for case in cases if not case.always], [case for case in cases if case.always]
-
-
-def _end(case: Case) -> str:
-    return case.status + {True: "\\*", False: "", None: "(\\*)"}[case.closed]
+def _status(case: Case) -> str:
+    return case.status + {True: "\\*", False: "", None: "(\\*)"}[case.execution_fails]
 
 
 def _row(*cells: str) -> str:
@@ -226,5 +225,5 @@ def _row(*cells: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(document())
-    Path(sys.argv[1]).write_text(document(), "utf-8")
+    sys.stdout.write(page())
+    Path(sys.argv[1]).write_text(page(), "utf-8")

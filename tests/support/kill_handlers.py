@@ -1,7 +1,7 @@
-"""Handlers that are killed at any of their external effects, as a process is that loses its machine.
+"""Kills handlers at any of their requests, as if their machine was lost.
 
-An effect is a request: to the table, a queue, the bus, Step Functions, OpenAI or a webhook. On loopback each request
-is a connection of its own, and a handler is killed as it begins one. Nothing that it holds can catch that.
+A request goes to the table, a queue, the event bus, Step Functions, OpenAI or a webhook. On loopback each request has
+a connection of its own, and a handler is killed when it opens one. The handler cannot catch that.
 """
 
 import sys
@@ -13,101 +13,106 @@ from typing import Any, TypeVar
 
 from local.lambda_runtime import Context, function_environment
 from local.stack import LocalStack
+from upcall.web.ssrf import exempt_hosts
 
 T = TypeVar("T")
 
-MAX_EFFECTS = 200
+MAX_REQUESTS = 200
 
 CONTEXT = Context("killed", 256, "arn:aws:lambda:us-east-1:123456789012:function:killed", float("inf"))
 
 
 class Killed(BaseException):
-    """The process is gone. Nothing catches it."""
+    """The process is gone. No handler catches it."""
 
 
-_left: ContextVar[list[int] | None] = ContextVar("left", default=None)
-_spared: ContextVar[bytes | None] = ContextVar("spared", default=None)
+_remaining: ContextVar[list[int] | None] = ContextVar("remaining", default=None)
+_ignored_target: ContextVar[bytes | None] = ContextVar("ignored_target", default=None)
 
 
-def _watch(event: str, arguments: Any) -> None:
-    left, spared = _left.get(), _spared.get()
-    if left is None:
+def _count_request(event: str, arguments: Any) -> None:
+    remaining, ignored_target = _remaining.get(), _ignored_target.get()
+    if remaining is None:
         return
-    if spared is None and event == "socket.connect":
-        left[0] -= 1
-    elif spared is not None and event == "http.client.send":  # botocore's; it tells what is asked for
+    if ignored_target is None and event == "socket.connect":
+        remaining[0] -= 1
+    elif ignored_target is not None and event == "http.client.send":  # botocore's, with the headers
         head = bytes(arguments[1]) if isinstance(arguments[1], bytes | bytearray) else b""
-        left[0] -= b"X-Amz-Target" in head and spared not in head
+        remaining[0] -= b"X-Amz-Target" in head and ignored_target not in head
     else:
         return
-    if left[0] == 0:
-        left[0] = -1
+    if remaining[0] == 0:
+        remaining[0] = -1
         raise Killed
 
 
-sys.addaudithook(_watch)
+sys.addaudithook(_count_request)
 
 
 @contextmanager
-def killed_at(effect: int, spared: bytes | None = None) -> Iterator[None]:
-    """Kill the code inside as it begins its effect of that number.
+def killed_at(request: int, ignored_target: bytes | None = None) -> Iterator[None]:
+    """Kill the code inside when it begins the request of that number.
 
-    With `spared`, only requests to AWS count, and of these not the ones of that target.
+    With `ignored_target`, only requests to AWS count, except those with that X-Amz-Target.
     """
-    tokens = _left.set([effect]), _spared.set(spared)
+    tokens = _remaining.set([request]), _ignored_target.set(ignored_target)
     try:
         yield
     finally:
-        _left.reset(tokens[0])
-        _spared.reset(tokens[1])
+        _remaining.reset(tokens[0])
+        _ignored_target.reset(tokens[1])
 
 
-class Killer:
-    """Runs the handlers of a laptop cloud, and kills them at each of their effects."""
+class HandlerKiller:
+    """Invokes the handlers of a local stack, and kills them. `kills` counts how often it did."""
 
-    def __init__(self, laptop: LocalStack) -> None:
-        self._functions = laptop.stack.functions
+    def __init__(self, local_stack: LocalStack) -> None:
+        self._functions = local_stack.deployed.functions
         self.kills = 0
 
-    def once(self, logical_id: str, event: dict[str, Any], **variables: str) -> Any:
-        """Run a handler to its end, with some variables of its environment changed."""
+    def invoke(self, logical_id: str, event: dict[str, Any], **variables: str) -> Any:
+        """Invoke a handler without killing it, with some environment variables changed."""
         function = self._functions[logical_id]
         module, _, name = function.handler.rpartition(".")
-        with function_environment({**function.environment, **variables}):
+        environment = {**function.environment, **variables}
+        with function_environment(environment), exempt_hosts(function.exempt_hosts):
             return getattr(import_module(module), name)(event, CONTEXT)
 
-    def at_each_effect(self, logical_id: str, event: dict[str, Any]) -> Any:
-        """Run a handler until it comes through, killed one effect later each time; then once more."""
-        for effect in range(1, MAX_EFFECTS):
-            try:
-                with killed_at(effect):
-                    done = self.once(logical_id, event)
-            except Killed:
-                self.kills += 1
-            else:
-                assert self.once(logical_id, event) == done, "a second run must come to the same"
-                return done
-        raise AssertionError("there is no end to it")
+    def kill_at_each_request(self, logical_id: str, event: dict[str, Any]) -> Any:
+        """Invoke a handler again and again, and kill it one request later each time, until it returns.
 
-    def afresh(
-        self, make: Callable[[], T], act: Callable[[T], Any], spared: bytes | None = None
-    ) -> Iterator[T]:
-        """Make a thing and act on it, killed at the first effect, and act once more, as whoever owns the retry does.
-
-        Then the same with another thing and the second effect, and so on. The last one is not killed: its answer was
-        lost. Gives each thing, to be looked at.
+        Then it is invoked once more. Asserts that the result is the same.
         """
-        for effect in range(1, MAX_EFFECTS):
-            thing = make()
+        for request in range(1, MAX_REQUESTS):
             try:
-                with killed_at(effect, spared):
-                    act(thing)
+                with killed_at(request):
+                    result = self.invoke(logical_id, event)
             except Killed:
                 self.kills += 1
-                act(thing)
-                yield thing
             else:
-                act(thing)
-                yield thing
+                assert self.invoke(logical_id, event) == result, "the second result differs"
+                return result
+        raise AssertionError("the handler makes too many requests")
+
+    def kill_and_repeat(
+        self, make: Callable[[], T], act: Callable[[T], Any], ignored_target: bytes | None = None
+    ) -> Iterator[T]:
+        """Make something, act on it, be killed at the first request, and act on it once more.
+
+        Then the same with something new and the second request, and so on. In the last round nothing is killed:
+        only the result was lost. Yields what was made after each round, so that the caller can check it.
+        """
+        for request in range(1, MAX_REQUESTS):
+            made = make()
+            try:
+                with killed_at(request, ignored_target):
+                    act(made)
+            except Killed:
+                self.kills += 1
+                act(made)
+                yield made
+            else:
+                act(made)
+                yield made
                 return
-        raise AssertionError("there is no end to it")
+        raise AssertionError("the handler makes too many requests")

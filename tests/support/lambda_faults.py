@@ -1,8 +1,8 @@
-"""Bad days of Lambda and of EventBridge, as the workflow meets them: at the wire, run by run.
+"""Faults of Lambda and of EventBridge as the workflow sees them, planned run by run.
 
-Lambda's own errors are answers of its API, those of a function are error documents, by the names that AWS gives
-both: https://docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html. moto takes the name of
-a function's error from the document's `errorType`, where AWS says Lambda.Unknown of a document that has none.
+Errors of Lambda's API and of functions have the names that AWS gives them:
+https://docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html. moto takes the name of a
+function's error from `errorType` of the error document; AWS says Lambda.Unknown if the document has none.
 """
 
 import json
@@ -19,143 +19,145 @@ from moto.events.models import EventsBackend
 from local.lambda_runtime import FunctionRunner, Invocation
 
 When = Literal["before", "after"]
-"""The function has done nothing yet, or all of its work; what is lost then is the answer."""
+"""Whether the fault happens before the function has done its work, or after it, so that its result is lost."""
 
 
 @dataclass(frozen=True)
 class ApiError:
-    """Lambda's API answers with an error."""
+    """Lambda's API responds with an error."""
 
     code: str
     status: int
 
     @property
     def name(self) -> str:
-        """What the workflow knows it by."""
+        """The name of the error in the workflow."""
         return f"Lambda.{self.code}"
 
-    def answer(self) -> Invocation:
-        """Raise it."""
+    def invoke(self) -> Invocation:
+        """Raise the error."""
         error = LambdaClientError(self.code, "A fault of the test.")
         error.code = self.status
         raise error
 
 
 @dataclass(frozen=True)
-class FunctionDied:
-    """The function has ended with an error."""
+class FunctionFailure:
+    """The function ends with an error."""
 
     name: str
     message: str
 
-    def answer(self) -> Invocation:
+    def invoke(self) -> Invocation:
         """The error document."""
         document = {"errorType": self.name, "errorMessage": self.message}
         return Invocation(json.dumps(document), is_error=True)
 
 
 @dataclass(frozen=True)
-class Malformed:
-    """The function has ended well and given something that nobody expects."""
+class MalformedResult:
+    """The function ends without an error and returns something unexpected."""
 
     name: str
     result: Any
 
-    def answer(self) -> Invocation:
+    def invoke(self) -> Invocation:
         """The result."""
         return Invocation(json.dumps(self.result), is_error=False)
 
 
-Fault = ApiError | FunctionDied | Malformed
+Fault = ApiError | FunctionFailure | MalformedResult
 
 THROTTLED = ApiError("TooManyRequestsException", 429)
 SERVICE_ERROR = ApiError("ServiceException", 500)
-TIME_OUT = FunctionDied("Sandbox.Timedout", "RequestId: 1 Error: Task timed out after 90.00 seconds")
-OUT_OF_MEMORY = FunctionDied("Lambda.Unknown", "RequestId: 1 Process exited before completing request")
-STRANGE = FunctionDied("ZeroDivisionError", "division by zero")
-TRANSIENT = FunctionDied("TransientError", "POST /responses: Connection refused")
-MALFORMED = (
-    Malformed("null", None),
-    Malformed("a list", ["done"]),
-    Malformed("words", "done"),
-    Malformed("no fields", {}),
-    Malformed(
-        "other fields", {"status": 7, "handle": "x", "tools": {}, "limits": [], "pause_seconds": "long"}
+TIMEOUT = FunctionFailure("Sandbox.Timedout", "RequestId: 1 Error: Task timed out after 90.00 seconds")
+OUT_OF_MEMORY = FunctionFailure("Lambda.Unknown", "RequestId: 1 Process exited before completing request")
+FUNCTION_ERROR = FunctionFailure("ZeroDivisionError", "division by zero")
+TRANSIENT_ERROR = FunctionFailure("TransientError", "POST /responses: Connection refused")
+NO_FIELDS = MalformedResult("no fields", {})
+MALFORMED_RESULTS = (
+    MalformedResult("null", None),
+    MalformedResult("a list", ["done"]),
+    MalformedResult("text", "done"),
+    NO_FIELDS,
+    MalformedResult(
+        "other fields",
+        {"status": 7, "upstream_run": "x", "tools": {}, "limits": [], "pause_seconds": "long"},
     ),
 )
-ENORMOUS = Malformed("enormous", {"text": "x" * 300_000})
+ENORMOUS_RESULT = MalformedResult("enormous", {"text": "x" * 300_000})
 
 
 @dataclass
-class _Planned:
+class _PlannedFault:
     function: str
     fault: Fault
     when: When
-    left: float
+    remaining: float
 
 
 @dataclass
 class FaultyLambda:
-    """Stands before the functions of a laptop cloud, and answers in their place where that was planned."""
+    """Invokes the functions of a local stack, except where a fault is planned."""
 
     runner: FunctionRunner
-    _planned: dict[str, list[_Planned]] = field(default_factory=dict)
+    _planned: dict[str, list[_PlannedFault]] = field(default_factory=dict)
 
     @property
     def functions(self) -> Any:
-        """The functions that there are."""
+        """The functions of the stack."""
         return self.runner.functions
 
     def plan(self, run_id: str, function: str, fault: Fault, when: When, *, always: bool = False) -> None:
-        """Plan a fault of a function, whose name ends as given, for a run: once, or always."""
-        left = float("inf") if always else 1
-        self._planned.setdefault(run_id, []).append(_Planned(function, fault, when, left))
+        """Plan a fault of a run's function, once or always. `function` is a part of the function's name."""
+        remaining = float("inf") if always else 1
+        self._planned.setdefault(run_id, []).append(_PlannedFault(function, fault, when, remaining))
 
-    def unspent(self, run_id: str) -> bool:
-        """Whether a fault that was planned once has not happened."""
-        return any(planned.left == 1 for planned in self._planned.get(run_id, []))
+    def has_pending_fault(self, run_id: str) -> bool:
+        """Whether a fault that was planned once has not happened yet."""
+        return any(planned.remaining == 1 for planned in self._planned.get(run_id, []))
 
     def invoke(self, name: str, event: str) -> Invocation:
-        """Invoke a function, or answer in its place. Raises what moto makes an error of Lambda's API of."""
+        """Invoke a function, or let its planned fault happen. Raises moto's form of an error of Lambda's API."""
         run_id = json.loads(event).get("run_id", "")
         for planned in self._planned.get(run_id, []):
-            if planned.left and planned.function in name:
-                planned.left -= 1
+            if planned.remaining and planned.function in name:
+                planned.remaining -= 1
                 if planned.when == "after":
                     self.runner.invoke(name, event)
-                return planned.fault.answer()
+                return planned.fault.invoke()
         return self.runner.invoke(name, event)
 
 
-EventBridgeFault = Literal["throttled", "service error", "no answer"]
+EventBridgeFault = Literal["throttled", "service error", "no response"]
 
 
 @dataclass
 class FaultyEventBridge:
-    """EventBridge as workflows see it: what an execution announces can go wrong, run by run."""
+    """EventBridge for workflows: the event of an execution is lost or rejected if that is planned for its run."""
 
     _planned: dict[str, tuple[EventBridgeFault, When, list[float]]] = field(default_factory=dict)
 
     def plan(self, run_id: str, fault: EventBridgeFault, when: When, *, always: bool = False) -> None:
-        """Plan a fault for the announcement of a run by its execution: once, or always."""
+        """Plan a fault for the event that the execution of a run publishes, once or always."""
         self._planned[run_id] = (fault, when, [float("inf") if always else 1])
 
     @contextmanager
-    def instead(self) -> Iterator[None]:
-        """Stand before moto's EventBridge for a while.
+    def installed(self) -> Iterator[None]:
+        """Use it in place of moto's EventBridge for a while.
 
-        A workflow's event names its execution among its resources, as on AWS; nobody else's does.
+        As on AWS, only an event from a workflow names its execution among its resources.
         """
         put_events = EventsBackend.put_events
 
         def put(backend: EventsBackend, events: list[dict[str, Any]]) -> Any:
-            fault, when, left = self._planned.get(_execution(events), ("", "before", [0.0]))
-            if not fault or not left[0]:
+            fault, when, remaining = self._planned.get(_execution_name(events), ("", "before", [0.0]))
+            if not fault or not remaining[0]:
                 return put_events(backend, events)
-            left[0] -= 1
+            remaining[0] -= 1
             if when == "after":
                 put_events(backend, events)
-            if fault == "no answer":
+            if fault == "no response":
                 request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             code = "ThrottlingException" if fault == "throttled" else "InternalFailure"
             return [{"ErrorCode": code, "ErrorMessage": "A fault of the test."}]
@@ -167,7 +169,7 @@ class FaultyEventBridge:
             EventsBackend.put_events = put_events  # type: ignore[method-assign]
 
 
-def _execution(events: list[dict[str, Any]]) -> str:
-    """The name of the execution that puts these events on the bus; nothing where it is none."""
+def _execution_name(events: list[dict[str, Any]]) -> str:
+    """The name of the execution that publishes these events; empty if something else does."""
     resources = [str(each) for each in events[0].get("Resources") or ()] if events else []
     return next((each.rpartition(":")[2] for each in resources if ":execution:" in each), "")

@@ -1,4 +1,4 @@
-"""What our logger writes, line by line, as it leaves the process."""
+"""The lines that Upcall's logger writes, as they leave the process."""
 
 import io
 import json
@@ -10,7 +10,7 @@ from typing import Any
 from upcall.observability.logging import SERVICE
 
 
-class Lines:
+class LogLines:
     """The lines that were written so far."""
 
     def __init__(self, file: io.StringIO) -> None:
@@ -18,26 +18,26 @@ class Lines:
 
     @property
     def text(self) -> str:
-        """All of them as they are."""
+        """All lines as text."""
         return self._file.getvalue()
 
     @property
     def parsed(self) -> list[dict[str, Any]]:
-        """All of them as JSON."""
+        """All lines as JSON."""
         return [json.loads(line) for line in self.text.splitlines()]
 
 
 @contextmanager
-def written(level: str = "INFO") -> Iterator[Lines]:
-    """Catch the lines of our logger, for a while, at a level."""
-    ours = logging.getLogger(SERVICE)
-    handler = next(each for each in ours.handlers if isinstance(each, logging.StreamHandler))
-    before, file = ours.level, io.StringIO()
-    stream = handler.setStream(file)
-    ours.setLevel(level)
+def capture_logs(level: str = "INFO") -> Iterator[LogLines]:
+    """Capture the lines of the logger, at a level, instead of writing them to its stream."""
+    logger = logging.getLogger(SERVICE)
+    handler = next(each for each in logger.handlers if isinstance(each, logging.StreamHandler))
+    previous_level, file = logger.level, io.StringIO()
+    previous_stream = handler.setStream(file)
+    logger.setLevel(level)
     try:
-        yield Lines(file)
+        yield LogLines(file)
     finally:
-        ours.setLevel(before)
-        if stream is not None:
-            handler.setStream(stream)
+        logger.setLevel(previous_level)
+        if previous_stream is not None:
+            handler.setStream(previous_stream)

@@ -1,4 +1,4 @@
-"""A copy of the project, to be changed as a user would change it, and its command."""
+"""A copy of the project that a test may change as a user would, and its `upcall` command."""
 
 import os
 import shutil
@@ -9,22 +9,24 @@ from pathlib import Path
 from local.config import ROOT
 
 
-def copied_project(to: Path) -> None:
-    """Copy what runs; the template and the folders beside it."""
-    for folder in ("src", "statemachine", "local", "cli"):
-        shutil.copytree(ROOT / folder, to / folder)
-    shutil.copy(ROOT / "template.yaml", to)
+def copy_project(folder: Path) -> None:
+    """Copy the code, the workflow and the templates."""
+    for name in ("src", "statemachine", "local", "cli"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("template.yaml", "monitoring.yaml"):
+        shutil.copy(ROOT / name, folder)
 
 
-def upcall_in(project: Path, openai_base_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the project's command to its end, with runs driven on a server."""
+def run_upcall(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command of a copied project to its end, with these variables in its environment."""
     return subprocess.run(
         [sys.executable, "-m", "cli.main", *arguments],
         cwd=project,
         env={
             **os.environ,
             "PYTHONPATH": f"{project}:{project}/src",
-            "OPENAI_BASE_URL": openai_base_url,
+            "UPCALL_STATE_FOLDER": str(project / ".upcall"),
+            **variables,
         },
         capture_output=True,
         text=True,

@@ -1,10 +1,9 @@
-"""What tests of whole runs share: start one, wait for its end, see what each side saw."""
+"""Whole runs on a local stack, from the request to the end of the workflow."""
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import boto3
 import httpx
@@ -12,91 +11,125 @@ import httpx
 from local.openai_emulator import Fault, Step
 from local.openai_emulator.conversation import Conversation
 from local.stack import LocalStack
+from support.event_listener import EventListener
+from support.waiting import wait_until
 from upcall.aws.step_functions import execution_arn
-
-PATIENCE_SECONDS = 30
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A run that has ended: what GET shows, how its execution ended, what the model heard."""
+class EndedRun:
+    """A run that has ended: the view of GET /runs/{id}, its execution, and what the model received, turn by turn."""
 
     run: dict[str, Any]
     execution: dict[str, Any]
-    heard: Sequence[Conversation]
+    conversations: Sequence[Conversation]
 
     @property
     def outputs(self) -> list[Any]:
-        """The outputs that the model read in the last round, parsed where they are JSON."""
-        return [_parsed(exchange.output) for exchange in self.heard[-1].rounds[-1]]
+        """The tool outputs of the last round as the model received them, parsed if they are JSON."""
+        return [_parse_json(exchange.output) for exchange in self.conversations[-1].rounds[-1]]
 
 
 class Runs:
-    """Runs on a laptop cloud, over HTTP."""
+    """Starts runs over HTTP and waits for them. A context manager."""
 
-    def __init__(self, laptop: LocalStack) -> None:
-        self._laptop = laptop
+    def __init__(self, local_stack: LocalStack, event_listener: EventListener) -> None:
+        self._local_stack = local_stack
+        self._event_listener = event_listener
         self._workflows = boto3.client("stepfunctions")
-        self.http = httpx.Client(base_url=laptop.addresses.api, timeout=10)
+        self.http = httpx.Client(base_url=local_stack.endpoints.api, timeout=10)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
 
     def post(self, body: str | dict[str, Any]) -> httpx.Response:
         """POST /runs."""
         return self.http.post("/runs", content=body if isinstance(body, str) else json.dumps(body))
 
-    def follow(
-        self, *steps: Step, prompt: str = "Go.", api: str | None = None, faults: Sequence[Fault] = ()
-    ) -> Ended:
-        """Run a script of the model's to its end, and see that each of its faults happened."""
-        brain = self._laptop.emulator.brain
-        model = brain.script(*steps, faults=faults)
-        ended = self.run(prompt, model=model, run_api=api)
-        assert brain.unspent(model) == []
+    def run_script(
+        self, *steps: Step, prompt: str = "Go.", faults: Sequence[Fault] = (), **fields: Any
+    ) -> EndedRun:
+        """Run to the end with a model that follows these steps. Asserts that each fault happened."""
+        models = self._local_stack.emulator.models
+        model = models.script(*steps, faults=faults)
+        ended = self.run(prompt, model=model, **fields)
+        assert models.remaining_faults(model) == []
         return ended
 
-    def run(self, prompt: str | None, **fields: Any) -> Ended:
-        """Run a prompt, or the input among the fields, to its end."""
+    def run(self, prompt: str | None, **fields: Any) -> EndedRun:
+        """Run a prompt, or the input among the fields, to the end."""
         run_id = self.post({"prompt": prompt, **fields}).json()["run_id"]
-        execution = self.ended_execution(run_id)
+        execution = self.wait_for_execution(run_id)
         run = self.http.get(f"/runs/{run_id}").json()
-        return Ended(run, execution, self._laptop.emulator.brain.heard.get(run["model"], []))
+        return EndedRun(run, execution, self._local_stack.emulator.models.conversations.get(run["model"], []))
 
     def start_execution(self, run_id: str) -> None:
-        """Start the workflow on a run that is recorded."""
+        """Start the workflow on a run that has a record."""
         self._workflows.start_execution(
-            stateMachineArn=self._laptop.addresses.state_machine,
+            stateMachineArn=self._local_stack.endpoints.state_machine,
             name=run_id,
             input=json.dumps({"run_id": run_id}),
         )
 
     def wait_for_state(self, run_id: str, state: str) -> None:
-        """Wait until the workflow has entered a state. Raises TimeoutError if it does not."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            if self.times_in_state(run_id, state):
-                return
-            time.sleep(0.02)
-        raise TimeoutError(f"{run_id} has not come to {state}")
+        """Wait until the workflow has entered a state. Raises TimeoutError."""
+        wait_until(lambda: state in self.entered_states(run_id), f"{state} of {run_id}")
 
-    def times_in_state(self, run_id: str, state: str) -> int:
-        """How often the workflow has entered a state."""
-        history = self._workflows.get_execution_history(executionArn=self._arn(run_id))["events"]
-        return sum(event.get("stateEnteredEventDetails", {}).get("name") == state for event in history)
+    def entered_states(self, run_id: str) -> list[str]:
+        """The states that the workflow has entered so far, in that order."""
+        return [
+            event["stateEnteredEventDetails"]["name"]
+            for event in self.history(run_id)
+            if "stateEnteredEventDetails" in event
+        ]
 
-    def ended_execution(self, run_id: str) -> dict[str, Any]:
-        """How a run's execution ended. Raises TimeoutError if it does not."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            execution = dict(self._workflows.describe_execution(executionArn=self._arn(run_id)))
-            if execution["status"] != "RUNNING":
-                return execution
-            time.sleep(0.02)
-        raise TimeoutError(f"{run_id} has not ended")
+    def history(self, execution_name: str) -> list[dict[str, Any]]:
+        """All events of the execution of that name."""
+        pages = self._workflows.get_paginator("get_execution_history")
+        arn = self._arn(execution_name)
+        return [dict(event) for page in pages.paginate(executionArn=arn) for event in page["events"]]
 
-    def _arn(self, run_id: str) -> str:
-        return execution_arn(self._laptop.addresses.state_machine, run_id)
+    def largest_state_bytes(self, run_id: str) -> int:
+        """The size of the largest input, output or argument of a state, as UTF-8."""
+        return max(
+            len(value.encode())
+            for event in self.history(run_id)
+            for details in event.values()
+            if isinstance(details, dict)
+            for value in details.values()
+            if isinstance(value, str)
+        )
+
+    def table_items(self, run_id: str) -> dict[str, Any]:
+        """The items of a run in the table, by their sort keys."""
+        found = self._local_stack.deployed.dynamodb.query(
+            TableName=self._local_stack.deployed.table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": f"RUN#{run_id}"}},
+        )
+        return {item["sk"]["S"]: item for item in found["Items"]}
+
+    def wait_for_execution(self, name: str) -> dict[str, Any]:
+        """The description of an execution that has ended; the first one of a run has its id as the name."""
+        self._event_listener.wait_for_execution(name)
+        return self.describe_execution(name)
+
+    def describe_execution(self, name: str) -> dict[str, Any]:
+        """How an execution stands."""
+        return dict(self._workflows.describe_execution(executionArn=self._arn(name)))
+
+    def stop_execution(self, name: str) -> None:
+        """Stop an execution, as somebody may do in the console of AWS."""
+        self._workflows.stop_execution(executionArn=self._arn(name))
+
+    def _arn(self, execution_name: str) -> str:
+        return execution_arn(self._local_stack.endpoints.state_machine, execution_name)
 
 
-def _parsed(output: str) -> Any:
+def _parse_json(output: str) -> Any:
     try:
         return json.loads(output)
     except ValueError:

@@ -1,40 +1,53 @@
-"""Sample events, and functions that are invoked with them as Lambda would."""
+"""The sample events in `events/`, and changed copies of them."""
 
 import json
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from local.config import ROOT
-from upcall.domain.run import Run
 
 Invoke = Callable[[str, dict[str, Any]], Any]
-"""Invoke a function by its logical id with an event; raises FunctionError."""
-
-Recorded = Callable[..., Run]
-"""Make a run that follows the steps of a script."""
+"""Invokes a function by its logical id with an event. Raises FunctionError."""
 
 
 class FunctionError(Exception):
-    """A function ended with an error; the workflow would see `kind`."""
+    """A function ended with an error. `error_type` is the name that the workflow knows it by."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         super().__init__(document["errorMessage"])
-        self.kind: str = document["errorType"]
+        self.error_type: str = document["errorType"]
 
 
-def sample(name: str, **changes: Any) -> dict[str, Any]:
-    """The sample event of that name, with some fields changed."""
-    event: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text("utf-8"))
+def sample_event(handler: str, **changes: Any) -> dict[str, Any]:
+    """The sample event of a handler or tool, with some fields changed."""
+    event: dict[str, Any] = json.loads((ROOT / "events" / f"{handler}.json").read_text("utf-8"))
     return {**event, **changes}
 
 
-def message(kind: str) -> dict[str, Any]:
-    """The sample of a message that asks for a run."""
-    found: dict[str, Any] = json.loads((ROOT / "events" / "messages" / f"{kind}.json").read_text("utf-8"))
-    return found
+def sample_run_request(route: str, run_id: str, **changes: Any) -> dict[str, Any]:
+    """The sample request to a route of one run, for another run: `rawPath` has the id as it is."""
+    event = sample_event(route, pathParameters={"run_id": run_id}, **changes)
+    _, runs, _, *rest = event["rawPath"].split("/")
+    event["rawPath"] = "/".join(["", runs, run_id, *rest])
+    event["requestContext"]["http"]["path"] = event["rawPath"]
+    return event
 
 
-def samples() -> list[Path]:
-    """All sample events; env.json beside them is what SAM local gives the functions that get them."""
+def sample_batch(handler: str, *bodies: str, **attributes: str) -> dict[str, Any]:
+    """The sample batch of a handler with other messages, each with an id of its own."""
+    (record,) = sample_event(handler)["Records"]
+    record["attributes"].update(attributes)
+    return {"Records": [{**record, "messageId": str(uuid.uuid4()), "body": body} for body in bodies]}
+
+
+def sample_message(kind: str) -> dict[str, Any]:
+    """The sample of a message that starts a run."""
+    message: dict[str, Any] = json.loads((ROOT / "events" / "messages" / f"{kind}.json").read_text("utf-8"))
+    return message
+
+
+def sample_event_files() -> list[Path]:
+    """The files of all sample events. env.json beside them has the variables of functions in SAM local."""
     return sorted(path for path in (ROOT / "events").glob("*.json") if path.name != "env.json")

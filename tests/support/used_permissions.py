@@ -1,4 +1,4 @@
-"""Which of AWS's actions each function asks for, seen where its client sends the request."""
+"""Records which AWS actions each function of the local stack uses."""
 
 import threading
 from collections import defaultdict
@@ -6,18 +6,18 @@ from typing import Any
 
 from botocore.handlers import BUILTIN_HANDLERS
 
-PREFIXES = {"stepfunctions": "states"}
-"""Where a service's actions are called otherwise than the service."""
+IAM_PREFIXES = {"stepfunctions": "states"}
+"""Services whose actions have another prefix in IAM."""
 
 
-class UsedRights:
-    """The actions by function name, of clients of sessions that are made from now on."""
+class UsedPermissions:
+    """The actions by function name, of all boto3 clients that are created after this object."""
 
     def __init__(self) -> None:
         self.actions: defaultdict[str, set[str]] = defaultdict(set)
-        BUILTIN_HANDLERS.append(("before-call", self._note))
+        BUILTIN_HANDLERS.append(("before-call", self._record))
 
-    def _note(self, model: Any, **_: Any) -> None:
+    def _record(self, model: Any, **_: Any) -> None:
         service = model.service_model.service_name
-        function = threading.current_thread().name  # the laptop runs each function in a thread of its name
-        self.actions[function].add(f"{PREFIXES.get(service, service)}:{model.name}")
+        function = threading.current_thread().name  # the local stack names a function's thread after it
+        self.actions[function].add(f"{IAM_PREFIXES.get(service, service)}:{model.name}")

@@ -1,20 +1,19 @@
-"""The workflow's definition, taken apart: every state of it, those inside a Map too."""
+"""The states of the workflow's definition, including those inside of Map states."""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from local.config import ROOT
-from local.template import Template
+from support.templates import TEMPLATE
 
-TEMPLATE = Template(ROOT)
 WORKFLOW = TEMPLATE.workflow(
     {f"Substitution{name}": name for name in re.findall(r"\$\{(\w+)\}", TEMPLATE.definition)}
 )
+"""The definition, in which each substitution is replaced with its own name."""
 
 
 def machines(machine: dict[str, Any], name: str = "run") -> Iterator[tuple[str, dict[str, Any]]]:
-    """A workflow, and those inside each Map and Parallel."""
+    """A workflow, and the workflows inside of its Map and Parallel states."""
     yield name, machine
     for state_name, state in machine["States"].items():
         if "ItemProcessor" in state:
@@ -24,7 +23,7 @@ def machines(machine: dict[str, Any], name: str = "run") -> Iterator[tuple[str, 
 
 
 def tasks(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every Task state of a workflow, by its name."""
+    """The Task states of a workflow, with their names."""
     for _, part in machines(machine):
         for name, state in part["States"].items():
             if state["Type"] == "Task":
@@ -32,7 +31,7 @@ def tasks(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def is_lambda(state: dict[str, Any]) -> bool:
-    """Whether a Task calls a function; else it is an integration of a service."""
+    """Whether a Task state invokes a function. Otherwise it calls another AWS service."""
     return str(state["Resource"]).endswith("lambda:invoke")
 
 

@@ -1,4 +1,4 @@
-"""What the dashboard shows is there to be shown, and nothing that is told is left out."""
+"""The dashboard shows every metric, alarm and queue, and its cost estimate is right."""
 
 import ast
 import json
@@ -6,81 +6,87 @@ import re
 from typing import Any
 
 import pytest
+from support.templates import MONITORING, MONITORING_PARAMETERS, resources_of_type
 
 from cli import cost
 from local.config import ROOT
-from local.template import Template
 
-TEMPLATE = Template(ROOT)
-RESOURCES: dict[str, Any] = TEMPLATE.transformed["Resources"]
-TEXT: str = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+TEXT: str = MONITORING["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
 WIDGETS = json.loads(TEXT)["widgets"]
-COST = next(each["properties"] for each in WIDGETS if "dollars" in each["properties"]["title"])
+COST = next(each["properties"] for each in WIDGETS if "cost" in each["properties"]["title"])
 OPERATING = (ROOT / "docs" / "operating.md").read_text("utf-8")
-NAMESPACE = "Upcall/${AWS::StackName}"
-MOST_CHARACTERS = 1024
-"""Of a search expression, says CloudWatch."""
-NAME = "upcall-StartRunFromEventFunction-ABCDEFGHIJKL"
-"""About as long as CloudFormation makes them for a stack of that name."""
+NAMESPACE = "Upcall/${UpcallStackName}"
+MAX_SEARCH_CHARACTERS = 1024
+"""CloudWatch's limit for a search expression."""
+
+LONG_NAME = "upcall-StartRunFromEventFunction-ABCDEFGHIJKL"
+"""About the longest name that CloudFormation gives to a resource of the stack upcall."""
 
 
-def of_ours() -> dict[str, tuple[str, str]]:
-    """The metrics of metrics.py, by its own table: unit and what each is by."""
-    table = ast.get_docstring(ast.parse((ROOT / "src" / "upcall" / "metrics.py").read_text("utf-8"))) or ""
+def metrics_of_functions() -> dict[str, tuple[str, str]]:
+    """Unit and dimensions of the metrics that functions write, from the table in metrics.py."""
+    source = (ROOT / "src" / "upcall" / "observability" / "metrics.py").read_text("utf-8")
+    table = ast.get_docstring(ast.parse(source)) or ""
     rows = re.findall(r"^    ([A-Z]\w+)  +(\w+) {2,}((?:[a-z]+, )*[a-z]+  )?", table, re.MULTILINE)
-    return {name: (unit, by.strip()) for name, unit, by in rows}
+    return {name: (unit, dimensions.strip()) for name, unit, dimensions in rows}
 
 
-def shown() -> set[str]:
-    """The names of our metrics on the dashboard."""
-    found = set(re.findall(rf'\["{re.escape(NAMESPACE)}", "(\w+)"', TEXT))
-    return found | set(re.findall(rf'"{re.escape(NAMESPACE)}\\",[a-z,]+}} MetricName=\\"(\w+)', TEXT))
+def shown_metrics() -> set[str]:
+    """The metrics of our namespace on the dashboard."""
+    listed = set(re.findall(rf'\["{re.escape(NAMESPACE)}", "(\w+)"', TEXT))
+    searched = set(re.findall(rf'"{re.escape(NAMESPACE)}\\",[a-z,]+}} MetricName=\\"(\w+)', TEXT))
+    return listed | searched
 
 
-def test_every_metric_of_ours_is_shown() -> None:
-    assert shown() == {*of_ours(), "Crashes"}
+def test_the_table_of_metrics_is_read() -> None:
+    assert len(metrics_of_functions()) == 10
 
 
-@pytest.mark.parametrize("name", of_ours())
-def test_a_search_asks_for_what_the_metric_is_by(name: str) -> None:
-    _, by = of_ours()[name]
-    asked = set(re.findall(rf'"{re.escape(NAMESPACE)}\\",([a-z,]+)}} MetricName=\\"{name}\\"', TEXT))
-
-    assert asked == ({",".join(sorted(by.split(", ")))} if by else set())
+def test_every_metric_is_shown() -> None:
+    assert shown_metrics() == {*metrics_of_functions(), "Crashes"}
 
 
-@pytest.mark.parametrize("name", [*of_ours(), "Crashes"])
+@pytest.mark.parametrize("name", metrics_of_functions())
+def test_a_search_names_the_dimensions_of_its_metric(name: str) -> None:
+    _, dimensions = metrics_of_functions()[name]
+    searched = set(re.findall(rf'"{re.escape(NAMESPACE)}\\",([a-z,]+)}} MetricName=\\"{name}\\"', TEXT))
+
+    assert searched == ({",".join(sorted(dimensions.split(", ")))} if dimensions else set())
+
+
+@pytest.mark.parametrize("name", [*metrics_of_functions(), "Crashes"])
 def test_operating_explains_each_metric_with_its_unit(name: str) -> None:
-    unit, _ = of_ours().get(name, ("Count", ""))
+    unit, _ = metrics_of_functions().get(name, ("Count", ""))
 
     assert re.search(rf"^\| `{name}` \| {unit.lower()} \|", OPERATING, re.MULTILINE)
 
 
 def test_every_alarm_is_shown() -> None:
-    alarms = {name for name, each in RESOURCES.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    alarms = resources_of_type("AWS::CloudWatch::Alarm", MONITORING["Resources"])
 
-    assert set(re.findall(r"\$\{(\w+)\.Arn\}", TEXT)) == alarms
+    assert set(re.findall(r"\$\{(\w+)\.Arn\}", TEXT)) == set(alarms)
 
 
-def test_every_name_is_a_resource_of_the_template() -> None:
-    named = set(re.findall(r"\$\{(\w+)[.}]", TEXT))
+def test_every_name_is_a_resource_or_a_parameter() -> None:
+    names = set(re.findall(r"\$\{(\w+)[.}]", TEXT))
 
-    assert named - RESOURCES.keys() == set()
+    assert names - MONITORING["Resources"].keys() - MONITORING["Parameters"].keys() == set()
 
 
 def test_every_queue_is_shown() -> None:
-    queues = {name for name, each in RESOURCES.items() if each["Type"] == "AWS::SQS::Queue"}
+    shown = set(re.findall(r"\$\{(\w+QueueName)\}", TEXT))
 
-    assert set(re.findall(r"\$\{(\w+)\.QueueName\}", TEXT)) == queues
+    queues = {MONITORING_PARAMETERS[name]["Fn::GetAtt"][0] for name in shown}
+    assert queues == set(resources_of_type("AWS::SQS::Queue"))
 
 
 def test_no_search_is_too_long() -> None:
     for metric in (metric for each in WIDGETS for metric in each["properties"].get("metrics", [])):
         expression = metric[0].get("expression", "") if isinstance(metric[0], dict) else ""
-        assert len(re.sub(r"\$\{\w+\}", NAME, expression)) <= MOST_CHARACTERS
+        assert len(re.sub(r"\$\{\w+\}", LONG_NAME, expression)) <= MAX_SEARCH_CHARACTERS
 
 
-def test_the_estimate_has_the_prices_of_the_command() -> None:
+def test_the_estimate_uses_the_prices_of_the_command() -> None:
     factors = {float(found) for found in re.findall(r"\b0\.0{4,}\d+\b", json.dumps(COST))}
 
     assert factors == {
@@ -90,39 +96,45 @@ def test_the_estimate_has_the_prices_of_the_command() -> None:
         cost.DYNAMODB_WRITE_UNIT,
         cost.DYNAMODB_READ_UNIT,
         cost.HTTP_API_REQUEST,
+        cost.EVENTBRIDGE_EVENT,
+        cost.SQS_REQUEST,
     }
 
 
-def test_the_estimate_takes_functions_and_tools_for_as_large_as_they_are() -> None:
-    counted = set(re.findall(r"\$\{(\w+Function)\}", json.dumps(COST)))
-    for name, each in RESOURCES.items():
+def test_the_estimate_assumes_the_memory_sizes_of_functions_and_tools() -> None:
+    counted = {
+        MONITORING_PARAMETERS[name]["Ref"]
+        for name in re.findall(r"\$\{(\w+FunctionName)\}", json.dumps(COST))
+    }
+    assert counted
+    for name, properties in resources_of_type("AWS::Lambda::Function").items():
         if name in counted:
-            assert each["Properties"]["MemorySize"] == 0.25 * 1024
-        elif each["Type"] == "AWS::Lambda::Function" and each["Properties"]["Handler"].startswith("tools."):
-            assert each["Properties"]["MemorySize"] <= 0.5 * 1024
+            assert properties["MemorySize"] == 0.25 * 1024
+        elif properties["Handler"].startswith("tools."):
+            assert properties["MemorySize"] <= 0.5 * 1024
 
 
-def test_the_estimate_counts_the_transitions_of_a_run_as_they_are() -> None:
-    """One round of two calls is 17, as the README's run has it: each function stands for the states around it."""
-    ran = {"create": 1, "poll": 2, "submit": 1, "save": 1, "fail": 0}
-    (of_states,) = (m[0]["expression"] for m in COST["metrics"] if m[0] and _label(m) == "state transitions")
-    formula = re.sub(r"FILL\((\w+), 0\)", lambda found: str(ran[found[1]]), of_states)
+def test_the_estimate_counts_the_transitions_of_a_run() -> None:
+    """A run with one round of two calls, as in the README, has 17. Each function stands for the states around it."""
+    invocations = {"create": 1, "poll": 2, "submit": 1, "save": 1, "fail": 0}
+    (expression,) = (m[0]["expression"] for m in COST["metrics"] if m[0] and _label(m) == "state transitions")
+    formula = re.sub(r"FILL\((\w+), 0\)", lambda found: str(invocations[found[1]]), expression)
     calls = 2
 
-    assert _product(formula) / cost.STATE_TRANSITION + 2 * calls == pytest.approx(17)
+    assert _evaluate(formula) / cost.STATE_TRANSITION + 2 * calls == pytest.approx(17)
 
 
 def _label(metric: list[Any]) -> str:
     return str(metric[0].get("label", "")) if isinstance(metric[0], dict) else ""
 
 
-def _product(formula: str) -> float:
-    """The value of a formula of figures, sums and products."""
+def _evaluate(formula: str) -> float:
+    """The value of a formula of numbers, sums and products."""
 
     def value(node: ast.expr) -> float:
         match node:
-            case ast.Constant(value=float() | int() as figure):
-                return figure
+            case ast.Constant(value=float() | int() as number):
+                return number
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return value(left) + value(right)
             case ast.BinOp(left=left, op=ast.Mult(), right=right):

@@ -1,22 +1,21 @@
-"""What each tool's role may do, read from the template as CloudFormation gets it."""
+"""The permissions of each tool's role, read from the template as CloudFormation gets it."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.templates import RESOURCES, function_id, resources_of_type
 
 import tools
-from local.config import ROOT
-from local.template import Template
 
-RESOURCES: dict[str, Any] = Template(ROOT).transformed["Resources"]
-
-LOGS = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
-"""Lambda's own policy: create a log stream and write to it."""
+LOGS_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+"""The AWS managed policy to create a log stream and write to it."""
 
 ONCE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+"""What a tool with `effect="once"` needs."""
 
-MAY: dict[str, dict[str, str]] = {
+PERMISSIONS: dict[str, dict[str, str]] = {
     "fetch": {},
     "read_object": {"s3:GetObject": "${InboxBucket.Arn}/*"},
     "notify": {
@@ -24,46 +23,41 @@ MAY: dict[str, dict[str, str]] = {
         "secretsmanager:GetSecretValue": "${WebhookSecretName}",
     },
 }
-"""Each tool's actions, and a word of what each is confined to."""
+"""Each tool's actions, with a part of the ARN of the resource that each is limited to."""
 
 
-def function_of(name: str) -> dict[str, Any]:
-    camel = "".join(word.capitalize() for word in name.split("_"))
-    properties: dict[str, Any] = RESOURCES[f"{camel}Function"]["Properties"]
-    return properties
-
-
-def role_of(name: str) -> dict[str, Any]:
-    ((_, (role, _)),) = function_of(name)["Role"].items()
+def role_of(tool: str) -> dict[str, Any]:
+    """The properties of a tool's role."""
+    role, _ = RESOURCES[function_id(tool)]["Properties"]["Role"]["Fn::GetAtt"]
     properties: dict[str, Any] = RESOURCES[role]["Properties"]
     return properties
 
 
-def statements(role: dict[str, Any]) -> list[dict[str, Any]]:
-    found = []
+def statements(role: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The statements of a role's inline policies."""
     for policy in role.get("Policies", []):
         statement = policy["PolicyDocument"]["Statement"]
-        found += statement if isinstance(statement, list) else [statement]
-    return found
+        yield from statement if isinstance(statement, list) else [statement]
 
 
 def actions(statement: dict[str, Any]) -> list[str]:
+    """The actions of a statement."""
     return statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
 
 
-def test_every_tool_is_judged_here() -> None:
-    assert set(MAY) == set(tools.names())
+def test_the_permissions_of_every_tool_are_listed_here() -> None:
+    assert set(PERMISSIONS) == set(tools.names())
 
 
 @pytest.mark.parametrize("name", tools.names())
-def test_a_tool_may_do_what_it_needs_and_nothing_else(name: str) -> None:
+def test_a_tool_has_the_permissions_that_it_needs_and_no_others(name: str) -> None:
     role = role_of(name)
 
-    assert [_plain(arn) for arn in role["ManagedPolicyArns"]] == [LOGS]
+    assert [_without_pseudo_parameter(arn) for arn in role["ManagedPolicyArns"]] == [LOGS_POLICY]
     granted = {action: json.dumps(each["Resource"]) for each in statements(role) for action in actions(each)}
-    assert set(granted) == set(MAY[name])
+    assert set(granted) == set(PERMISSIONS[name])
     for action, resource in granted.items():
-        assert MAY[name][action] in resource
+        assert PERMISSIONS[name][action] in resource
         assert resource != '"*"'
 
 
@@ -71,35 +65,33 @@ def test_a_tool_may_do_what_it_needs_and_nothing_else(name: str) -> None:
 def test_no_two_tools_share_a_role(name: str) -> None:
     others = [other for other in tools.names() if other != name]
 
-    assert all(function_of(name)["Role"] != function_of(other)["Role"] for other in others)
+    role = RESOURCES[function_id(name)]["Properties"]["Role"]
+    assert all(RESOURCES[function_id(other)]["Properties"]["Role"] != role for other in others)
 
 
 @pytest.mark.parametrize("name", tools.names())
-def test_only_lambda_takes_a_tools_role(name: str) -> None:
+def test_only_lambda_can_assume_the_role_of_a_tool(name: str) -> None:
     (statement,) = role_of(name)["AssumeRolePolicyDocument"]["Statement"]
 
     assert statement["Principal"] == {"Service": ["lambda.amazonaws.com"]}
 
 
-def test_only_tools_that_read_documents_carry_the_heavy_layer() -> None:
-    carriers = {
+def test_only_tools_that_read_documents_have_the_extraction_layer() -> None:
+    functions = {
         name
-        for name, resource in RESOURCES.items()
-        if resource["Type"] == "AWS::Lambda::Function" and "ExtractionLayer" in json.dumps(resource)
+        for name, properties in resources_of_type("AWS::Lambda::Function").items()
+        if "ExtractionLayer" in json.dumps(properties)
     }
 
-    assert carriers == {"FetchFunction", "ReadObjectFunction"}
+    assert functions == {"FetchFunction", "ReadObjectFunction"}
 
 
-def test_no_role_may_do_everything() -> None:
-    for name, resource in RESOURCES.items():
-        if resource["Type"] == "AWS::IAM::Role":
-            for statement in statements(resource["Properties"]):
-                assert not [
-                    action for action in actions(statement) if action == "*" or action.endswith(":*")
-                ], name
+def test_no_role_allows_all_actions() -> None:
+    for name, role in resources_of_type("AWS::IAM::Role").items():
+        for statement in statements(role):
+            assert not [each for each in actions(statement) if each == "*" or each.endswith(":*")], name
 
 
-def _plain(arn: Any) -> str:
+def _without_pseudo_parameter(arn: Any) -> str:
     text = arn["Fn::Sub"] if isinstance(arn, dict) else str(arn)
     return text.replace("${AWS::Partition}", "aws")

@@ -1,72 +1,52 @@
-"""What SAM local is told agrees with the template and with the laptop cloud. No Docker is needed for that."""
+"""What SAM local is configured with fits the template and the local stack. No Docker is needed here."""
 
 import json
 import tomllib
+from copy import deepcopy
 from typing import Any
 
 import pytest
+from support.template_blocks import routes_of
+from support.templates import FUNCTIONS, HANDLERS, TEMPLATE, environment_of, function_id
 
 from local.config import AWS_ENVIRONMENT, ROOT
-from local.sam.expected_answers import ANSWERS
-from local.sam.samples import AWS_PORT, OPENAI_PORT, PAGES_PORT
-from local.stack import LocalStack
-from local.template import Template
+from local.sam.adapt_template import adapt_template
+from local.sam.expected_results import EXPECTED
 
-SOURCE = Template(ROOT).source
-FUNCTIONS = {
-    name: resource["Properties"]
-    for name, resource in SOURCE["Resources"].items()
-    if resource["Type"] == "AWS::Serverless::Function"
-}
-SAID: dict[str, str] = json.loads((ROOT / "events" / "env.json").read_text("utf-8"))["Parameters"]
+VARIABLES: dict[str, str] = json.loads((ROOT / "events" / "env.json").read_text("utf-8"))["Parameters"]
 CONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))["default"]
 
 
-def variables(function: str) -> dict[str, Any]:
-    shared: dict[str, Any] = SOURCE["Globals"]["Function"]["Environment"]["Variables"]
-    return {**shared, **FUNCTIONS[function].get("Environment", {}).get("Variables", {})}
+def test_a_built_template_is_adapted_to_the_machine() -> None:
+    template: dict[str, Any] = deepcopy(TEMPLATE.source)
+    adapt_template(template, "x86_64")
+
+    assert template["Parameters"]["Architecture"].pop("Default") == "x86_64"
+    assert template["Globals"]["Function"]["Environment"]["Variables"].pop("AWS_ENDPOINT_URL") == ""
+    expected = deepcopy(TEMPLATE.source)
+    assert expected["Parameters"]["Architecture"].pop("Default") == "arm64"
+    assert template == expected
 
 
-def for_containers(value: str, laptop: LocalStack) -> str:
-    """A value on the laptop, with the addresses at which a container finds the same on a cloud of --sam."""
-    at = laptop.addresses
-    for address, port in ((at.aws, AWS_PORT), (at.openai, OPENAI_PORT), (at.pages, PAGES_PORT)):
-        host = address.removeprefix("http://").partition("/")[0]
-        value = value.replace(host, f"host.docker.internal:{port}")
-    return value
+def test_only_variables_of_functions_are_set() -> None:
+    """SAM ignores variables that the template does not have, without a message."""
+    in_template = {name for function in FUNCTIONS for name in environment_of(function)}
+
+    assert set(VARIABLES) <= {*in_template, "AWS_ENDPOINT_URL"}
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_container_is_told_what_the_function_sees_on_the_laptop(function: str, laptop: LocalStack) -> None:
-    on_the_laptop = laptop.stack.functions[function].environment
-    for name, value in variables(function).items():
-        wanted = for_containers(on_the_laptop[name], laptop)
-        if name in SAID:
-            assert SAID[name] == wanted, name
-        else:
-            assert "host.docker.internal" not in wanted, f"events/env.json lacks {name}: {wanted}"
-            of_a_parameter = not isinstance(value, dict) or value.get("Ref") in SOURCE["Parameters"]
-            assert of_a_parameter, f"events/env.json lacks {name}: {wanted}"
+def test_every_handler_without_a_route_has_an_expected_answer() -> None:
+    without_route = {function_id(handler) for handler in HANDLERS if not list(routes_of(handler))}
 
-
-def test_nothing_is_told_that_no_function_asks_for() -> None:
-    """SAM leaves out, in silence, what the template does not name."""
-    assert set(SAID) <= {name for function in FUNCTIONS for name in variables(function)}
-
-
-def test_the_answer_of_every_handler_is_judged() -> None:
-    handlers = {name for name, each in FUNCTIONS.items() if each["Handler"].startswith("handlers.")}
-
-    assert handlers <= set(ANSWERS) <= set(FUNCTIONS)
+    assert without_route <= set(EXPECTED) <= set(FUNCTIONS)
 
 
 @pytest.mark.parametrize("command", ["local_invoke", "local_start_api"])
-def test_sam_itself_knows_the_laptop(command: str) -> None:
-    told = CONFIG[command]["parameters"]
+def test_sam_local_uses_the_build_and_the_variables_of_the_local_stack(command: str) -> None:
+    options = CONFIG[command]["parameters"]
 
-    assert told["env_vars"] == "events/env.json"
-    assert told["add_host"] == ["host.docker.internal:host-gateway"]
-    assert told["region"] == AWS_ENVIRONMENT["AWS_REGION"]
-    assert f"--build-dir {told['template_file'].rpartition('/')[0]} " in (ROOT / "Makefile").read_text(
-        "utf-8"
-    )
+    assert options["env_vars"] == "events/env.json"
+    assert options["add_host"] == ["host.docker.internal:host-gateway"]
+    assert options["region"] == AWS_ENVIRONMENT["AWS_REGION"]
+    folder = options["template_file"].rpartition("/")[0]
+    assert f"--build-dir {folder} " in (ROOT / "Makefile").read_text("utf-8")

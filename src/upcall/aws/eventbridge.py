@@ -14,7 +14,7 @@ SOURCE = "upcall"
 
 
 def publish(event: RunEndedEvent) -> None:
-    """Put the event on the bus, in the form that the state "Publish event" gives it. Raises TransientError."""
+    """Put the event on the bus in the form of the state "Publish event". Raises TransientError."""
     entry = {
         "EventBusName": config.bus_name(),
         "Source": SOURCE,

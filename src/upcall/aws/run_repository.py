@@ -3,8 +3,8 @@
     pk            sk                        what
     RUN#<run_id>  RUN                       the record: request, status, upstream ids, usage, times
     RUN#<run_id>  CALL#<round>#<call_id>    the ledger: a tool call and its output
-    RUN#<run_id>  MESSAGE#<n>               the final message, in parts of at most 350 KB
-    RUN#<run_id>  ONCE#<hash>               a call of a tool that runs at most once (see upcall.tool.idempotency)
+    RUN#<run_id>  MESSAGE#<attempt>#<n>     the final message, in parts of at most 350 KB
+    RUN#<run_id>  ONCE#<hash>               a tool call that runs at most once (upcall.tool.idempotency)
     KEY#<hash>    KEY                       the run that an idempotency key stands for
 
     index          partition        sort key  holds
@@ -12,8 +12,9 @@
     runs_by_time   item_type ("run")  run_id  what a list shows of each record
     runs_by_owner  owner            run_id    the same, for lists of one owner
 
-Ids of runs sort by time. The attribute `open` is removed when a run ends, and its record leaves the index. Only
-records have the other two attributes. A status only moves forward: every write to a record demands that it is open.
+Ids of runs sort by time. The attribute `open` is removed when a run ends, and its record leaves the index.
+Only records have the other two attributes. A status only moves forward: every write to a record demands that
+it is open.
 """
 
 import hashlib
@@ -71,7 +72,8 @@ class DynamoDBRunRepository:
 
     def claim_idempotency_key(self, key: str, run: Run, fingerprint: str) -> IdempotencyClaim:
         """See RunRepository."""
-        pk = f"KEY#{hashlib.sha256(f'{run.owner} {key}'.encode()).hexdigest()}"
+        owner_and_key = f"{run.owner}\0{key}"  # no owner has a zero byte in the name
+        pk = f"KEY#{hashlib.sha256(owner_and_key.encode()).hexdigest()}"
         claim = IdempotencyClaim(run_id=run.run_id, fingerprint=fingerprint)
         if self._table.put_new(pk, "KEY", self._with_expiry(run, claim.model_dump())):
             return claim
@@ -129,7 +131,7 @@ class DynamoDBRunRepository:
         parts = list(_split(message.text))
         for number, part in enumerate(parts, start=1):
             item = self._with_expiry(run, {"text": part})
-            self._table.put(_pk(run.run_id), f"MESSAGE#{number:04}", item)
+            self._table.put(_pk(run.run_id), f"{_message_prefix(run)}{number:04}", item)
         return self._end(run, "completed", message.usage, ended_at, {"message_parts": len(parts)})
 
     def record_failure(self, run: Run, failure: Failure, usage: Usage, ended_at: datetime) -> Run:
@@ -138,7 +140,7 @@ class DynamoDBRunRepository:
 
     def mark_event_published(self, run: Run) -> None:
         """See RunRepository."""
-        self._table.update(_pk(run.run_id), _RECORD, {"event_published": True})
+        self._table.update(_pk(run.run_id), _RECORD, {"event_published": True}, attempt=run.attempt)
 
     def reopen_run(self, run: Run, previous_upstream_run: UpstreamRun | None) -> Run:
         """See RunRepository."""
@@ -162,7 +164,7 @@ class DynamoDBRunRepository:
         """See RunRepository."""
         if run.status != "completed":
             return None
-        parts = islice(self._query(run.run_id, "MESSAGE#"), run.message_parts)
+        parts = islice(self._query(run.run_id, _message_prefix(run)), run.message_parts)
         return "".join(str(part["text"]) for part in parts)
 
     def get_ledger(self, run_id: str) -> list[LedgerEntry]:
@@ -214,13 +216,14 @@ class DynamoDBRunRepository:
         return self.get_run(run.run_id)
 
     def _update(self, run: Run, status: Status, fields: Item, remove: Sequence[str] = ()) -> None:
-        """Set attributes of a record that is open, and still at the round of `run`."""
+        """Set attributes of a record that is open, and still at the attempt and round of `run`."""
         updated = self._table.update(
             _pk(run.run_id),
             _RECORD,
             {**fields, "status": status},
             remove=remove,
             status=TERMINAL_STATUSES,
+            attempt=run.attempt,
             round=run.round,
         )
         if not updated:
@@ -235,6 +238,10 @@ class DynamoDBRunRepository:
 
 def _pk(run_id: str) -> str:
     return f"RUN#{run_id}"
+
+
+def _message_prefix(run: Run) -> str:
+    return f"MESSAGE#{run.attempt:02}#"
 
 
 def _key_part(call_id: str) -> str:

@@ -1,6 +1,6 @@
-"""Text of what was found somewhere: from bytes and what is said of them to a title, a text, links."""
+"""Documents as text: from bytes and a media type to a title, a text and links."""
 
 from upcall.documents.document import Document, Link
-from upcall.documents.reading import read
+from upcall.documents.reader import read_document
 
-__all__ = ["Document", "Link", "read"]
+__all__ = ["Document", "Link", "read_document"]

@@ -1,4 +1,4 @@
-"""Bytes to characters: by their own marks, by what is said of them, and by what they look like."""
+"""Decodes bytes of an unknown charset: by byte order mark, by declaration, or by a guess."""
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
@@ -7,107 +7,110 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from charset_normalizer import CharsetMatch
 
-_DECLARED = re.compile(
+_DECLARATION = re.compile(
     rb"""<meta[^>]{0,400}?charset\s*=\s*["']?\s*([\w.:-]{1,40})|^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{1,40})""",
     re.IGNORECASE,
 )
 _BOMS = ((BOM_UTF8, "utf-8"), (BOM_UTF16_BE, "utf-16-be"), (BOM_UTF16_LE, "utf-16-le"))
 
-_HEAD = 4096
+_HEAD_BYTES = 4096
 
-_GUESSED_FROM = 20_000
-_GUESSED_BEFORE = 1000
+_SAMPLE_BYTES = 20_000
+_SAMPLE_BYTES_BEFORE = 1000
+"""Of a guess's sample: how many bytes before the first one beyond ASCII it contains."""
+
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
-_AS_FAR_AS_SURE = re.compile(rb".*[\x09-\x2f]", re.DOTALL)
-"""As far as the last byte that is a character by itself in all charsets of `_GUESSES`."""
+_UP_TO_ASCII_ONLY_BYTE = re.compile(rb".*[\x09-\x2f]", re.DOTALL)
+"""Up to the last byte that is a whole character in every charset of `_CANDIDATES`."""
 
 _WESTERN = "cp1252"
-_GUESSES = [
+_CANDIDATES = [
     *("utf_8", _WESTERN, "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"),
     *("cp932", "euc_jp", "gb18030", "big5", "cp949", "utf_16_le", "utf_16_be"),
 ]
-"""What is found on the web. Among all that Python knows, French looks like Czech on an old Macintosh."""
+"""The charsets that are common on the web. With all of Python's, French is taken for Czech in MacRoman."""
 
-_TOLERATED = 1 / 50
-"""So many of the characters beyond ASCII may be unreadable before a charset counts as wrong."""
+_MAX_UNREADABLE = 1 / 50
+"""Of the characters beyond ASCII. With more U+FFFD, the charset counts as wrong."""
 
-_TOLERATED_IN_UTF8 = 1 / 3
-"""More in UTF-8, where it takes more than chance to be readable at all."""
+_MAX_UNREADABLE_UTF8 = 1 / 3
+"""The same for UTF-8, which bytes of another charset hardly ever match by chance."""
 
 
-def characters(body: bytes, charset: str | None) -> str:
-    """The text of a body; `charset` is what its sender calls it, which is often enough wrong.
+def decode_text(body: bytes, declared_charset: str | None) -> str:
+    """The text of a body, whose declared charset may be wrong. Unreadable bytes become U+FFFD.
 
-    A byte order mark decides; then what the bytes can only be by intent: UTF-8, UTF-16, ISO-2022-JP;
-    then the sender's word, the document's own, and a guess. What cannot be read becomes U+FFFD.
+    In this order: the byte order mark; UTF-8, UTF-16 or ISO-2022-JP if the bytes are valid in it; the
+    declared charset; the charset that the document itself declares; a guess.
     """
-    for mark, name in _BOMS:
-        if body.startswith(mark):
-            return body[len(mark) :].decode(name, "replace")
-    for label in (_shown(body), charset, _declared(body)):
+    for bom, name in _BOMS:
+        if body.startswith(bom):
+            return body[len(bom) :].decode(name, "replace")
+    for label in (_detect_charset(body), declared_charset, _find_declaration(body)):
         if not label:
             continue
-        text = _decoded(body, label)
-        if text is not None and _is_good(text, _TOLERATED_IN_UTF8 if label == "utf-8" else _TOLERATED):
+        text = _decode(body, label)
+        max_unreadable = _MAX_UNREADABLE_UTF8 if label == "utf-8" else _MAX_UNREADABLE
+        if text is not None and _is_readable(text, max_unreadable):
             return text
-    return _guessed(body)
+    return _decode_by_guess(body)
 
 
-def _decoded(body: bytes, label: str) -> str | None:
-    """The body by a charset's label as the web understands it, where latin-1 means windows-1252."""
+def _decode(body: bytes, label: str) -> str | None:
+    """The body in the charset of a web label, where latin-1 means windows-1252; None for an unknown label."""
     import webencodings
 
     encoding = webencodings.lookup(label)
-    if encoding is None or encoding.name == "x-user-defined":  # which makes no text of any byte beyond ASCII
+    if encoding is None or encoding.name == "x-user-defined":  # maps bytes beyond ASCII to private use
         return None
     text: str = encoding.codec_info.decode(body, "replace")[0]
     return text
 
 
-def _shown(body: bytes) -> str | None:
-    """The charset that the bytes themselves tell of, if they tell of one."""
-    # text in UTF-16 has spaces and line ends, of which every other byte is NUL
-    nuls = [body[start:_HEAD:2].count(0) for start in (0, 1)]
-    if max(nuls) > len(body[:_HEAD]) // 16 and min(nuls) == 0:
+def _detect_charset(body: bytes) -> str | None:
+    """The label of the charset that the bytes have the structure of, if there is one."""
+    # in UTF-16, every other byte of spaces and line ends is NUL
+    nuls = [body[start:_HEAD_BYTES:2].count(0) for start in (0, 1)]
+    if max(nuls) > len(body[:_HEAD_BYTES]) // 16 and min(nuls) == 0:
         return "utf-16be" if nuls[0] else "utf-16le"
     if not body.isascii():
         return "utf-8"
     return "iso-2022-jp" if b"\x1b$" in body else None
 
 
-def _declared(body: bytes) -> str | None:
-    if found := _DECLARED.search(body[:_HEAD]):
-        label = (found[1] or found[2]).decode("ascii", "replace").lower()
-        # a document that could be read as far as this is not in UTF-16
+def _find_declaration(body: bytes) -> str | None:
+    if match := _DECLARATION.search(body[:_HEAD_BYTES]):
+        label = (match[1] or match[2]).decode("ascii", "replace").lower()
+        # the declaration was found as ASCII, so the document is not in UTF-16
         return "utf-8" if label.startswith("utf-16") else label
     return None
 
 
-def _is_good(text: str, tolerated: float) -> bool:
+def _is_readable(text: str, max_unreadable: float) -> bool:
     unreadable = text.count("\ufffd")
     if not unreadable:
         return True
     beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
-    return unreadable <= tolerated * beyond_ascii
+    return unreadable <= max_unreadable * beyond_ascii
 
 
-def _guessed(body: bytes) -> str:
+def _decode_by_guess(body: bytes) -> str:
     from charset_normalizer import from_bytes
 
-    telling = _BEYOND_ASCII.search(body)
-    start = max(telling.start() - _GUESSED_BEFORE, 0) if telling else 0
-    sample = body[start : start + _GUESSED_FROM]
+    first = _BEYOND_ASCII.search(body)
+    start = max(first.start() - _SAMPLE_BYTES_BEFORE, 0) if first else 0
+    sample = body[start : start + _SAMPLE_BYTES]
     if start + len(sample) < len(body):
-        # a character that is cut in two would speak against its charset, and most that can be have two bytes
-        whole = _AS_FAR_AS_SURE.match(sample)
+        # do not cut a character in two, which would rule out its charset; most such characters have two bytes
+        whole = _UP_TO_ASCII_ONLY_BYTE.match(sample)
         sample = sample[: len(sample) - (len(sample) - (whole.end() if whole else 0)) % 2]
-    matches = from_bytes(sample, cp_isolation=_GUESSES)
+    matches = from_bytes(sample, cp_isolation=_CANDIDATES)
     best = matches.best()
     for match in matches:
-        if best and match.encoding == _WESTERN and _marks(match) == _marks(best):
+        if best and match.encoding == _WESTERN and _scores(match) == _scores(best):
             best = match
     return body.decode(best.encoding if best else "utf-8", "replace")
 
 
-def _marks(match: "CharsetMatch") -> tuple[float, float]:
+def _scores(match: "CharsetMatch") -> tuple[float, float]:
     return match.chaos, match.coherence

@@ -1,191 +1,195 @@
-"""Content encodings, taken off piece by piece: no input, however small, unfolds into memory.
+"""HTTP content encodings, decoded in bounded chunks: no input, however small, fills the memory.
 
-Each decoder turns pieces into pieces of at most PIECE_BYTES, and makes one only when it is asked for.
+Each decoder is a generator from chunks to chunks of at most CHUNK_BYTES.
 """
 
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from upcall.domain.errors import ToolError
 
-PIECE_BYTES = 65_536
+CHUNK_BYTES = 65_536
 
 MAX_ENCODINGS = 3
-"""One within the other; more than one is a rarity, more than three an attack."""
+"""Applied one after the other. More than one is rare; more than three is an attack."""
 
-MAX_PARTS = 10_000
-"""Of one encoding, each complete by itself: they may be empty, and then no bound on the content helps."""
+MAX_MEMBERS = 10_000
+"""Of one gzip or zstd stream. Members may be empty, and then a limit on the content does not help."""
 
 ZSTD_WINDOW_LOG = 23
-"""8 MB, the most that a decoder for the web need keep: RFC 9659."""
+"""8 MB, the largest window that a decoder for HTTP must support: RFC 9659."""
 
-Pieces = Iterator[bytes]
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+
+Chunks = Iterator[bytes]
 
 
-def decoded(pieces: Iterable[bytes], encodings: Iterable[str], max_bytes: int) -> Pieces:
+def decode(chunks: Iterable[bytes], encodings: Iterable[str], max_bytes: int) -> Chunks:
     """The content without its encodings, which are named in the order in which they were applied.
 
-    Raises ToolError for an encoding that is not known, for damaged or truncated data, and when any
-    step gives more than `max_bytes`.
+    Raises ToolError for an unknown encoding, for damaged or truncated data, and if any step yields more than
+    `max_bytes`.
     """
     names = [name for each in encodings if (name := each.strip().lower()) not in ("", "identity", "none")]
-    if len(names) > MAX_ENCODINGS:
-        raise ToolError(f"the content is encoded {len(names)} times over, which cannot be read")
-    stream = _bounded(_small(pieces), max_bytes)
+    check_encoding_count(names)
+    stream = _limit_size(_split(chunks), max_bytes)
     for name in reversed(names):
         decoder = _DECODERS.get(name)
         if decoder is None:
-            raise ToolError(f"the content is encoded as {name[:40]}, which cannot be read")
-        stream = _bounded(_decoded(name, decoder, stream), max_bytes)
+            raise ToolError(f"the content encoding {name[:40]} is not supported")
+        stream = _limit_size(_decode_one(name, decoder, stream), max_bytes)
     return stream
 
 
-def _small(pieces: Iterable[bytes]) -> Pieces:
-    """The same in small pieces: a decoder copies what it has not taken of a piece, time and again."""
-    for piece in pieces:
-        for start in range(0, len(piece), PIECE_BYTES):
-            yield piece[start : start + PIECE_BYTES]
+def check_encoding_count(names: Sequence[str]) -> None:
+    """Raise ToolError for more encodings than MAX_ENCODINGS."""
+    if len(names) > MAX_ENCODINGS:
+        raise ToolError(f"the content has {len(names)} encodings, at most {MAX_ENCODINGS} are supported")
 
 
-def _bounded(pieces: Pieces, max_bytes: int) -> Pieces:
+def _split(chunks: Iterable[bytes]) -> Chunks:
+    """The same bytes in chunks of at most CHUNK_BYTES. Decoders copy the unused rest of a chunk each time."""
+    for chunk in chunks:
+        for start in range(0, len(chunk), CHUNK_BYTES):
+            yield chunk[start : start + CHUNK_BYTES]
+
+
+def _limit_size(chunks: Chunks, max_bytes: int) -> Chunks:
     count = 0
-    for piece in pieces:
-        count += len(piece)
+    for chunk in chunks:
+        count += len(chunk)
         if count > max_bytes:
             raise ToolError(f"the content is larger than {max_bytes:,} bytes")
-        yield piece
+        yield chunk
 
 
 class _Truncated(Exception):
-    """The data ended before its own end."""
+    """The data ends before the end of the stream."""
 
 
-def _decoded(name: str, decoder: Callable[[Pieces], Pieces], pieces: Pieces) -> Pieces:
+def _decode_one(name: str, decoder: Callable[[Chunks], Chunks], chunks: Chunks) -> Chunks:
     try:
-        yield from decoder(pieces)
+        yield from decoder(chunks)
     except _Truncated:
-        raise ToolError(f"the content's {name} data ends before its end") from None
-    except _damage() as error:
+        raise ToolError(f"the content's {name} data is truncated") from None
+    except _library_errors() as error:
         raise ToolError(f"the content's {name} data is damaged") from error
 
 
-def _damage() -> tuple[type[Exception], ...]:
-    """What the libraries raise for data that is not what it should be."""
+def _library_errors() -> tuple[type[Exception], ...]:
+    """What the libraries raise for invalid data."""
     import brotli
 
     return zlib.error, brotli.error, _zstd().ZstdError, EOFError
 
 
-def _gzip(pieces: Pieces) -> Pieces:
-    """Members one after the other; what follows the last, which is mostly padding, is left alone."""
+def _gzip(chunks: Chunks) -> Chunks:
+    """Members one after the other. Bytes after the last member, usually padding, are ignored."""
     stream: zlib._Decompress | None = None
-    start, parts = b"", 0
-    for piece in pieces:
-        while piece:
+    start, members = b"", 0
+    for chunk in chunks:
+        while chunk:
             if stream is None:
-                # the mark that a member begins with may come in two pieces
-                start, piece = start + piece, b""
-                if len(start) < len(_GZIP_MARK):
+                # the magic number may be split over two chunks
+                start, chunk = start + chunk, b""
+                if len(start) < len(_GZIP_MAGIC):
                     break
-                if parts and not start.startswith(_GZIP_MARK):
+                if members and not start.startswith(_GZIP_MAGIC):
                     return
-                parts = _counted(parts)
-                start, piece, stream = b"", start, zlib.decompressobj(16 + zlib.MAX_WBITS)
-            if content := stream.decompress(piece, PIECE_BYTES):
+                members = _count_member(members)
+                start, chunk, stream = b"", start, zlib.decompressobj(16 + zlib.MAX_WBITS)
+            if content := stream.decompress(chunk, CHUNK_BYTES):
                 yield content
-            piece = stream.unconsumed_tail
+            chunk = stream.unconsumed_tail
             if stream.eof:
-                piece, stream = stream.unused_data, None
+                chunk, stream = stream.unused_data, None
     if stream is not None:
-        yield from _rest(stream)
-    elif start and (not parts or _GZIP_MARK.startswith(start)):
+        yield from _flush(stream)
+    elif start and (not members or _GZIP_MAGIC.startswith(start)):
         raise _Truncated
 
 
-_GZIP_MARK = b"\x1f\x8b"
-
-
-def _deflate(pieces: Pieces) -> Pieces:
-    """With zlib's header, as the standard has it, or without, as some servers do."""
+def _deflate(chunks: Chunks) -> Chunks:
+    """With zlib's header, as the standard requires, or without, as some servers send it."""
     start = b""
-    for piece in pieces:
-        start += piece
+    for chunk in chunks:
+        start += chunk
         if len(start) > 1:
             break
-    headed = len(start) > 1 and start[0] & 15 == 8 and int.from_bytes(start[:2], "big") % 31 == 0
-    stream = zlib.decompressobj(zlib.MAX_WBITS if headed else -zlib.MAX_WBITS)
-    for piece in _from(start, pieces):
-        while piece:
-            if content := stream.decompress(piece, PIECE_BYTES):
+    has_header = len(start) > 1 and start[0] & 15 == 8 and int.from_bytes(start[:2], "big") % 31 == 0
+    stream = zlib.decompressobj(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+    for chunk in _prepend(start, chunks):
+        while chunk:
+            if content := stream.decompress(chunk, CHUNK_BYTES):
                 yield content
             if stream.eof:
                 return
-            piece = stream.unconsumed_tail
+            chunk = stream.unconsumed_tail
     if start:
-        yield from _rest(stream)
+        yield from _flush(stream)
 
 
-def _from(start: bytes, rest: Pieces) -> Pieces:
+def _prepend(start: bytes, chunks: Chunks) -> Chunks:
     yield start
-    yield from rest
+    yield from chunks
 
 
-def _rest(stream: "zlib._Decompress") -> Pieces:
-    """What is left to come when all data is in: a few bytes at most."""
+def _flush(stream: "zlib._Decompress") -> Chunks:
+    """The rest of the output after the last chunk, a few bytes at most. Raises _Truncated."""
     if content := stream.flush():
         yield content
     if not stream.eof:
         raise _Truncated
 
 
-def _counted(parts: int) -> int:
-    if parts == MAX_PARTS:
-        raise ToolError(f"the content is compressed in more than {MAX_PARTS:,} parts")
-    return parts + 1
+def _count_member(members: int) -> int:
+    if members == MAX_MEMBERS:
+        raise ToolError(f"the content is compressed in more than {MAX_MEMBERS:,} members")
+    return members + 1
 
 
-def _brotli(pieces: Pieces) -> Pieces:
+def _brotli(chunks: Chunks) -> Chunks:
     import brotli
 
-    stream, begun = brotli.Decompressor(), False
-    for piece in pieces:
-        if not piece:
+    stream, started = brotli.Decompressor(), False
+    for chunk in chunks:
+        if not chunk:
             continue
         if stream.is_finished():
-            raise brotli.error("there is more after the end")  # which it finds itself within one piece
-        begun = True
-        content = stream.process(piece, output_buffer_limit=PIECE_BYTES)
+            raise brotli.error("data after the end")  # within one chunk, brotli finds this by itself
+        started = True
+        content = stream.process(chunk, output_buffer_limit=CHUNK_BYTES)
         while content or not stream.can_accept_more_data():
             yield content
             if stream.is_finished():
                 break
-            content = stream.process(b"", output_buffer_limit=PIECE_BYTES)
-    if begun and not stream.is_finished():
+            content = stream.process(b"", output_buffer_limit=CHUNK_BYTES)
+    if started and not stream.is_finished():
         raise _Truncated
 
 
-def _zstandard(pieces: Pieces) -> Pieces:
+def _zstandard(chunks: Chunks) -> Chunks:
     zstd = _zstd()
     options = {zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}
-    stream, begun, parts = zstd.ZstdDecompressor(options=options), False, 0
-    for piece in pieces:
-        while piece or not stream.needs_input:
-            if not begun:
-                begun, parts = True, _counted(parts)
-            if content := stream.decompress(piece, PIECE_BYTES):
+    stream, started, members = zstd.ZstdDecompressor(options=options), False, 0
+    for chunk in chunks:
+        while chunk or not stream.needs_input:
+            if not started:
+                started, members = True, _count_member(members)
+            if content := stream.decompress(chunk, CHUNK_BYTES):
                 yield content
-            piece = b""
+            chunk = b""
             if stream.eof:
-                piece = stream.unused_data
-                stream, begun = zstd.ZstdDecompressor(options=options), False
-    if begun:
+                chunk = stream.unused_data
+                stream, started = zstd.ZstdDecompressor(options=options), False
+    if started:
         raise _Truncated
 
 
 def _zstd() -> Any:
-    """The standard library's module from Python 3.14 on; the same from a package before."""
+    """The standard library's module; before Python 3.14, a package with the same module."""
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:
@@ -193,7 +197,7 @@ def _zstd() -> Any:
     return zstd
 
 
-_DECODERS: Final[dict[str, Callable[[Pieces], Pieces]]] = {
+_DECODERS: Final[dict[str, Callable[[Chunks], Chunks]]] = {
     "gzip": _gzip,
     "x-gzip": _gzip,
     "deflate": _deflate,
@@ -202,4 +206,4 @@ _DECODERS: Final[dict[str, Callable[[Pieces], Pieces]]] = {
 }
 
 ENCODINGS: Final = ("gzip", "deflate", "br", "zstd")
-"""What a request may ask for."""
+"""For Accept-Encoding."""

@@ -1,11 +1,11 @@
-"""What reading comes to: a text, with its title and its links."""
+"""A document after parsing: a text, with its title and its links."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Link:
-    """A link of a document: what it says, and where it leads."""
+    """A link of a document: its text and its absolute URL."""
 
     text: str
     url: str
@@ -13,7 +13,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Document:
-    """A document as people read it. `text` may stop short beyond what was asked for."""
+    """A document's text, title and links. `text` may stop after the number of characters that was needed."""
 
     text: str
     title: str | None = None

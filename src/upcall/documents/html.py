@@ -1,7 +1,7 @@
-"""The main text of an HTML page, with its title and links, whatever the page is made of.
+"""The main text of an HTML page, with its title and links.
 
-trafilatura finds the main text. Some of what it does takes the square of a page's size, so a page that
-is too large or too odd for it is read as a stream instead, in one pass and without a tree.
+trafilatura finds the main text. Some of its steps take quadratic time, so a page that is too large or too
+unusual for it is parsed as a stream instead, in one pass and without a tree.
 """
 
 from collections.abc import Iterator
@@ -13,22 +13,23 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 
 from upcall.documents.document import Document, Link
-from upcall.documents.html_stream import has_endless_tag, whole_text
+from upcall.documents.html_stream import extract_whole_text, has_oversized_tag
 
 MAX_CHARACTERS: Final = 3_000_000
 MAX_TAGS: Final = 50_000
-"""Up to here trafilatura stays below some 300 MB and two seconds on every shape of page that was tried;
-the largest real page among them has 31,000 tags."""
+"""Within these two, trafilatura took at most about 300 MB and two seconds on every page that was tried. The
+largest real page among them has 31,000 tags."""
 
-THOROUGH_TAGS: Final = 15_000
+MAX_COMPARED_TAGS: Final = 15_000
 """Beyond, trafilatura's comparison with other extractors takes longer than it is worth."""
 
-SUSPICIOUS_CHARACTERS: Final = 100_000
+MIN_OVERSIZED_TAG_CHARACTERS: Final = 100_000
 """Smaller pages have no room for a tag with so many attributes that parsing it takes minutes."""
 
 MAX_LINKS: Final = 300
 MAX_LINK_TEXT: Final = 200
 MAX_LINK_URL: Final = 1000
+MAX_TITLE: Final = 500
 
 _TITLES: Final = (
     XPath("//meta[@property='og:title']/@content"),
@@ -36,45 +37,45 @@ _TITLES: Final = (
     XPath("//h1//text()"),
 )
 _MANY_ATTRIBUTES: Final = XPath("//*[@*[200]]")
-_SPANNING: Final = XPath("//*[@colspan or @rowspan]")
-_LINKED_DATA: Final = XPath("//script[@type='application/ld+json']")
-_MAX_LINKED_DATA: Final = 100_000_000
-"""Characters times types in a script of JSON-LD: about what trafilatura's search in it takes steps."""
+_SPANNING_CELLS: Final = XPath("//*[@colspan or @rowspan]")
+_JSON_LD: Final = XPath("//script[@type='application/ld+json']")
+_MAX_JSON_LD_STEPS: Final = 100_000_000
+"""Characters times types in a JSON-LD script: about the steps of trafilatura's search in it."""
 
 
-def html(text: str, url: str) -> Document:
+def read_html(text: str, url: str) -> Document:
     """The document in an HTML text; `url` is what its links are relative to."""
     tags = text.count("<")
     if len(text) > MAX_CHARACTERS or tags > MAX_TAGS:
-        return whole_text(text)
-    if len(text) > SUSPICIOUS_CHARACTERS and has_endless_tag(text):
-        return whole_text(text)
+        return extract_whole_text(text)
+    if len(text) > MIN_OVERSIZED_TAG_CHARACTERS and has_oversized_tag(text):
+        return extract_whole_text(text)
     tree = trafilatura.load_html(text)
     if tree is None:
-        return whole_text(text)
-    _disarm(tree)
-    main = trafilatura.extract(tree, include_comments=False, fast=tags > THOROUGH_TAGS)
-    found = main or trafilatura.html2txt(tree) or whole_text(text).text
-    return Document(found, _title(tree), tuple(_links(tree, url)))
+        return extract_whole_text(text)
+    _remove_expensive_parts(tree)
+    main_text = trafilatura.extract(tree, include_comments=False, fast=tags > MAX_COMPARED_TAGS)
+    main_text = main_text or trafilatura.html2txt(tree) or extract_whole_text(text).text
+    return Document(main_text, _title(tree), tuple(_links(tree, url)))
 
 
-def _disarm(tree: HtmlElement) -> None:
-    """Take out what makes a small page large: it says nothing to a reader."""
+def _remove_expensive_parts(tree: HtmlElement) -> None:
+    """Remove what takes trafilatura much time or memory. None of it is visible text."""
     for element in _MANY_ATTRIBUTES(tree):
         element.attrib.clear()
-    for cell in _SPANNING(tree):
+    for cell in _SPANNING_CELLS(tree):
         cell.attrib.pop("colspan", None)
         cell.attrib.pop("rowspan", None)
-    for script in _LINKED_DATA(tree):
+    for script in _JSON_LD(tree):
         data = script.text or ""
-        if len(data) * data.count('"@type"') > _MAX_LINKED_DATA:
+        if len(data) * data.count('"@type"') > _MAX_JSON_LD_STEPS:
             script.text = None
 
 
 def _title(tree: HtmlElement) -> str | None:
     for path in _TITLES:
         if title := " ".join(" ".join(path(tree)).split()):
-            return title[:500]
+            return title[:MAX_TITLE]
     return None
 
 
@@ -84,13 +85,13 @@ def _links(tree: HtmlElement, url: str) -> Iterator[Link]:
     for element in tree.iter("a"):
         text = " ".join(element.text_content().split())
         try:
-            there = urljoin(url, element.get("href", "").strip()).partition("#")[0]
+            target = urljoin(url, element.get("href", "").strip()).partition("#")[0]
         except ValueError:
             continue
-        if not text or len(text) > MAX_LINK_TEXT or len(there) > MAX_LINK_URL or there in seen:
+        if not text or len(text) > MAX_LINK_TEXT or len(target) > MAX_LINK_URL or target in seen:
             continue
-        if there.startswith(("http://", "https://")):
-            seen.add(there)
-            yield Link(text, there)
+        if target.startswith(("http://", "https://")):
+            seen.add(target)
+            yield Link(text, target)
             if len(seen) > MAX_LINKS:
                 return

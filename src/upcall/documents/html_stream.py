@@ -1,4 +1,4 @@
-"""The whole text of an HTML page in one pass: no tree, no more memory than the text itself."""
+"""The whole text of an HTML page in one pass: no tree, and no more memory than the text itself."""
 
 import re
 from collections.abc import Mapping
@@ -9,15 +9,15 @@ from lxml import etree
 from upcall.documents.document import Document
 
 CHUNK_CHARACTERS: Final = 65_536
-ENDLESS_ATTRIBUTES: Final = 1000
+MAX_ATTRIBUTES: Final = 1000
 
-_SILENT: Final = frozenset(
+_HIDDEN_TAGS: Final = frozenset(
     {"script", "style", "noscript", "template", "svg", "math", "head", "iframe", "object", "audio"}
     | {"video", "canvas", "select", "datalist", "textarea"}
 )
-"""What stands in these is not read by people."""
+"""Tags whose content is not part of the visible text."""
 
-_BLOCKS: Final = frozenset(
+_BLOCK_TAGS: Final = frozenset(
     {"address", "article", "aside", "blockquote", "body", "br", "caption", "dd", "details", "dialog"}
     | {"div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4"}
     | {"h5", "h6", "header", "hr", "html", "li", "main", "nav", "ol", "option", "p", "pre", "section"}
@@ -27,105 +27,105 @@ _SPACE: Final = re.compile(r"\s+")
 _SPACE_IN_LINE: Final = re.compile(r"[^\S\n]+")
 
 
-def whole_text(html: str) -> Document:
-    """All that a reader sees of a page, a line for each block, with the page's title."""
-    reader = _Reader()
-    _feed(html, reader)
-    return Document(_SPACE_IN_LINE.sub(" ", "".join(reader.text)).strip(), reader.title)
+def extract_whole_text(html: str) -> Document:
+    """All visible text of a page, one line for each block, and the page's title."""
+    collector = _TextCollector()
+    _parse(html, collector)
+    return Document(_SPACE_IN_LINE.sub(" ", "".join(collector.text)).strip(), collector.title)
 
 
-def has_endless_tag(html: str) -> bool:
-    """Whether some tag has so many attributes that building a tree of it takes minutes."""
-    probe = _Probe()
-    _feed(html, probe)
-    return probe.found
+def has_oversized_tag(html: str) -> bool:
+    """Whether a tag has so many attributes that building a tree of it takes minutes."""
+    finder = _OversizedTagFinder()
+    _parse(html, finder)
+    return finder.found
 
 
-class _Found(Exception):
-    """Enough was read."""
+class _StopParsing(Exception):
+    """The rest of the page is not needed."""
 
 
-class _Probe:
-    """Told of each tag that begins, as lxml reads it."""
+class _OversizedTagFinder:
+    """A parser target of lxml that looks at start tags."""
 
     found = False
 
     def start(self, _: str, attributes: Mapping[str, str]) -> None:
-        """A tag begins."""
-        if len(attributes) > ENDLESS_ATTRIBUTES:
+        """Handle a start tag."""
+        if len(attributes) > MAX_ATTRIBUTES:
             self.found = True
-            raise _Found
+            raise _StopParsing
 
     def close(self) -> None:
-        """The page ends."""
+        """Handle the end of the page."""
 
 
-class _Reader:
-    """Told of tags and text, as lxml reads them."""
+class _TextCollector:
+    """A parser target of lxml that collects the title and the visible text."""
 
     def __init__(self) -> None:
         self.text: list[str] = []
         self.title: str | None = None
-        self._silent: str | None = None
-        self._depth = 0
-        self._in_title: list[str] | None = None
-        self._line_begins = True
+        self._hidden_tag: str | None = None
+        self._hidden_depth = 0
+        self._title_parts: list[str] | None = None
+        self._at_line_start = True
 
     def start(self, tag: str, _: Mapping[str, str]) -> None:
-        """A tag begins."""
-        if self._silent:
-            self._start_in_silence(tag)
-        elif tag in _SILENT:
-            self._silent, self._depth = tag, 1
-        elif tag in _BLOCKS:
+        """Handle a start tag."""
+        if self._hidden_tag:
+            self._start_inside_hidden(tag)
+        elif tag in _HIDDEN_TAGS:
+            self._hidden_tag, self._hidden_depth = tag, 1
+        elif tag in _BLOCK_TAGS:
             self._end_line()
 
-    def _start_in_silence(self, tag: str) -> None:
-        if tag == self._silent:
-            self._depth += 1
-        elif tag == "title" and self._silent == "head" and self.title is None:
-            self._in_title = []
-        elif tag == "body":  # the head was never closed
-            self._silent = None
+    def _start_inside_hidden(self, tag: str) -> None:
+        if tag == self._hidden_tag:
+            self._hidden_depth += 1
+        elif tag == "title" and self._hidden_tag == "head" and self.title is None:
+            self._title_parts = []
+        elif tag == "body":  # the head was not closed
+            self._hidden_tag = None
 
     def end(self, tag: str) -> None:
-        """A tag ends."""
-        if self._silent:
-            if tag == "title" and self._in_title is not None:
-                self.title, self._in_title = " ".join("".join(self._in_title).split()) or None, None
-            if tag == self._silent:
-                self._depth -= 1
-                self._silent = self._silent if self._depth else None
-        elif tag in _BLOCKS:
+        """Handle an end tag."""
+        if self._hidden_tag:
+            if tag == "title" and self._title_parts is not None:
+                self.title, self._title_parts = " ".join("".join(self._title_parts).split()) or None, None
+            if tag == self._hidden_tag:
+                self._hidden_depth -= 1
+                self._hidden_tag = self._hidden_tag if self._hidden_depth else None
+        elif tag in _BLOCK_TAGS:
             self._end_line()
 
     def data(self, data: str) -> None:
-        """Text between tags."""
-        if self._in_title is not None:
-            self._in_title.append(data)
-        if self._silent:
+        """Handle text between tags."""
+        if self._title_parts is not None:
+            self._title_parts.append(data)
+        if self._hidden_tag:
             return
         text = _SPACE.sub(" ", data)
-        if self._line_begins:
+        if self._at_line_start:
             text = text.lstrip()
         if text:
             self.text.append(text)
-            self._line_begins = False
+            self._at_line_start = False
 
     def close(self) -> None:
-        """The page ends."""
+        """Handle the end of the page."""
 
     def _end_line(self) -> None:
-        if not self._line_begins:
+        if not self._at_line_start:
             self.text.append("\n")
-            self._line_begins = True
+            self._at_line_start = True
 
 
-def _feed(html: str, target: Any) -> None:
+def _parse(html: str, target: Any) -> None:
     parser = etree.HTMLParser(target=target, huge_tree=True, encoding="utf-8")
     try:
         for start in range(0, len(html), CHUNK_CHARACTERS):
             parser.feed(html[start : start + CHUNK_CHARACTERS].encode("utf-8", "replace"))
         parser.close()
-    except (etree.LxmlError, _Found, AssertionError):  # what was read until then is what there is
+    except (etree.LxmlError, _StopParsing, AssertionError):  # keep what was parsed until then
         pass

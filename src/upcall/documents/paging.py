@@ -1,4 +1,4 @@
-"""A long document in pieces: each says where the next begins."""
+"""A long document in parts: each says at which offset the next part begins."""
 
 from typing import Self
 
@@ -9,19 +9,19 @@ from upcall.domain.model import Model
 from upcall.domain.state_budget import MAX_STATE_BYTES
 
 MAX_CHARACTERS = MAX_STATE_BYTES
-"""Of one piece: no output of a tool holds more, for it passes through the workflow's state."""
+"""Of a part. A tool's output passes through the workflow's state, so it cannot contain more."""
 
 MAX_LINKS = 40
 
-LINKS_SHARE = 4
-"""Links take at most one part in so many of the room that there is."""
+MAX_LINKS_SHARE = 0.25
+"""Of the output's maximum size: how much of it links may take."""
 
 
-class Piece(Model):
-    """A part of a document's text, from `offset` (in characters) on, with the links in it.
+class DocumentPart(Model):
+    """The text of a document from `offset` (in characters) on, with the links in it.
 
-    `next_offset` is null where the text ends. The pieces that one gets by following it are the text
-    when they are put together.
+    `next_offset` is null at the end of the text. The parts that `next_offset` leads to, joined, are the
+    text.
     """
 
     title: str | None
@@ -31,8 +31,8 @@ class Piece(Model):
     next_offset: int | None = None
 
     @classmethod
-    def of(cls, document: Document, offset: int, **fields: str) -> Self:
-        """The piece of a document that begins at `offset`. Raises ToolError beyond the text's end."""
+    def from_document(cls, document: Document, offset: int, **fields: str) -> Self:
+        """The part that begins at `offset`. Raises ToolError for an offset beyond the end of the text."""
         whole = document.text
         if offset and offset >= len(whole):
             raise ToolError(f"the text ends at {len(whole)}; there is nothing at offset {offset}")
@@ -49,20 +49,20 @@ class Piece(Model):
             }
         )
 
-    def fit(self, max_bytes: int) -> Self:
-        """The piece with as much of its text as `max_bytes` hold, and the offset of the rest.
+    def truncate_to(self, max_bytes: int) -> Self:
+        """The part with as much of its text as fits into `max_bytes`, and the offset of the rest.
 
-        Holds one character at least, so that whoever follows the offsets gets to the end.
+        Has at least one character, so that following the offsets reaches the end.
         """
-        piece = self
-        while piece.links and _size(piece.links) > max_bytes // LINKS_SHARE:
-            piece = piece.model_copy(update={"links": piece.links[:-1]})
+        part = self
+        while part.links and _size(part.links) > max_bytes * MAX_LINKS_SHARE:
+            part = part.model_copy(update={"links": part.links[:-1]})
         kept = longest_prefix(
-            piece.text,
-            lambda start: json_bytes(piece._cut(len(start)).model_dump_json()) <= max_bytes,
+            part.text,
+            lambda start: json_bytes(part._cut(len(start)).model_dump_json()) <= max_bytes,
             max_bytes,
         )
-        return piece._cut(max(len(kept), 1))
+        return part._cut(max(len(kept), 1))
 
     def _cut(self, length: int) -> Self:
         if length >= len(self.text):

@@ -1,4 +1,4 @@
-"""The text of a PDF, page by page, no further than it is needed."""
+"""The title and text of a PDF, page by page, within limits of time and memory."""
 
 import io
 import logging
@@ -16,25 +16,28 @@ from upcall.documents.document import Document
 from upcall.domain.errors import ToolError
 
 MAX_STREAM_BYTES = 5_000_000
-"""Of any one stream of a PDF, unpacked: a few bytes may otherwise claim all memory."""
+"""Of one stream of a PDF after decompression. Without a limit, a few bytes can fill the memory."""
 
 MAX_PAGE_BYTES = 100_000
-"""Of the strings that a page shows. A page of a newspaper shows some 30,000."""
+"""Of the strings that a page shows. A newspaper page has about 30,000."""
 
 MAX_MEMORY_BYTES = 150_000_000
-"""Over what there was before: a PDF of some kilobytes may hold a thousand fonts of a megabyte each."""
+"""On top of the memory in use before. A PDF of some kilobytes can contain a thousand fonts of a megabyte."""
 
-MAX_TITLE = 500
+MEMORY_CHECK_SECONDS = 0.05
+"""Between two checks of the memory, which are slow."""
 
-SECONDS = 20.0
-"""For reading. What cannot be read within these bounds is left out, and the text says so."""
+MAX_TITLE_CHARACTERS = 500
 
-_LIMITS: Final[dict[str, Any]] = {
-    "maximum_declared_stream_length": 10_000_000,  # a picture may be larger than what is unpacked
+MAX_SECONDS = 20.0
+"""For the whole PDF. Pages that exceed a limit are left out, and the text says so."""
+
+_PYPDF_LIMITS: Final[dict[str, Any]] = {
+    "maximum_declared_stream_length": 10_000_000,  # larger, because pictures are not decompressed
     "array_based_stream_maximum_output_length": MAX_STREAM_BYTES,
     "brotli_maximum_output_length": MAX_STREAM_BYTES,
     "lzw_maximum_output_length": MAX_STREAM_BYTES,
-    "run_length_maximum_output_length": 1_000_000,  # which takes seventy times that
+    "run_length_maximum_output_length": 1_000_000,  # takes seventy times as much memory
     "zlib_maximum_output_length": MAX_STREAM_BYTES,
     "zlib_maximum_recovery_input_length": 1_000_000,
     "stream_decoding_work_maximum_length": 4 * MAX_STREAM_BYTES,
@@ -45,64 +48,65 @@ _LIMITS: Final[dict[str, Any]] = {
     "xform_maximum_invocations_per_extraction": 500,
     "jbig2dec_binary": None,
 }
-"""What keeps each single step to a second or two, and to memory that a small function has."""
+"""Keeps each step of pypdf to about two seconds, and to the memory of a small function."""
 
-_ENCRYPTED = (WrongPasswordError, DependencyError, FileNotDecryptedError)
+_ENCRYPTION_ERRORS = (WrongPasswordError, DependencyError, FileNotDecryptedError)
 
-# what there is to warn of, and how often, is up to whoever made the PDF
+# a PDF can cause any number of warnings
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 
 
-def pdf(body: bytes, enough: int) -> Document:
-    """Title and text of a PDF, with as many pages as give `enough` characters. Raises ToolError."""
+def read_pdf(body: bytes, needed_characters: int) -> Document:
+    """Title and text of a PDF, up to the page that reaches `needed_characters`. Raises ToolError."""
     budget = _Budget()
-    with apply_configuration(**_LIMITS):
+    with apply_configuration(**_PYPDF_LIMITS):
         try:
-            reader = _Reader(body, budget)
+            reader = _BudgetedReader(body, budget)
             if reader.is_encrypted and not reader.decrypt(""):
                 raise WrongPasswordError
-            title = _title(reader)  # first, for the pages may use up the budget
-            pages = list(_pages(reader, enough, budget))
-        except _ENCRYPTED:
+            title = _title(reader)  # first, because the pages may use up the budget
+            pages = list(_pages(reader, needed_characters, budget))
+        except _ENCRYPTION_ERRORS:
             raise ToolError("the PDF is encrypted and cannot be read") from None
-        except _TooMuch:
+        except _BudgetExceeded:
             raise ToolError("the PDF takes too much time or memory to read") from None
-        except Exception as error:  # a broken PDF breaks its reader in any way
+        except Exception as error:  # pypdf raises errors of any kind for a damaged PDF
             raise ToolError("the PDF is damaged and cannot be read") from error
     if not any(page.strip() for page in pages):
-        raise ToolError("the PDF holds no text; its pages may be pictures")
+        raise ToolError("the PDF contains no text; its pages may be images")
     return Document("".join(pages), title)
 
 
-class _TooMuch(BaseException):
-    """Not an Exception, of which pypdf catches every one in many places, and goes on."""
+class _BudgetExceeded(BaseException):
+    """The PDF takes too much time or memory. No Exception, because pypdf catches those and continues."""
 
 
 class _PageTooLong(BaseException):
-    """The same, for a page that shows more than any page does."""
+    """The page shows more than MAX_PAGE_BYTES. No Exception, for the same reason."""
 
 
 class _Budget:
-    """What reading may take. It is looked at in the middle of things, for pypdf does not look."""
+    """The time and memory that reading may take. pypdf has no such limits, so its inner steps check these."""
 
     def __init__(self) -> None:
         now = time.monotonic()
-        self._deadline = now + SECONDS
-        self._next_look = now
-        self._most = _resident_bytes() + MAX_MEMORY_BYTES
+        self._deadline = now + MAX_SECONDS
+        self._next_memory_check = now
+        self._max_resident_bytes = _resident_bytes() + MAX_MEMORY_BYTES
 
     def check(self) -> None:
+        """Raise _BudgetExceeded if it is used up."""
         now = time.monotonic()
         if now > self._deadline:
-            raise _TooMuch
-        if now > self._next_look:
-            self._next_look = now + 0.05
-            if _resident_bytes() > self._most:
-                raise _TooMuch
+            raise _BudgetExceeded
+        if now > self._next_memory_check:
+            self._next_memory_check = now + MEMORY_CHECK_SECONDS
+            if _resident_bytes() > self._max_resident_bytes:
+                raise _BudgetExceeded
 
 
 def _resident_bytes() -> int:
-    """Memory that the process has at the moment; 0 where the system does not tell, as outside of Linux."""
+    """The memory that the process uses; 0 on systems without /proc."""
     try:
         pages = Path("/proc/self/statm").read_text().split()[1]
     except OSError:
@@ -110,8 +114,8 @@ def _resident_bytes() -> int:
     return int(pages) * mmap.PAGESIZE
 
 
-class _Source(io.BytesIO):
-    """The bytes of a PDF. Whatever sends its reader about in them without end is found out here."""
+class _BudgetedStream(io.BytesIO):
+    """The bytes of a PDF. A seek checks the budget: a PDF can make its reader seek without end."""
 
     def __init__(self, body: bytes, budget: _Budget) -> None:
         super().__init__(body)
@@ -122,57 +126,57 @@ class _Source(io.BytesIO):
         return super().seek(offset, whence)
 
 
-class _Reader(PdfReader):
-    """The objects of a PDF: one costs much where it is missing, or where many fonts share its table."""
+class _BudgetedReader(PdfReader):
+    """A reader that checks the budget for each object: a missing one is slow, and so are large fonts."""
 
     def __init__(self, body: bytes, budget: _Budget) -> None:
         self._budget = budget
-        super().__init__(_Source(body, budget))
+        super().__init__(_BudgetedStream(body, budget))
 
     def get_object(self, indirect_reference: int | IndirectObject) -> PdfObject | None:
         self._budget.check()
         return super().get_object(indirect_reference)
 
 
-def _pages(reader: PdfReader, enough: int, budget: _Budget) -> Iterator[str]:
-    length, count, error = 0, len(reader.pages), None
+def _pages(reader: PdfReader, needed_characters: int, budget: _Budget) -> Iterator[str]:
+    length, count, page_error = 0, len(reader.pages), None
     for number in range(count):
-        if length > enough:
+        if length > needed_characters:
             return
         try:
-            page = _text(reader.pages[number], budget)
-        except _ENCRYPTED:
+            page = _page_text(reader.pages[number], budget)
+        except _ENCRYPTION_ERRORS:
             raise
-        except _TooMuch:
+        except _BudgetExceeded:
             if not length:
                 raise
-            yield f"[cut: pages {number + 1} to {count} take too much time or memory]"
+            yield f"[pages {number + 1} to {count} are left out: they take too much time or memory to read]"
             return
-        except (Exception, _PageTooLong) as damage:  # one page may be broken, and the others good
-            error = damage
+        except (Exception, _PageTooLong) as error:  # the other pages may be readable
+            page_error = error
             page = f"[page {number + 1} could not be read]"
         else:
             length += len(page)
         yield page + "\n\n"
-    if error and not length:
-        raise ValueError("no page could be read") from error
+    if page_error and not length:
+        raise ValueError("no page could be read") from page_error
 
 
-def _text(page: PageObject, budget: _Budget) -> str:
-    shown = 0
+def _page_text(page: PageObject, budget: _Budget) -> str:
+    string_bytes = 0
 
-    def watch(_: object, operands: object, *__: object) -> None:
-        nonlocal shown
+    def check_operation(_: object, operands: object, *__: object) -> None:
+        nonlocal string_bytes
         budget.check()
-        shown += _string_bytes(operands)
-        if shown > MAX_PAGE_BYTES:
+        string_bytes += _string_bytes(operands)
+        if string_bytes > MAX_PAGE_BYTES:
             raise _PageTooLong
 
-    return page.extract_text(visitor_operand_before=watch)
+    return page.extract_text(visitor_operand_before=check_operation)
 
 
 def _string_bytes(operands: object) -> int:
-    """The length of all strings of an operation; only TJ has an array of them, and no deeper one."""
+    """The length of all strings of an operation. Only TJ has an array of strings, and arrays do not nest."""
     count = 0
     for operand in operands if isinstance(operands, list) else ():
         for each in operand if isinstance(operand, list) else (operand,):
@@ -184,6 +188,6 @@ def _string_bytes(operands: object) -> int:
 def _title(reader: PdfReader) -> str | None:
     try:
         title = reader.metadata.title if reader.metadata else None
-    except Exception:  # a text without its title is better than none
+    except Exception:  # the text is useful without the title
         return None
-    return " ".join(title.split())[:MAX_TITLE] or None if isinstance(title, str) else None
+    return " ".join(title.split())[:MAX_TITLE_CHARACTERS] or None if isinstance(title, str) else None

@@ -12,7 +12,7 @@ from upcall.domain.status import FailureStatus
 
 MAX_FAILURE_CHARACTERS = 4000
 MAX_CODE_CHARACTERS = 200
-"""An execution fails with both. Step Functions allows 32,768 characters for the cause and 256 for the error."""
+"""Step Functions allows 32,768 characters for the cause of a failed execution and 256 for its error."""
 
 
 def _shorten(message: str) -> str:
@@ -31,8 +31,8 @@ class Failure(Model):
 def rejection(error: RequestRejected) -> Failure:
     """The failure of a run whose request the server rejected.
 
-    It is a value and not an exception, because Lambda logs messages of exceptions, and servers quote what they
-    were sent.
+    It is a value and not an exception, because Lambda logs messages of exceptions, and servers quote what
+    they were sent.
     """
     return Failure(code=type(error).__name__, message=str(error))
 

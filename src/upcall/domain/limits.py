@@ -12,7 +12,7 @@ MAX_CALLS_PER_ROUND = 100
 """Whatever a run's limits say: the outputs of more calls have no room in the workflow's state."""
 
 MAX_CALLS = 600
-"""Of all rounds together. With the calls of the longest run, an execution stays below 10,000 history events."""
+"""Of all rounds together. The longest execution stays below 10,000 history events; 25,000 are allowed."""
 
 Rounds = Annotated[int, Field(ge=0, le=50, description="How often the model may ask for tools.")]
 CallsPerRound = Annotated[
@@ -44,7 +44,7 @@ class LimitsRequest(Model):
 
 
 class Counters(Model):
-    """What a run has used so far. `requested_calls` and `requested_bytes` are the tool calls that it asks for now."""
+    """What a run has used so far, and (`requested_…`) the tool calls that it asks for now."""
 
     seconds: float = 0
     rounds: int = 0
@@ -57,7 +57,8 @@ class Counters(Model):
 def exceeded(limits: Limits, counters: Counters) -> Failure | None:
     """The limit that a run has exceeded, as the failure that it ends with; None if there is none.
 
-    Time counts always. The other limits count when the model asks for tools: a run that is about to complete may.
+    Time counts always. The other limits count when the model asks for tools: a run that is about to complete
+    may.
     """
     calls = counters.requested_calls
     if counters.seconds >= limits.seconds:

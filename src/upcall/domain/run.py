@@ -18,7 +18,7 @@ from upcall.domain.usage import Usage
 
 
 def _parse_json_text(value: Any) -> Any:
-    """The table keeps a response format as JSON text, because a schema may hold floats and an item may not."""
+    """A table item holds a response format as JSON text, because an item cannot hold floats."""
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -26,9 +26,9 @@ class Run(Model):
     """The record of a run.
 
     `owner` is the caller who started it. It has a `prompt` or an `input`, as the caller sent it.
-    `previous_upstream_run` is the conversation that it continues, `intent` what it is about to be created with,
-    `upstream_run` where it lives now. `event_published` is set where its final event was published outside of the
-    workflow. `attempt` counts its executions, which come one after the other.
+    `previous_upstream_run` is the conversation that it continues, `intent` what it is about to be created
+    with, `upstream_run` where it lives now. `event_published` is set where its final event was published
+    outside of the workflow. `attempt` counts its executions, which come one after the other.
     """
 
     run_id: str

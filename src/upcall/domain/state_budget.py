@@ -18,7 +18,8 @@ MIN_OUTPUT_BYTES = 1024
 def output_budget(tool_calls: Sequence[ToolCall]) -> int:
     """Bytes of JSON text that each output of a round may take.
 
-    Calls and outputs of a round pass through the state together. What the calls leave of it is shared out evenly.
+    Calls and outputs of a round pass through the state together. What the calls leave of it is shared out
+    evenly.
     """
     left = _bytes_for(len(tool_calls)) - calls_bytes(tool_calls)
     return max(left // len(tool_calls), MIN_OUTPUT_BYTES)

@@ -40,7 +40,7 @@ class ToolOutput(Model):
 
     @classmethod
     def from_result(cls, call: ToolCall, result: object) -> Self:
-        """The output in a tool function's result; an error output where the result holds none for this call."""
+        """The output in a tool function's result; an error if the result holds none for this call."""
         try:
             output = cls.model_validate(result)
         except ValidationError:

@@ -8,7 +8,7 @@ from upcall.domain.model import Model
 from upcall.domain.state_budget import output_budget
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import ToolCall
-from upcall.domain.usage import Usage
+from upcall.domain.usage import NO_USAGE, Usage
 
 RunApiName = Literal["responses", "assistants", "agents"]
 
@@ -30,9 +30,10 @@ class Message(Model):
 class UpstreamSnapshot(Model):
     """How a run stands upstream at one moment, in our statuses.
 
-    `tool_calls` and `max_output_bytes` come with `requires_action`. `failure` comes with a status that ends the run
-    without a message; `still_running` then says that it goes on upstream and must be cancelled there. `usage` counts
-    what this turn used and no earlier snapshot told. The workflow waits `pause_seconds` before it asks again.
+    `tool_calls` and `max_output_bytes` come with `requires_action`. `failure` comes with a status that ends
+    the run without a message; `still_running` then says that it goes on upstream and must be cancelled there.
+    `usage` counts the tokens of this turn that no earlier snapshot has counted. The workflow waits
+    `pause_seconds` before it polls again.
     """
 
     status: Status
@@ -54,7 +55,7 @@ class UpstreamSnapshot(Model):
         )
 
     @classmethod
-    def stopped(cls, failure: Failure, usage: Usage = Usage()) -> Self:
+    def stopped(cls, failure: Failure, usage: Usage = NO_USAGE) -> Self:
         """We end the run here, though it goes on upstream."""
         return cls(status=failure.status, failure=failure, usage=usage, still_running=True)
 

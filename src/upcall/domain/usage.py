@@ -16,3 +16,6 @@ class Usage(Model):
             output_tokens=self.output_tokens + other.output_tokens,
             total_tokens=self.total_tokens + other.total_tokens,
         )
+
+
+NO_USAGE = Usage()

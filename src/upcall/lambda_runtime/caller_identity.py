@@ -36,8 +36,8 @@ def current_caller() -> Caller:
 def caller_name(event: Mapping[str, Any]) -> str:
     """The caller's name: the ARN of a user or role, or issuer and subject of a token.
 
-    The session name is left out of a role's ARN, because whoever assumes the role chooses it, and SDKs make up a new
-    one each time. Roles of IAM Identity Center are an exception: there it tells people apart.
+    The session name is left out of a role's ARN, because whoever assumes the role chooses it, and SDKs make
+    up a new one each time. Roles of IAM Identity Center are an exception: there it tells people apart.
     """
     authorizer = event.get("requestContext", {}).get("authorizer") or {}
     if arn := (authorizer.get("iam") or {}).get("userArn"):

@@ -15,8 +15,8 @@ from upcall.observability.logging import log_context, logger
 def sqs_batch(handle_message: Callable[[SQSRecord], None]) -> Callable[[dict[str, Any], LambdaContext], Any]:
     """Make a Lambda handler of a function that handles one message.
 
-    A message on which it raises goes back to the queue. Lambda does not count that as an error of the function, so it
-    is counted here, except for TransientError.
+    A message on which it raises goes back to the queue. Lambda does not count that as an error of the
+    function, so it is counted here, except for TransientError.
     """
 
     def handle_record(record: SQSRecord) -> None:

@@ -19,9 +19,9 @@ def workflow_task(
 ) -> Callable[[Mapping[str, Any], object], dict[str, Any]]:
     """Make a Lambda handler of a function from one model to another.
 
-    The event's model is read from the function's annotation. Upcall's errors pass through: the workflow knows them by
-    the names of their classes. Any other error becomes InternalError, because Lambda logs an exception's message, and
-    that may quote anything.
+    The event's model is read from the function's annotation. Upcall's errors pass through: the workflow knows
+    them by the names of their classes. Any other error becomes InternalError, because Lambda logs an
+    exception's message, and that may quote anything.
     """
     (event_model, *_) = get_type_hints(run_task).values()
 

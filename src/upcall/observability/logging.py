@@ -1,8 +1,8 @@
 """The logger: structured lines at the level of `POWERTOOLS_LOG_LEVEL`, redacted above DEBUG.
 
-Messages are constants of the code. Values are logged if they are numbers or stand under a key of SAFE_KEYS. Any other
-value, and the messages of exceptions and packages, may be a prompt, an argument or an output: they are left out unless
-the level is DEBUG.
+Messages are constants of the code. Values are logged if they are numbers or stand under a key of SAFE_KEYS.
+Any other value, and the messages of exceptions and packages, may be a prompt, an argument or an output: they
+are left out unless the level is DEBUG.
 """
 
 import logging
@@ -44,8 +44,8 @@ class _RedactingFormatter(LambdaPowertoolsFormatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's name
         """The exception as text, if it is logged at all.
 
-        To format it Python 3.11 parses source code. That costs more than the line, and may raise SystemError if
-        another thread parses at the same moment.
+        To format it Python 3.11 parses source code. That costs more than the line, and may raise SystemError
+        if another thread parses at the same moment.
         """
         return super().formatException(ei) if is_debug() else ""
 
@@ -105,8 +105,8 @@ def _is_number(value: object) -> bool:
 def _redirect_packages() -> None:
     """Let packages log through PackageLogHandler only, and nothing below a warning.
 
-    Lambda's runtime prints whatever packages log from its own level on. httpx logs each URL with the secrets in it,
-    and botocore at DEBUG the secrets that it fetches.
+    Lambda's runtime prints whatever packages log from its own level on. httpx logs each URL with the secrets
+    in it, and botocore at DEBUG the secrets that it fetches.
     """
     root = logging.getLogger()
     root.handlers = [PackageLogHandler()]

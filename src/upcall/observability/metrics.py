@@ -7,13 +7,13 @@
     InputTokens    Count                         of a run
     OutputTokens   Count                         of a run
     ToolLatency    Milliseconds   tool, outcome  of a call; there are as many samples as calls
-    PollLag        Milliseconds                  the longest time that a change upstream can have gone unnoticed
+    PollLag        Milliseconds                  how long a change upstream may have gone unnoticed
     OpenRuns       Count                         runs that the sweeper has checked
     StuckRuns      Count                         those of them that no execution worked on
     MessageErrors  Count                         messages of a queue on which a function failed
 
-Each metric and each value of a dimension has its price, so ids are never dimensions: they are fields of the line.
-These lines are written at every log level. A function that dies before it writes one is not counted.
+Each metric and each value of a dimension has its price, so ids are never dimensions: they are fields of the
+line. These lines are written at every log level. A function that dies before it writes one is not counted.
 """
 
 import logging

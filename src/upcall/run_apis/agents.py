@@ -1,8 +1,8 @@
 """The Agents API (beta): sessions and turns.
 
-A session that is `idle` may have succeeded or failed: the outcome is that of its newest turn. Inputs are events. A
-202 means accepted, not applied, so a session may show required actions for a while after they were answered. Events
-take an idempotency key, which makes them safe to repeat.
+A session that is `idle` may have succeeded or failed: the outcome is that of its newest turn. Inputs are
+events. A 202 means accepted, not applied, so a session may show required actions for a while after they were
+answered. Events take an idempotency key, which makes them safe to repeat.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """The Assistants API (v2): threads and runs.
 
-OpenAI switched it off on 2026-08-26; compatible servers still speak it. A run keeps its id through all rounds, and
-all outputs of a round go into one request. There are no idempotency keys: before something is repeated, the server
-is asked whether an earlier try has done it.
+OpenAI switched it off on 2026-08-26; compatible servers still speak it. A run keeps its id through all
+rounds, and all outputs of a round go into one request. There are no idempotency keys: before something is
+repeated, the server is asked whether an earlier try has done it.
 """
 
 import hashlib

@@ -23,7 +23,8 @@ class UpstreamRequest:
 class RunApi(Protocol):
     """What Upcall asks of an OpenAI protocol.
 
-    Every method that calls the server raises TransientError if it may be repeated, and RequestRejected if not.
+    Every method that calls the server raises TransientError if it may be repeated, and RequestRejected if
+    not.
     """
 
     def unsupported_field(self, run: Run, /) -> FieldError | None:

@@ -1,8 +1,8 @@
 """The only user of the OpenAI SDK: sends a request, returns JSON, raises our errors.
 
-The SDK brings authentication, time-outs and error classes. Its retries are off, because the workflow retries. Its
-typed resources stay unloaded: they double a cold start, and compatible servers differ from them. The SDK itself is
-loaded with the first request, or by `load_sdk`.
+The SDK brings authentication, time-outs and error classes. Its retries are off, because the workflow retries.
+Its typed resources stay unloaded: they double a cold start, and compatible servers differ from them. The SDK
+itself is loaded with the first request, or by `load_sdk`.
 """
 
 import json
@@ -145,8 +145,8 @@ def _as_unicode(text: str) -> str:
 def _translate(error: "openai.APIError", request: str) -> TransientError | RequestRejected:
     """Our error for one of the SDK's.
 
-    A TransientError is raised, and so gets into logs: its message has the server's code only, because messages of
-    servers quote what they were sent. A RequestRejected has the server's message, for the record.
+    A TransientError is raised, and so gets into logs: its message has the server's code only, because
+    messages of servers quote what they were sent. A RequestRejected has the server's message, for the record.
     """
     import openai
 

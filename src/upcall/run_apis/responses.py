@@ -1,8 +1,9 @@
 """The Responses API in background mode.
 
-A turn that calls tools is a response that is `completed` and holds `function_call` items. Their outputs are the
-input of a new response, which names that one as the previous response. Instructions and tools are not inherited
-from it and are sent with every turn. Reference: https://platform.openai.com/docs/api-reference/responses.
+A turn that calls tools is a response that is `completed` and holds `function_call` items. Their outputs are
+the input of a new response, which names that one as the previous response. Instructions and tools are not
+inherited from it and are sent with every turn. Reference:
+https://platform.openai.com/docs/api-reference/responses.
 """
 
 from collections.abc import Mapping, Sequence

@@ -36,19 +36,19 @@ class Arguments:
         try:
             return self._adapter.validate_json(text)
         except ValidationError as error:
-            findings = error
+            first_error = error
         try:
-            return self._adapter.validate_json(_without_nulls(text, findings))
+            return self._adapter.validate_json(_remove_invalid_nulls(text, first_error))
         except ValidationError as error:
             raise ToolError(self._message(error)) from None
 
     def _message(self, error: ValidationError) -> str:
-        found = field_errors(error)
-        reasons = [f"{each.field[:MAX_NAME_CHARACTERS]}: {each.reason}" for each in found[:MAX_REASONS]]
-        if len(found) > MAX_REASONS:
-            reasons.append(f"and {len(found) - MAX_REASONS} more")
-        known = f"the parameters are {', '.join(self.names)}" if self.names else "there are no parameters"
-        return f"invalid arguments: {'; '.join(reasons)} ({known})"
+        errors = field_errors(error)
+        reasons = [f"{each.field[:MAX_NAME_CHARACTERS]}: {each.reason}" for each in errors[:MAX_REASONS]]
+        if len(errors) > MAX_REASONS:
+            reasons.append(f"and {len(errors) - MAX_REASONS} more")
+        valid = f"the parameters are {', '.join(self.names)}" if self.names else "there are no parameters"
+        return f"invalid arguments: {'; '.join(reasons)} ({valid})"
 
 
 def _typed_dict(function: Callable[..., Any]) -> Any:
@@ -62,31 +62,29 @@ def _typed_dict(function: Callable[..., Any]) -> Any:
             raise TypeError(f"{function.__name__}: parameter {name} cannot be passed by name")
         required = parameter.default is parameter.empty
         fields[name] = hints[name] if required else NotRequired[hints[name]]
-    made = TypedDict(function.__name__, fields)  # type: ignore[misc]
-    return with_config(ConfigDict(extra="forbid"))(made)
+    typed_dict = TypedDict(function.__name__, fields)  # type: ignore[misc]
+    return with_config(ConfigDict(extra="forbid"))(typed_dict)
 
 
-def _without_nulls(text: str, error: ValidationError) -> bytes | str:
-    """The text without the nulls that are no valid values."""
-    nulls = [
-        finding["loc"]
-        for finding in error.errors(include_url=False)
-        if finding["loc"] and finding["input"] is None
+def _remove_invalid_nulls(text: str, error: ValidationError) -> bytes | str:
+    """The text without the nulls that the error names."""
+    null_locations = [
+        each["loc"] for each in error.errors(include_url=False) if each["loc"] and each["input"] is None
     ]
-    if not nulls:
+    if not null_locations:
         return text
     document = from_json(text)
-    for loc in nulls:
-        _remove(document, loc)
+    for location in null_locations:
+        _remove(document, location)
     return to_json(document)
 
 
-def _remove(document: Any, loc: tuple[int | str, ...]) -> None:
-    *parents, name = loc
+def _remove(document: Any, location: tuple[int | str, ...]) -> None:
+    *parents, name = location
     for part in parents:
         try:
             document = document[part]
         except (LookupError, TypeError):
-            continue  # a member of a union, which stands in the location but not in the document
+            continue  # a member of a union: part of the location, but not of the document
     if isinstance(document, dict):
         document.pop(name, None)

@@ -1,61 +1,62 @@
 """Pydantic's JSON schema in the strict form that function calling requires.
 
-Strict means: `additionalProperties: false`, every property required, an optional one nullable.
-Sources: https://platform.openai.com/docs/guides/function-calling#strict-mode and
-https://platform.openai.com/docs/guides/structured-outputs#supported-schemas. Lengths of strings go into the description,
-because not every model accepts `minLength` and `maxLength`.
+Strict means: `additionalProperties: false`, every property required, an optional one nullable. Sources:
+https://platform.openai.com/docs/guides/function-calling#strict-mode and
+https://platform.openai.com/docs/guides/structured-outputs#supported-schemas. Lengths of strings go into the
+description, because not every model accepts `minLength` and `maxLength`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-_DROPPED = {"title", "default", "discriminator", "uniqueItems", "minLength", "maxLength", "examples"}
-_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
+_REMOVED_KEYS = {"title", "default", "discriminator", "uniqueItems", "minLength", "maxLength", "examples"}
+_SUPPORTED_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
 _NULL = {"type": "null"}
 
 
 def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The strict form of an object's schema, without its description: the tool has one.
 
-    Raises TypeError for what the strict form cannot express: a value of any type, or an object of unknown keys.
+    Raises TypeError for what the strict form cannot express: a value of any type, an object of unknown keys,
+    or a tuple.
     """
-    strict: dict[str, Any] = _strict({**schema}, schema.get("$defs", {}))
+    strict: dict[str, Any] = _to_strict({**schema}, schema.get("$defs", {}))
     strict.pop("description", None)
     return strict
 
 
-def _strict(node: Any, defs: Mapping[str, Any]) -> Any:
+def _to_strict(node: Any, defs: Mapping[str, Any]) -> Any:
     if isinstance(node, list):
-        return [_strict(item, defs) for item in node]
+        return [_to_strict(item, defs) for item in node]
     if not isinstance(node, dict):
         return node
     if "$ref" in node and len(node) > 1:  # strict mode allows nothing beside a reference
         node = {**defs[node["$ref"].rpartition("/")[2]], **{k: v for k, v in node.items() if k != "$ref"}}
-    _check(node)
-    strict = {key: value for key, value in node.items() if key not in _DROPPED and key != "properties"}
-    if length := _length(node):
-        strict["description"] = " ".join(filter(None, [node.get("description"), length]))
-    if strict.get("format", "date") not in _FORMATS:
+    _check_expressible(node)
+    strict = {key: value for key, value in node.items() if key not in _REMOVED_KEYS and key != "properties"}
+    if note := _length_note(node):
+        strict["description"] = " ".join(filter(None, [node.get("description"), note]))
+    if strict.get("format", "date") not in _SUPPORTED_FORMATS:
         del strict["format"]
     if "oneOf" in strict:
         strict["anyOf"] = strict.pop("oneOf")
     for key in ("anyOf", "items"):
         if key in strict:
-            strict[key] = _strict(strict[key], defs)
+            strict[key] = _to_strict(strict[key], defs)
     if "$defs" in strict:
-        strict["$defs"] = {name: _strict(child, defs) for name, child in strict["$defs"].items()}
+        strict["$defs"] = {name: _to_strict(child, defs) for name, child in strict["$defs"].items()}
     if node.get("type") == "object":
         required = node.get("required", ())
         strict["properties"] = {
-            name: _strict(child, defs) if name in required else _nullable(_strict(child, defs))
+            name: _to_strict(child, defs) if name in required else _nullable(_to_strict(child, defs))
             for name, child in node.get("properties", {}).items()
         }
         strict["required"] = list(strict["properties"])
         strict["additionalProperties"] = False
-    return _simple(strict)
+    return _collapse_nullable(strict)
 
 
-def _check(node: Mapping[str, Any]) -> None:
+def _check_expressible(node: Mapping[str, Any]) -> None:
     if node.keys() <= {"title", "default", "description"}:
         raise TypeError("a parameter may be of any type; give it one")
     if node.get("additionalProperties", False) is not False:
@@ -64,7 +65,7 @@ def _check(node: Mapping[str, Any]) -> None:
         raise TypeError("a parameter is a tuple; give it a list or a model")
 
 
-def _length(node: Mapping[str, Any]) -> str | None:
+def _length_note(node: Mapping[str, Any]) -> str | None:
     low, high = node.get("minLength"), node.get("maxLength")
     if low is not None and high is not None:
         return f"({low} to {high} characters.)"
@@ -76,23 +77,23 @@ def _length(node: Mapping[str, Any]) -> str | None:
 def _nullable(node: dict[str, Any]) -> dict[str, Any]:
     """The schema, or null."""
     options = node.get("anyOf", [])
-    kind = node.get("type")
-    if _NULL in options or kind == "null" or (isinstance(kind, list) and "null" in kind):
+    type_name = node.get("type")
+    if _NULL in options or type_name == "null" or (isinstance(type_name, list) and "null" in type_name):
         return node
     if options:
         return {**node, "anyOf": [*options, _NULL]}
-    described = {"description": node["description"]} if "description" in node else {}
-    bare = {key: value for key, value in node.items() if key != "description"}
-    return _simple({**described, "anyOf": [bare, _NULL]})
+    description = {"description": node["description"]} if "description" in node else {}
+    rest = {key: value for key, value in node.items() if key != "description"}
+    return _collapse_nullable({**description, "anyOf": [rest, _NULL]})
 
 
-def _simple(node: dict[str, Any]) -> dict[str, Any]:
-    """`anyOf` of one plain type and null, written as a list of types."""
+def _collapse_nullable(node: dict[str, Any]) -> dict[str, Any]:
+    """`anyOf` of one plain type and null becomes a list of types; other schemas stay as they are."""
     options = node.get("anyOf", [])
-    kinds = [option for option in options if option != _NULL]
-    if len(kinds) != 1 or len(options) != 2 or not isinstance(kinds[0].get("type"), str):
+    types = [option for option in options if option != _NULL]
+    if len(types) != 1 or len(options) != 2 or not isinstance(types[0].get("type"), str):
         return node
-    if "enum" in kinds[0] or "const" in kinds[0]:
+    if "enum" in types[0] or "const" in types[0]:
         return node
     rest = {key: value for key, value in node.items() if key != "anyOf"}
-    return {**rest, **kinds[0], "type": [kinds[0]["type"], "null"]}
+    return {**rest, **types[0], "type": [types[0]["type"], "null"]}

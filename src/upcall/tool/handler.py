@@ -144,16 +144,16 @@ class _OutputBuilder:
 def tool(function: Callable[..., Any], *, effect: Effect = "pure", reads: Reads = "public") -> Tool:
     """Make a tool of a function: `lambda_handler = tool(fetch)`.
 
-    The model sees the function's name, docstring and signature, so every parameter needs a type. Raise ToolError to
-    tell the model something. Any other exception is logged, and the model learns only that the tool failed. The result
-    is a string, or anything that pydantic can write as JSON. A result with a method `fit` (see Truncatable) shortens
-    itself to the maximum.
+    The model sees the function's name, docstring and signature, so every parameter needs a type. Raise
+    ToolError to tell the model something. Any other exception is logged, and the model learns only that the
+    tool failed. The result is a string, or anything that pydantic can write as JSON. A result with a method
+    `truncate_to` (see Truncatable) shortens itself to the maximum.
 
-    `effect` says what repeating a call means. "pure" may be repeated. "once" (sends, pays, writes) runs at most once per
-    run and call; if a call was interrupted, the model is told that its outcome is unknown.
+    `effect` says what repeating a call means. "pure" may be repeated. "once" (sends, pays, writes) runs at
+    most once per run and call; if a call was interrupted, the model is told that its outcome is unknown.
 
-    `reads` says whose data the tool returns: "public" what everybody may see, "stack" what belongs to the stack, such
-    as its inbox. In a stack of many tenants only runs started by events may use the latter.
+    `reads` says whose data the tool returns: "public" what everybody may see, "stack" what belongs to the
+    stack, such as its inbox. In a stack of many tenants only runs started by events may use the latter.
 
     Raises TypeError for a function that cannot be described to a model.
     """

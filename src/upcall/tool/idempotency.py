@@ -3,8 +3,8 @@
     pk            sk                what
     RUN#<run_id>  ONCE#<hash>       a call of a tool with effect "once": in progress, or its output
 
-Powertools' Idempotency utility keeps the records. A call that is recorded as in progress, and requested again, was
-interrupted: whether it took effect is not known, and it is not made again.
+Powertools' Idempotency utility keeps the records. A call that is recorded as in progress, and requested
+again, was interrupted: whether it took effect is not known, and it is not made again.
 """
 
 import copy
@@ -25,8 +25,8 @@ SECONDS_PER_DAY = 86_400
 def call_at_most_once(run_id: str, call_id: str, call: Callable[[], ToolOutput]) -> ToolOutput:
     """Make a call, unless it was made before: then return the output that it had.
 
-    `call` raises nothing; its failures are outputs. Raises OutcomeUnknown, and TransientError if the table cannot be
-    reached before the call is made.
+    `call` raises nothing; its failures are outputs. Raises OutcomeUnknown, and TransientError if the table
+    cannot be reached before the call is made.
     """
     from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, idempotent_function
     from aws_lambda_powertools.utilities.idempotency.exceptions import (

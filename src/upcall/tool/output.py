@@ -12,18 +12,18 @@ from upcall.domain.json_size import json_bytes, longest_prefix
 class Truncatable(Protocol):
     """A result that can shorten itself and tell the model how to get the rest."""
 
-    def fit(self, max_bytes: int) -> Self:
+    def truncate_to(self, max_bytes: int) -> Self:
         """The same result, as text of at most `max_bytes` as a JSON string."""
 
 
 def text_of(result: object, max_bytes: int) -> str:
     """The result as text that takes at most `max_bytes` as a JSON string.
 
-    A string stays as it is, anything else becomes JSON. A text that is too long is cut between characters, with a note
-    that says so. A Truncatable result shortens itself.
+    A string stays as it is, anything else becomes JSON. A text that is too long is cut between characters,
+    with a note that says so. A Truncatable result shortens itself.
     """
     if isinstance(result, Truncatable):
-        result = result.fit(max_bytes)
+        result = result.truncate_to(max_bytes)
     text = _encodable(result) if isinstance(result, str) else to_json(result, inf_nan_mode="null").decode()
     if json_bytes(text) <= max_bytes:
         return text

@@ -28,10 +28,10 @@ def cancel_run(
 ) -> Run:
     """Cancel a run. Raises NotFound, and RunAlreadyEnded for a run that has ended.
 
-    The record is written first. From then on nothing late is stored, and a function that creates something upstream
-    for the run finds it ended and cancels that itself. The end of the execution makes `close_run` publish the final
-    event, and cancel upstream once more, in case the server cannot be reached now. If a request dies on the way, the
-    next one completes its work, and still raises RunAlreadyEnded.
+    The record is written first. From then on nothing late is stored, and a function that creates something
+    upstream for the run finds it ended and cancels that itself. The end of the execution makes `close_run`
+    publish the final event, and cancel upstream once more, in case the server cannot be reached now. If a
+    request dies on the way, the next one completes its work, and still raises RunAlreadyEnded.
     """
 
     def stop(run: Run) -> None:

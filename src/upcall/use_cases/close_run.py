@@ -1,7 +1,8 @@
 """Close a run whose execution ended outside of the workflow's own last states.
 
-The run is recorded as ended exactly once; it is cancelled upstream and its event is published at least once. A run
-that the workflow itself has ended is left alone: only the workflow's last state fails with WORKFLOW_CAUSE.
+The run is recorded as ended exactly once; it is cancelled upstream and its event is published at least once.
+A run that the workflow itself has ended is left alone: only the workflow's last state fails with
+WORKFLOW_CAUSE.
 """
 
 from collections.abc import Mapping

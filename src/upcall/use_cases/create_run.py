@@ -1,13 +1,12 @@
 """Create a run upstream, once, however often this is tried.
 
-What the run is about to be created with is recorded first. A second try finds it, and with it what the first try
-has created.
+What the run is about to be created with is recorded first. A second try finds it, and with it what the first
+try has created.
 """
 
 from upcall.domain.assistants import find_assistant
 from upcall.domain.caller import may_read_stack_data
 from upcall.domain.limits import Limits
-from upcall.domain.run import Run
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.run_apis.base import UpstreamRequest
 from upcall.use_cases.interfaces import GetRunApi, RunRepository, Tools
@@ -56,7 +55,7 @@ def create_run(
 
 
 def _create(request: UpstreamRequest, repository: RunRepository, get_run_api: GetRunApi) -> UpstreamRun:
-    run: Run = request.run
+    run = request.run
     if run.upstream_run is not None:
         return run.upstream_run
     run_api = get_run_api(run.run_api)

@@ -42,6 +42,6 @@ def deliver_callback(event: RunEndedEvent, *, repository: RunRepository, send_we
 
 
 def retry_delay_seconds(tries: int) -> int:
-    """The delay after so many tries: it doubles each time, up to two hours, less up to half of it at random."""
+    """The delay after so many tries: it doubles up to two hours, less up to half of it at random."""
     longest: int = min(FIRST_DELAY_SECONDS * 2 ** min(tries - 1, 20), MAX_DELAY_SECONDS)
     return round(longest * random.uniform(0.5, 1))  # noqa: S311  # spreads load; no secret depends on it

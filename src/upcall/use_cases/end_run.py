@@ -3,7 +3,7 @@
 from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
-from upcall.domain.usage import Usage
+from upcall.domain.usage import NO_USAGE, Usage
 from upcall.observability import metrics
 from upcall.use_cases.interfaces import Clock, RunRepository
 
@@ -16,7 +16,7 @@ def end_with_message(run: Run, message: Message, repository: RunRepository, cloc
 
 
 def end_with_failure(
-    run: Run, failure: Failure, repository: RunRepository, clock: Clock, usage: Usage = Usage()
+    run: Run, failure: Failure, repository: RunRepository, clock: Clock, usage: Usage = NO_USAGE
 ) -> Run:
     """Record why the run ended without a message. Raises RunAlreadyEnded."""
     ended = repository.record_failure(run, failure, usage, clock.now())

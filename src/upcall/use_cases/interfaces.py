@@ -35,12 +35,12 @@ class Clock(Protocol):
 class RunRepository(Protocol):
     """Runs, their ledgers and their messages.
 
-    A terminal status is written once: every method that changes a run raises RunAlreadyEnded if the run has ended
-    or has moved on to another round than the one passed in.
+    A terminal status is written once: every method that changes a run raises RunAlreadyEnded if the run has
+    ended or has moved on to another attempt or round than the one passed in.
     """
 
     def claim_idempotency_key(self, key: str, run: Run, fingerprint: str) -> IdempotencyClaim:
-        """Claim a key of the run's owner for this run. Returns the claim that holds: this one, or an earlier one."""
+        """Claim a key of the run's owner for this run. Returns the claim that holds."""
 
     def add_run(self, run: Run) -> Run:
         """Write the record of a new run. Returns the record that exists already, if there is one."""
@@ -95,7 +95,7 @@ class RunRepository(Protocol):
 
 
 class Workflow(Protocol):
-    """The Step Functions workflow. A run's executions bear its id in their names."""
+    """The Step Functions workflow. A run's executions have its id in their names."""
 
     def start_execution(self, run: Run) -> None:
         """Start the workflow on this attempt of a run, unless that was done before."""

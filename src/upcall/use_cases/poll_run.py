@@ -1,7 +1,7 @@
 """Poll a run for a window of time, until something changes.
 
-A second of a 256 MB arm64 Lambda costs 0.0000033 $, a state transition 0.000025 $. A window is therefore cheaper
-than a state transition for each poll, and it notices a change sooner.
+A second of a 256 MB arm64 Lambda costs 0.0000033 $, a state transition 0.000025 $. A window is therefore
+cheaper than a state transition for each poll, and it notices a change sooner.
 """
 
 from upcall.domain.errors import RequestRejected, TransientError
@@ -31,10 +31,11 @@ def poll_run(
 ) -> UpstreamSnapshot:
     """Poll until the run asks for tools, ends or exceeds a limit, for `window_seconds` at most.
 
-    `counters` are those before this poll. The first interval is 0.5 s, the longest 2 s, or what the server asks for
-    (`openai-poll-after-ms`, `Retry-After`). If the next poll would fall outside of the window, its delay is returned
-    as `pause_seconds`, for the workflow to wait; a delay of up to 2 s is returned as 0, because polling again at once
-    is cheaper than a wait. Raises TransientError if the server did not say when to come back.
+    `counters` are those before this poll. The first interval is 0.5 s, the longest 2 s, or what the server
+    asks for (`openai-poll-after-ms`, `Retry-After`). If the next poll would fall outside of the window, its
+    delay is returned as `pause_seconds`, for the workflow to wait; a delay of up to 2 s is returned as 0,
+    because polling again at once is cheaper than a wait. Raises TransientError if the server did not say when
+    to come back.
     """
     run_api = get_run_api(upstream_run.run_api)
     start = clock.monotonic()

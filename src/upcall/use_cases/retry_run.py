@@ -19,8 +19,8 @@ def retry_run(
 ) -> Run:
     """Reopen a run and start the workflow on it. Raises NotFound, RunNotRetryable.
 
-    Tools that have answered are not called again: the model gets the ledger. A run API that cannot resume after
-    tool calls can only retry a run that has called none.
+    Tools that have answered are not called again: the model gets the ledger. A run API that cannot resume
+    after tool calls can only retry a run that has called none.
     """
     run = get_run_of_caller(run_id, caller, repository)
     run_api = get_run_api(run.run_api)

@@ -42,12 +42,13 @@ def start_run(
     The same request of an owner with the same key returns the same run, however often and at once it is made.
     Raises IdempotencyKeyConflict for another request with that key.
 
-    Assistant, model and run API are those of the request, otherwise those of the run that it continues; model and
-    run API otherwise those of the assistant, and otherwise the defaults. Raises InvalidInput for an assistant that
-    does not exist, for a run that cannot be continued, and for what the run API does not support.
+    Assistant, model and run API are those of the request, otherwise those of the run that it continues; model
+    and run API otherwise those of the assistant, and otherwise the defaults. Raises InvalidInput for an
+    assistant that does not exist, for a run that cannot be continued, and for what the run API does not
+    support.
 
-    The record is written first, so that a run whose execution could not be started is visible, and the workflow
-    always finds the record.
+    The record is written first, so that a run whose execution could not be started is visible, and the
+    workflow always finds the record.
     """
     previous = _find_previous(request, caller, repository)
     try:

@@ -27,8 +27,8 @@ StartRun = Callable[[RunRequest, str], Run]
 def start_run_from_event(body: str, message_id: str, start_run: StartRun) -> Run:
     """Start the run that a message asks for. The same message again returns the same run.
 
-    Raises InvalidInput for a message that is not understood or asks for an invalid run, IdempotencyKeyConflict for
-    a message whose key stands for another request.
+    Raises InvalidInput for a message that is not understood or asks for an invalid run,
+    IdempotencyKeyConflict for a message whose key stands for another request.
     """
     idempotency_key, request = _parse(body, message_id)
     return start_run(request, idempotency_key)
@@ -47,14 +47,18 @@ class _RunRequested(_Event):
         return f"event {self.id}", self.detail
 
 
+_S3String = Annotated[str, Field(max_length=1024)]
+"""The bound also makes pydantic reject lone surrogates, which no idempotency key can be made of."""
+
+
 class _Bucket(BaseModel):
-    name: str
+    name: _S3String
 
 
 class _Object(BaseModel):
-    key: str
-    etag: str = ""
-    sequencer: str = ""
+    key: _S3String
+    etag: _S3String = ""
+    sequencer: _S3String = ""
 
 
 class _CreatedObject(BaseModel):
@@ -82,6 +86,8 @@ class _DigestRequested(_Event):
 
     def key_and_request(self) -> tuple[str, RunRequest]:
         urls = [url for part in self.detail.urls.split(",") if (url := part.strip())]
+        if not urls:
+            raise InvalidInput(FieldError("detail.urls", "must name a URL"))
         if len(urls) > MAX_DIGEST_URLS:
             raise InvalidInput(FieldError("detail.urls", f"must be at most {MAX_DIGEST_URLS}"))
         return f"event {self.id}", RunRequest(prompt="Summarise each of these:\n" + "\n".join(urls))

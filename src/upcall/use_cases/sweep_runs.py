@@ -1,9 +1,12 @@
 """Find open runs that no execution works on; resume them, or have them closed."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Final
 
+from upcall.domain.errors import NotFound
 from upcall.domain.model import Model
+from upcall.domain.run import Run
 from upcall.observability import metrics
 from upcall.observability.logging import logger
 from upcall.use_cases.interfaces import Clock, EndedExecutionQueue, RunRepository, Workflow
@@ -29,17 +32,27 @@ def sweep_runs(
 ) -> SweepResult:
     """Check every open run: start a missing execution, and enqueue one that has ended."""
     checked = resumed = enqueued = 0
-    for run_id in repository.list_open_runs(created_before=clock.now() - MIN_AGE):
+    for run in _open_runs(repository, clock.now() - MIN_AGE):
         checked += 1
-        run = repository.get_run(run_id)
         execution = workflow.describe_execution(run)
         if execution is None:
             workflow.start_execution(run)
-            logger.warning("run resumed", run_id=run_id)
+            logger.warning("run resumed", run_id=run.run_id)
             resumed += 1
         elif execution.status != "RUNNING":
             ended_executions.enqueue_ended_execution(execution)
-            logger.warning("run enqueued to be closed", run_id=run_id)
+            logger.warning("run enqueued to be closed", run_id=run.run_id)
             enqueued += 1
     metrics.record_sweep(checked, resumed + enqueued)
     return SweepResult(open=checked, resumed=resumed, enqueued=enqueued)
+
+
+def _open_runs(repository: RunRepository, created_before: datetime) -> Iterator[Run]:
+    """The open runs. The index follows the table: a listed run may have ended or been deleted by now."""
+    for run_id in repository.list_open_runs(created_before):
+        try:
+            run = repository.get_run(run_id)
+        except NotFound:
+            continue
+        if not run.ended:
+            yield run

@@ -14,7 +14,7 @@ MIN_PAUSE_SECONDS = 1
 
 
 class UpstreamResult(Model):
-    """The result of a request: where the run lives now, or how long to wait before repeating it, or a failure."""
+    """Where the run lives now, or how long to wait before the request is repeated, or a failure."""
 
     upstream_run: UpstreamRun | None = None
     pause_seconds: float = 0
@@ -26,8 +26,8 @@ def send_upstream_request(
 ) -> UpstreamResult:
     """Make a request for a run that has taken so many seconds.
 
-    A server that says when to come back (Retry-After) is waited for, as long as the run's limit allows. Raises
-    TransientError if it does not say so: the workflow then retries.
+    A server that says when to come back (Retry-After) is waited for, as long as the run's limit allows.
+    Raises TransientError if it does not say so: the workflow then retries.
     """
     try:
         return UpstreamResult(upstream_run=request())

@@ -1,1 +1,1 @@
-"""Downloads that a model may ask for: checked addresses, one deadline, a bound on every count of bytes."""
+"""Downloads and webhooks to URLs that a model or a caller names: checked addresses, limited time and size."""

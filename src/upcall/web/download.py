@@ -1,4 +1,4 @@
-"""One bounded download: a checked URL, at most five redirects, a body that is read within its bounds."""
+"""Download a URL: checked addresses, at most five redirects, limited time and size."""
 
 import re
 from collections.abc import Iterator
@@ -9,24 +9,24 @@ from typing import Final
 import httpcore
 import httpx
 
-from upcall.documents.content_encoding import ENCODINGS, MAX_ENCODINGS, decoded
+from upcall.documents.content_encoding import ENCODINGS, check_encoding_count, decode
 from upcall.domain.errors import ToolError
-from upcall.web.transport import Allowance, Transport
-from upcall.web.urls import checked_url
+from upcall.web.transport import GuardedTransport, TransferBudget
+from upcall.web.urls import parse_url
 
 MAX_BYTES = 10_000_000
-"""Of everything that comes off the wire, and of the body after each step of decompression."""
+"""Of everything that is received, and of the body after each step of decompression."""
 
 MAX_REDIRECTS = 5
 
-DEADLINE_SECONDS = 20.0
-"""For everything: names, connections, redirects, reading. Below the function's own time-out."""
+TIMEOUT_SECONDS = 20.0
+"""For everything: DNS, connections, redirects, reading. Shorter than the function's own time-out."""
 
-MAX_WORDS = 200
-"""Characters of a server's own words in what the model is told."""
+MAX_QUOTED_CHARACTERS = 200
+"""Of a text from the server in a message to the model."""
 
 _CHARSET: Final = re.compile(r""";\s*charset\s*=\s*["']?([\w.:+-]{1,40})""", re.ASCII | re.IGNORECASE)
-"""In a Content-Type. The standard library's parser takes seconds for some, and fails with others."""
+"""In a Content-Type. The standard library's parser takes seconds for some values, and fails on others."""
 
 HEADERS = {
     "User-Agent": "upcall/0.1 (reads one page on behalf of a language model)",
@@ -39,7 +39,7 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Download:
-    """What a server answered in the end: address after all redirects, media type, charset, body."""
+    """The final response: its URL after all redirects, media type, charset and decoded body."""
 
     url: str
     media_type: str
@@ -47,83 +47,83 @@ class Download:
     body: bytes
 
 
-def download(url: str, *, seconds: float = DEADLINE_SECONDS) -> Download:
-    """GET a URL. Raises ToolError, in a sentence for the model, for anything but a good answer."""
-    allowance = Allowance(seconds, MAX_BYTES)
-    target = checked_url(url)
-    with Transport(allowance) as transport:  # no client: it keeps cookies, and has its own ideas of redirects
+def download(url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Download:
+    """GET a URL. Raises ToolError, with a message for the model, for anything but a readable 200 response."""
+    budget = TransferBudget(timeout_seconds, MAX_BYTES)
+    target = parse_url(url)
+    # httpx.Client is not used: it keeps cookies and follows redirects by its own rules
+    with GuardedTransport(budget) as transport:
         for redirects in range(MAX_REDIRECTS + 1):
             try:
-                answer = _answer(transport, target, allowance)
+                result = _get(transport, target, budget)
             except ToolError as error:
                 if redirects:
-                    raise ToolError(f"{error} (after a redirect to {_short(str(target))})") from error
+                    raise ToolError(f"{error} (after a redirect to {_truncate(str(target))})") from error
                 raise
-            if isinstance(answer, Download):
-                return answer
-            target = answer
+            if isinstance(result, Download):
+                return result
+            target = result
     raise ToolError(f"the server redirects more than {MAX_REDIRECTS} times")
 
 
-def _answer(transport: Transport, url: httpx.URL, allowance: Allowance) -> Download | httpx.URL:
-    """What a server has at a URL, or where else it says to look."""
-    # Host is named here, because httpx would decode the name for it, and fails where IDNA does not allow it
+def _get(transport: GuardedTransport, url: httpx.URL, budget: TransferBudget) -> Download | httpx.URL:
+    """The response to a GET, or the URL that it redirects to."""
+    # set Host here: httpx would decode an international name for it, and fails if IDNA forbids the name
     request = httpx.Request("GET", url, headers={"Host": url.netloc.decode("ascii"), **HEADERS})
     try:
         with closing(transport.handle_request(request)) as response:
             if response.has_redirect_location:
-                return _led_to(response.headers["location"], url)
-            return _taken(url, response, allowance)
+                return _parse_redirect(response.headers["location"], url)
+            return _read_response(url, response, budget)
     except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
-        reason = str(error).partition(": bytearray(")[0]  # which is what the server sent
-        raise ToolError(f"the server's answer is not good HTTP: {_short(reason)}") from error
+        reason = str(error).partition(": bytearray(")[0]  # the rest is what the server sent
+        raise ToolError(f"the server's response is not valid HTTP: {_truncate(reason)}") from error
 
 
-def _led_to(location: str, base: httpx.URL) -> httpx.URL:
+def _parse_redirect(location: str, base: httpx.URL) -> httpx.URL:
     try:
-        return checked_url(location, base)
+        return parse_url(location, base)
     except ToolError as error:
         raise ToolError(f"the server's redirect cannot be followed: {error}") from error
 
 
-def _taken(url: httpx.URL, response: httpx.Response, allowance: Allowance) -> Download:
+def _read_response(url: httpx.URL, response: httpx.Response, budget: TransferBudget) -> Download:
     if response.status_code != 200:
-        words = _short(f"{response.status_code} {response.reason_phrase}".rstrip())
-        raise ToolError(f"the server answered {words}")
+        status = _truncate(f"{response.status_code} {response.reason_phrase}".rstrip())
+        raise ToolError(f"the server returned {status}")
     content_type = response.headers.get("content-type", "")
     charset = _CHARSET.search(content_type)
     body = bytearray()
-    for piece in _content(response, allowance):
-        body += piece
+    for chunk in _decoded_chunks(response, budget):
+        body += chunk
     return Download(
         url=str(url),
-        media_type=_short(content_type.partition(";")[0].strip().lower()),
+        media_type=_truncate(content_type.partition(";")[0].strip().lower()),
         charset=charset and charset[1].lower(),
         body=bytes(body),
     )
 
 
-def _content(response: httpx.Response, allowance: Allowance) -> Iterator[bytes]:
-    """The body without its encodings.
+def _decoded_chunks(response: httpx.Response, budget: TransferBudget) -> Iterator[bytes]:
+    """The body without its content encodings.
 
-    The time is looked at between them, too: a few bytes can unfold into millions of empty members, which
-    take long to read and give nothing.
+    The deadline is checked between the encodings, too: a few bytes can decompress to millions of empty
+    members, which take long to read and yield nothing.
     """
     encodings = response.headers.get_list("content-encoding", split_commas=True)
-    if len(encodings) > MAX_ENCODINGS:
-        raise ToolError(f"the content is encoded {len(encodings)} times over, which cannot be read")
-    content = response.iter_raw()
+    check_encoding_count(encodings)
+    chunks = response.iter_raw()
     for encoding in reversed(encodings):
-        content = decoded(_in_time(content, allowance), [encoding], MAX_BYTES)
-    return _in_time(content, allowance)
+        chunks = decode(_until_deadline(chunks, budget), [encoding], MAX_BYTES)
+    return _until_deadline(chunks, budget)
 
 
-def _in_time(pieces: Iterator[bytes], allowance: Allowance) -> Iterator[bytes]:
-    for piece in pieces:
-        allowance.seconds_left()
-        yield piece
+def _until_deadline(chunks: Iterator[bytes], budget: TransferBudget) -> Iterator[bytes]:
+    for chunk in chunks:
+        budget.seconds_left()
+        yield chunk
 
 
-def _short(words: str) -> str:
-    """A stranger's words, as far as they are needed in a sentence."""
-    return words if len(words) <= MAX_WORDS else f"{words[:MAX_WORDS]}…"
+def _truncate(text: str) -> str:
+    """A text from the server, short enough for a message."""
+    return text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}…"

@@ -1,4 +1,4 @@
-"""Messages to webhooks, signed so that the receiver knows the sender: https://www.standardwebhooks.com."""
+"""Signed messages to webhooks: https://www.standardwebhooks.com."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ from upcall.domain.errors import OutcomeUnknown, ToolError
 if TYPE_CHECKING:
     import httpx
 
-SECRET_PREFIX = "whsec_"  # noqa: S105  # the standard's, not a secret
+SECRET_PREFIX = "whsec_"  # noqa: S105  # the standard's prefix, not a secret
 TIMEOUT_SECONDS = 10.0
 
 
@@ -26,33 +26,31 @@ def post(
     content: Mapping[str, Any],
     transport: "httpx.BaseTransport | None" = None,
 ) -> None:
-    """POST a message as JSON, signed; `message_id` is the same when the same message is sent again.
+    """POST a signed message as JSON. A message that is sent again keeps its `message_id`.
 
-    `transport` is the way to the network, where it is not to be httpx's own: an address that a stranger
-    chose goes through a guarded one.
-
-    Raises ToolError if it did not arrive or was not accepted, OutcomeUnknown if that cannot be told.
+    A URL from a caller needs a GuardedTransport; None means httpx's own transport. Raises ToolError if the
+    message did not arrive or was rejected, and OutcomeUnknown if it may have arrived.
     """
     import httpx
 
     body = to_json(content)
-    headers = {"Content-Type": "application/json", **signed(secret, message_id, body)}
+    headers = {"Content-Type": "application/json", **signature_headers(secret, message_id, body)}
     try:
         with (
             httpx.Client(transport=transport, timeout=TIMEOUT_SECONDS, trust_env=False) as client,
-            client.stream("POST", url, content=body, headers=headers) as answer,
+            client.stream("POST", url, content=body, headers=headers) as response,
         ):
-            status = answer.status_code
+            status = response.status_code
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
         raise ToolError("the webhook cannot be reached; nothing was sent") from None
     except httpx.TransportError:
-        raise OutcomeUnknown("the webhook gave no answer") from None
+        raise OutcomeUnknown("the webhook did not respond") from None
     if not 200 <= status < 300:
-        raise ToolError(f"the webhook did not accept the message: it answered {status}")
+        raise ToolError(f"the webhook did not accept the message: it returned {status}")
 
 
-def signed(secret: str, message_id: str, body: bytes) -> dict[str, str]:
-    """The headers of a signed message: its id, the time in Unix seconds, and the signature over all three.
+def signature_headers(secret: str, message_id: str, body: bytes) -> dict[str, str]:
+    """The headers of a signed message: its id, the time in Unix seconds, and the signature.
 
     `secret` is base64, with or without the standard's prefix. Raises ValueError for anything else.
     """
@@ -65,10 +63,10 @@ def signed(secret: str, message_id: str, body: bytes) -> dict[str, str]:
 
 
 def signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
-    """The signature over a message's id, its time and its body, with its version. Raises ValueError."""
+    """The signature of a message's id, time and body, with the version of the scheme. Raises ValueError."""
     try:
         key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except binascii.Error:
-        raise ValueError("a webhook's secret is base64") from None
-    told = b".".join([message_id.encode(), timestamp.encode(), body])
-    return f"v1,{base64.b64encode(hmac.digest(key, told, hashlib.sha256)).decode()}"
+        raise ValueError("a webhook's secret must be base64") from None
+    signed_content = b".".join([message_id.encode(), timestamp.encode(), body])
+    return f"v1,{base64.b64encode(hmac.digest(key, signed_content, hashlib.sha256)).decode()}"

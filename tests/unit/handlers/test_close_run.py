@@ -1,177 +1,75 @@
-"""What becomes of a run whose execution has ended otherwise than by the workflow's own last states."""
-
 import json
-import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.event_listener import EventListener
-from support.sample_events import Invoke, Recorded, sample
+from support.run_records import UPSTREAM_RUN, new_run
+from support.sample_events import sample_event
+from support.wired_handlers import ENVIRONMENT, NOTHING_FAILED, WiredHandlers
 
-from local.openai_emulator import Fault, Hang, Say
-from local.stack import LocalStack
-from upcall.aws.run_repository import DynamoDBRunRepository
-from upcall.domain.failure import Failure
-from upcall.domain.upstream_run import Message
-from upcall.domain.usage import Usage
-from upcall.use_cases.close_run import WORKFLOW_CAUSE
-
-NOTHING_FAILED: dict[str, Any] = {"batchItemFailures": []}
+from upcall.domain.errors import TransientError
+from upcall.domain.run import Run
 
 
-def told(**detail: Any) -> dict[str, Any]:
-    """The sample's event about another end."""
-    event = sample("close_run")
-    body = json.loads(event["Records"][0]["body"])
-    event["Records"][0]["body"] = json.dumps({**body, "detail": {**body["detail"], **detail}})
-    event["Records"][0]["messageId"] = uuid.uuid4().hex
-    return event
+def message(**detail: Any) -> str:
+    """The sample's message with another detail."""
+    body = json.loads(sample_event("close_run")["Records"][0]["body"])
+    return json.dumps({**body, "detail": {**body["detail"], **detail}})
 
 
-def test_the_sample_is_about_a_run_that_is_gone(invoke: Invoke) -> None:
-    assert invoke("CloseRunFunction", sample("close_run")) == NOTHING_FAILED
+@pytest.fixture
+def run(handlers: WiredHandlers) -> Run:
+    """A run that is in progress."""
+    run = handlers.repository.add_run(new_run())
+    handlers.repository.record_creation(run, UPSTREAM_RUN)
+    return handlers.repository.get_run(run.run_id)
+
+
+def test_the_sample_is_about_a_run_that_does_not_exist_any_more(handlers: WiredHandlers) -> None:
+    assert handlers.invoke("close_run", sample_event("close_run")) == NOTHING_FAILED
+    assert handlers.publisher.events == []
+
+
+def test_an_open_run_is_closed(handlers: WiredHandlers, run: Run) -> None:
+    body = message(name=run.run_id, status="FAILED", error="Lost", cause="Gone.")
+
+    assert handlers.deliver("close_run", body) == NOTHING_FAILED
+
+    failure = handlers.repository.get_run(run.run_id).failure
+    assert failure is not None
+    assert (failure.code, failure.message) == ("Lost", "The execution failed. Gone.")
+    assert len(handlers.publisher.events) == 1
+    assert handlers.run_api.cancelled == [UPSTREAM_RUN]
+
+
+def test_a_message_whose_run_cannot_be_closed_now_is_returned_to_the_queue_and_no_other(
+    handlers: WiredHandlers, run: Run
+) -> None:
+    another = handlers.repository.add_run(new_run())
+    handlers.run_api.fail_next("cancel", TransientError("503"))
+    bodies = [message(name=each.run_id, status="ABORTED") for each in (run, another)]
+
+    result = handlers.deliver("close_run", *bodies)
+
+    assert result == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    assert handlers.repository.get_run(another.run_id).event_published
 
 
 @pytest.mark.parametrize(
-    ("detail", "status", "code", "words"),
+    ("body", "reason"),
     [
-        ({"status": "ABORTED"}, "cancelled", "execution_aborted", "The execution was stopped."),
-        (
-            {"status": "ABORTED", "error": "Maintenance", "cause": "Back soon."},
-            "cancelled",
-            "Maintenance",
-            "The execution was stopped. Back soon.",
-        ),
-        (
-            {"status": "TIMED_OUT"},
-            "failed",
-            "execution_timed_out",
-            "The execution took longer than the workflow allows.",
-        ),
-        (
-            {"status": "FAILED", "error": "States.Runtime", "cause": "History is full."},
-            "failed",
-            "States.Runtime",
-            "The execution failed. History is full.",
-        ),
+        (message(status="LOST"), "detail.status: Input should be 'FAILED', "),
+        (message(status="RUNNING"), "detail.status: Input should be 'FAILED', "),
+        (message(name=""), "detail.name: "),
+        (message(name="x" * 81), "detail.name: "),
+        ("{}", "detail: Field required"),
+        ("not JSON", "body: Invalid JSON"),
     ],
 )
-def test_an_open_run_is_recorded_cancelled_upstream_and_announced(
-    invoke: Invoke,
-    created: Recorded,
-    store: DynamoDBRunRepository,
-    laptop: LocalStack,
-    hearing: EventListener,
-    detail: dict[str, Any],
-    status: str,
-    code: str,
-    words: str,
+def test_a_message_that_is_not_understood_goes_to_the_dead_letter_queue(
+    handlers: WiredHandlers, body: str, reason: str
 ) -> None:
-    run = created(Hang())
+    assert handlers.deliver("close_run", body) == NOTHING_FAILED
 
-    assert invoke("CloseRunFunction", told(name=run.run_id, **detail)) == NOTHING_FAILED
-
-    ended = store.get_run(run.run_id)
-    assert (ended.status, ended.failure) == (status, Failure(status=status, code=code, message=words))
-    assert [turn.phase for turn in laptop.emulator.brain.begun[run.model]] == ["cancelled"]
-    (event,) = hearing.about(run.run_id)
-    assert event["detail-type"] == ("Run Cancelled" if status == "cancelled" else "Run Failed")
-    assert event["detail"]["failure"]["code"] == code
-
-
-def test_the_same_end_told_twice_is_announced_once(
-    invoke: Invoke, recorded: Recorded, hearing: EventListener
-) -> None:
-    run = recorded()
-    for _ in range(2):
-        invoke("CloseRunFunction", told(name=run.run_id, status="ABORTED"))
-
-    assert len(hearing.about(run.run_id, all_there_are=True)) == 1
-
-
-def test_a_run_that_the_workflow_has_failed_is_left_alone(
-    invoke: Invoke, recorded: Recorded, store: DynamoDBRunRepository, hearing: EventListener
-) -> None:
-    run = recorded()
-    store.record_failure(run, Failure(code="limit_rounds", message="Too many."), Usage(), datetime.now(UTC))
-
-    end = {"status": "FAILED", "error": "limit_rounds", "cause": WORKFLOW_CAUSE}
-    invoke("CloseRunFunction", told(name=run.run_id, **end))
-
-    assert hearing.about(run.run_id, all_there_are=True) == []
-
-
-def test_a_failure_that_was_recorded_and_not_announced_for_a_failure_of_the_same_name_is_announced(
-    invoke: Invoke,
-    created: Recorded,
-    store: DynamoDBRunRepository,
-    laptop: LocalStack,
-    hearing: EventListener,
-) -> None:
-    """A server that is down fails the poll, and then the cancelling in "Record failure", as TryAgain both times."""
-    run = created(Hang())
-    store.record_failure(
-        run,
-        Failure(code="TransientError", message="GET /responses/1: no connection"),
-        Usage(),
-        datetime.now(UTC),
-    )
-
-    cause = json.dumps(
-        {"errorType": "TransientError", "errorMessage": "POST /responses/1/cancel: no connection"}
-    )
-    end = {"status": "FAILED", "error": "TransientError", "cause": cause}
-    assert invoke("CloseRunFunction", told(name=run.run_id, **end)) == NOTHING_FAILED
-
-    (event,) = hearing.about(run.run_id, all_there_are=True)
-    assert event["detail"]["failure"]["message"] == "GET /responses/1: no connection"
-    assert [turn.phase for turn in laptop.emulator.brain.begun[run.model]] == ["cancelled"]
-
-
-def test_a_completed_run_that_was_not_announced_is_announced(
-    invoke: Invoke, recorded: Recorded, store: DynamoDBRunRepository, hearing: EventListener
-) -> None:
-    run = recorded()
-    store.complete_run(run, Message(text="All is well."), datetime.now(UTC))
-
-    invoke("CloseRunFunction", told(name=run.run_id, status="FAILED", error="EventBridge.FailedEntry"))
-
-    (event,) = hearing.about(run.run_id)
-    assert event["detail-type"] == "Run Completed"
-    assert (event["detail"]["message_excerpt"], event["detail"]["message_characters"]) == ("All is well.", 12)
-
-
-def test_a_server_that_cannot_be_reached_is_tried_again_and_nothing_is_announced_twice(
-    invoke: Invoke,
-    created: Recorded,
-    store: DynamoDBRunRepository,
-    laptop: LocalStack,
-    hearing: EventListener,
-) -> None:
-    run = created(Hang())
-    laptop.emulator.brain.unspent(run.model).append(Fault("cancel", 503))
-    event = told(name=run.run_id, status="ABORTED")
-
-    failed = invoke("CloseRunFunction", event)
-    assert [each["itemIdentifier"] for each in failed["batchItemFailures"]] == [
-        event["Records"][0]["messageId"]
-    ]
-    assert store.get_run(run.run_id).status == "cancelled"
-    assert invoke("CloseRunFunction", event) == NOTHING_FAILED
-
-    assert [turn.phase for turn in laptop.emulator.brain.begun[run.model]] == ["cancelled"]
-    assert len(hearing.about(run.run_id, all_there_are=True)) == 1
-
-
-def test_an_end_that_cannot_be_read_is_a_dead_letter(invoke: Invoke) -> None:
-    assert invoke("CloseRunFunction", told(status="LOST")) == NOTHING_FAILED
-
-
-def test_a_message_stays_as_it_is(invoke: Invoke, created: Recorded, store: DynamoDBRunRepository) -> None:
-    run = created(Say("Done."))
-    store.complete_run(run, Message(text="Done."), datetime.now(UTC))
-
-    invoke("CloseRunFunction", told(name=run.run_id, status="TIMED_OUT"))
-
-    assert store.get_message(store.get_run(run.run_id)) == "Done."
+    ((queue, dead_letter, reason_given),) = handlers.dead_letters
+    assert (queue, dead_letter) == (ENVIRONMENT["ENDED_EXECUTION_DEAD_LETTER_QUEUE_URL"], body)
+    assert reason in reason_given

@@ -1,80 +1,67 @@
-import json
-import threading
-import time
-from datetime import UTC, datetime
-from typing import Any
-
 import pytest
-from support.sample_events import Invoke, Recorded, sample
+from support.fakes.clock import START
+from support.run_records import UPSTREAM_RUN, new_run
+from support.wired_handlers import WiredHandlers
 
-from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
 
 
-def shown(invoke: Invoke, run_id: str) -> tuple[int, dict[str, Any]]:
-    event = sample("get_run", rawPath=f"/runs/{run_id}", pathParameters={"run_id": run_id})
-    event["requestContext"]["http"]["path"] = event["rawPath"]
-    response = invoke("GetRunFunction", event)
-    return response["statusCode"], json.loads(response["body"])
+@pytest.fixture
+def run(handlers: WiredHandlers) -> Run:
+    return handlers.repository.add_run(new_run())
 
 
-def test_an_open_run_is_shown_without_a_message(invoke: Invoke, recorded: Recorded) -> None:
-    run = recorded()
-    status, body = shown(invoke, run.run_id)
+def test_an_open_run_is_shown_without_a_message_and_upstream_ids(handlers: WiredHandlers, run: Run) -> None:
+    handlers.repository.record_creation(run, UPSTREAM_RUN)
 
-    assert status == 200
-    assert (body["run_id"], body["status"], body["prompt"]) == (run.run_id, "queued", "Go.")
-    assert "message" not in body
-    assert "handle" not in body
+    response = handlers.request("get_run", run_id=run.run_id)
 
-
-def test_a_completed_run_is_shown_with_its_message(
-    invoke: Invoke, recorded: Recorded, store: DynamoDBRunRepository
-) -> None:
-    run = recorded()
-    store.complete_run(run, Message(text="Done."), datetime.now(UTC))
-    _, body = shown(invoke, run.run_id)
-
-    assert (body["status"], body["message"]) == ("completed", "Done.")
+    assert response.status == 200
+    assert (response.json["run_id"], response.json["prompt"]) == (run.run_id, "Go.")
+    assert response.json["status"] == "in_progress"
+    assert response.json.keys().isdisjoint({"message", "upstream_run", "intent", "previous_upstream_run"})
 
 
-def test_a_run_that_does_not_exist_is_a_problem(invoke: Invoke) -> None:
-    status, problem = shown(invoke, sample("create_run")["run_id"])
+def test_a_completed_run_is_shown_with_its_message(handlers: WiredHandlers, run: Run) -> None:
+    handlers.repository.complete_run(run, Message(text="Grüße 😀"), START)
 
-    assert status == 404
-    assert "there is no run" in problem["detail"]
+    body = handlers.request("get_run", run_id=run.run_id).json
 
-
-def waited(invoke: Invoke, run_id: str, wait: str) -> tuple[float, dict[str, Any]]:
-    event = sample("get_run", rawPath=f"/runs/{run_id}", queryStringParameters={"wait": wait})
-    event["requestContext"]["http"]["path"] = event["rawPath"]
-    start = time.monotonic()
-    response = invoke("GetRunFunction", event)
-    return time.monotonic() - start, json.loads(response["body"])
+    assert (body["status"], body["message"]) == ("completed", "Grüße 😀")
 
 
-def test_whoever_waits_gets_the_run_as_soon_as_it_has_ended(
-    invoke: Invoke, recorded: Recorded, store: DynamoDBRunRepository
-) -> None:
-    run = recorded()
-    threading.Timer(0.3, lambda: store.complete_run(run, Message(text="Done."), datetime.now(UTC))).start()
+def test_a_run_that_does_not_exist_is_a_problem(handlers: WiredHandlers) -> None:
+    response = handlers.request("get_run")
 
-    seconds, body = waited(invoke, run.run_id, "20")
+    assert response.status == 404
+    assert "there is no run" in response.json["detail"]
+
+
+def test_a_caller_who_waits_gets_the_run_as_soon_as_it_has_ended(handlers: WiredHandlers, run: Run) -> None:
+    done = Message(text="Done.")
+    handlers.clock.schedule(0.3, lambda: handlers.repository.complete_run(run, done, START))
+
+    body = handlers.request("get_run", run_id=run.run_id, query={"wait": "20"}).json
 
     assert (body["status"], body["message"]) == ("completed", "Done.")
-    assert seconds < 10
+    assert handlers.clock.monotonic() < 1
 
 
-def test_whoever_waits_in_vain_gets_the_run_as_it_is(invoke: Invoke, recorded: Recorded) -> None:
-    seconds, body = waited(invoke, recorded().run_id, "1")
+@pytest.mark.parametrize(("query", "seconds"), [({"wait": "1"}, 1), ({"wait": "25"}, 25), ({}, 0)])
+def test_a_caller_who_waits_in_vain_gets_the_run_as_it_is(
+    handlers: WiredHandlers, run: Run, query: dict[str, str], seconds: int
+) -> None:
+    response = handlers.request("get_run", run_id=run.run_id, query=query)
 
-    assert body["status"] == "queued"
-    assert seconds >= 1
+    assert (response.status, response.json["status"]) == (200, "queued")
+    assert handlers.clock.monotonic() == seconds
 
 
-@pytest.mark.parametrize("wait", ["26", "-1", "long"])
-def test_nobody_waits_longer_than_the_api_may(invoke: Invoke, recorded: Recorded, wait: str) -> None:
-    _, body = waited(invoke, recorded().run_id, wait)
+@pytest.mark.parametrize("wait", ["26", "-1", "long", "1.5", ""])
+def test_a_wait_that_the_api_does_not_allow_is_rejected(handlers: WiredHandlers, run: Run, wait: str) -> None:
+    response = handlers.request("get_run", run_id=run.run_id, query={"wait": wait})
 
-    assert body["status"] == 400
-    assert [error["field"] for error in body["errors"]] == ["wait"]
+    assert (response.status, response.json["status"]) == (400, 400)
+    assert response.invalid_fields == ["wait"]
+    assert handlers.clock.sleeps == []

@@ -1,12 +1,16 @@
 import json
 
-from support.sample_events import Invoke, sample
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from support.sample_events import sample_event
+
+from handlers import list_assistants
 
 
-def test_assistants_are_listed_with_their_tools_and_limits(invoke: Invoke) -> None:
-    body = invoke("ListAssistantsFunction", sample("list_assistants"))["body"]
-    found = {each["name"]: each for each in json.loads(body)["assistants"]}
+def test_assistants_are_listed_with_their_tools_and_limits() -> None:
+    response = list_assistants.lambda_handler(sample_event("list_assistants"), LambdaContext())
+    assistants = {each["name"]: each for each in json.loads(response["body"])["assistants"]}
 
-    assert set(found) == {"messenger", "summarizer"}
-    assert "fetch" in found["summarizer"]["tools"]
-    assert found["summarizer"]["limits"]["rounds"] == 10
+    assert response["statusCode"] == 200
+    assert set(assistants) == {"messenger", "summarizer"}
+    assert "fetch" in assistants["summarizer"]["tools"]
+    assert assistants["summarizer"]["limits"]["rounds"] == 10

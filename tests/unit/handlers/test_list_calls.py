@@ -1,78 +1,85 @@
-"""GET /runs/{run_id}/calls: the ledger, in parts."""
-
 import json
-from typing import Any
 
-from support.sample_events import Invoke, Recorded, sample
+import pytest
+from support.run_records import UPSTREAM_RUN, USAGE, new_run
+from support.wired_handlers import WiredHandlers
 
-from upcall.aws.run_repository import MAX_CALLS_BYTES, DynamoDBRunRepository
+from upcall.aws.run_repository import MAX_CALL_PAGE_BYTES
 from upcall.domain.tool_calls import ToolCall, ToolOutput
-from upcall.domain.upstream_run import UpstreamRun
-from upcall.domain.usage import Usage
 
 
-def answered(invoke: Invoke, run_id: str, **query: str) -> dict[str, Any]:
-    event = sample(
-        "list_calls",
-        rawPath=f"/runs/{run_id}/calls",
-        pathParameters={"run_id": run_id},
-        queryStringParameters=query,
-    )
-    event["requestContext"]["http"]["path"] = event["rawPath"]
-    response: dict[str, Any] = invoke("ListCallsFunction", event)
-    return response
-
-
-def calls(invoke: Invoke, run_id: str, limit: int) -> list[dict[str, Any]]:
-    """All calls, part by part."""
-    found, query = [], {"limit": str(limit)}
-    while True:
-        part = json.loads(answered(invoke, run_id, **query)["body"])
-        found += part["calls"]
-        if "next_cursor" not in part:
-            return found
-        query["cursor"] = part["next_cursor"]
-
-
-def with_ledger(recorded: Recorded, store: DynamoDBRunRepository, rounds: int, size: int) -> str:
-    run = recorded()
-    handle = UpstreamRun(run_api="responses", ids={"response": "resp_1"})
-    for number in range(rounds):
-        asked = [ToolCall(call_id=f"call_{number}_{n}", name="fetch", arguments="{}") for n in range(3)]
-        outputs = [ToolOutput(call_id=each.call_id, outcome="ok", output="x" * size) for each in asked]
-        store.record_round(run, handle, asked, outputs, Usage())
-        run = store.get_run(run.run_id)
+def add_run_with_calls(handlers: WiredHandlers, rounds: int, output: str = "x" * 10) -> str:
+    """The id of a run with three calls in each round."""
+    run = handlers.repository.add_run(new_run())
+    for number in range(1, rounds + 1):
+        calls = [ToolCall(call_id=f"call_{number}_{n}", name="fetch", arguments="{}") for n in (1, 2, 3)]
+        outputs = [ToolOutput(call_id=call.call_id, outcome="ok", output=output) for call in calls]
+        handlers.repository.record_round(run, UPSTREAM_RUN, calls, outputs, USAGE)
+        run = handlers.repository.get_run(run.run_id)
     return run.run_id
 
 
-def test_the_ledger_is_listed_round_by_round_in_parts(
-    invoke: Invoke, recorded: Recorded, store: DynamoDBRunRepository
-) -> None:
-    run_id = with_ledger(recorded, store, rounds=3, size=10)
+def list_all_calls(handlers: WiredHandlers, run_id: str, limit: int) -> list[dict[str, object]]:
+    """The calls of all pages."""
+    calls: list[dict[str, object]] = []
+    query = {"limit": str(limit)}
+    while True:
+        page = handlers.request("list_calls", run_id=run_id, query=query).json
+        assert len(page["calls"]) <= limit
+        calls += page["calls"]
+        if "next_cursor" not in page:
+            return calls
+        query["cursor"] = page["next_cursor"]
 
-    found = calls(invoke, run_id, limit=2)
 
-    assert [each["call"]["call_id"] for each in found] == [
-        f"call_{n}_{m}" for n in range(3) for m in range(3)
+def test_the_ledger_is_listed_round_by_round_in_pages(handlers: WiredHandlers) -> None:
+    run_id = add_run_with_calls(handlers, rounds=3)
+
+    calls = list_all_calls(handlers, run_id, limit=2)
+
+    ids = [f"call_{number}_{n}" for number in (1, 2, 3) for n in (1, 2, 3)]
+    assert [entry["call"] for entry in calls] == [
+        {"call_id": call_id, "name": "fetch", "arguments": "{}"} for call_id in ids
     ]
-    assert [each["round"] for each in found] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
-    assert found[0]["output"]["output"] == "x" * 10
+    assert [entry["round"] for entry in calls] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert calls[0]["output"] == {
+        "call_id": "call_1_1",
+        "outcome": "ok",
+        "output": "x" * 10,
+        "duration_ms": 0,
+    }
 
 
-def test_a_part_holds_no_more_than_an_answer_can(
-    invoke: Invoke, recorded: Recorded, store: DynamoDBRunRepository
+def test_a_page_is_no_larger_than_a_response_may_be(handlers: WiredHandlers) -> None:
+    run_id = add_run_with_calls(handlers, rounds=6, output="x" * 240_000)
+
+    page = handlers.request("list_calls", run_id=run_id, query={"limit": "100"}).json
+
+    assert len(json.dumps(page)) < MAX_CALL_PAGE_BYTES + 300_000
+    assert "next_cursor" in page
+    assert len(list_all_calls(handlers, run_id, limit=100)) == 18
+
+
+def test_a_run_that_does_not_exist_has_no_ledger(handlers: WiredHandlers) -> None:
+    response = handlers.request("list_calls")
+
+    assert response.status == 404
+    assert "there is no run" in response.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"limit": "0"}, "limit"),
+        ({"limit": "101"}, "limit"),
+        ({"cursor": "call_1"}, "cursor"),
+        ({"cursor": "0001#" + "x" * 252}, "cursor"),
+    ],
+)
+def test_a_parameter_that_is_invalid_is_named(
+    handlers: WiredHandlers, query: dict[str, str], field: str
 ) -> None:
-    run_id = with_ledger(recorded, store, rounds=6, size=240_000)
+    response = handlers.request("list_calls", query=query)
 
-    first = answered(invoke, run_id, limit="100")["body"]
-
-    assert len(first) < MAX_CALLS_BYTES + 300_000
-    assert "next_cursor" in json.loads(first)
-    assert len(calls(invoke, run_id, limit=100)) == 18
-
-
-def test_a_run_that_is_not_there_has_no_ledger(invoke: Invoke) -> None:
-    response = invoke("ListCallsFunction", sample("list_calls"))
-
-    assert response["statusCode"] == 404
-    assert "there is no run" in json.loads(response["body"])["detail"]
+    assert response.status == 400
+    assert response.invalid_fields == [field]

@@ -1,69 +1,56 @@
-"""GET /runs: newest first, in parts that lead from one to the next."""
-
-import json
-from datetime import UTC, datetime
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from support.sample_events import Invoke, sample
+from support.fakes.clock import START
+from support.run_records import FAILURE, new_run
+from support.wired_handlers import WiredHandlers
 
-from upcall.aws.run_repository import DynamoDBRunRepository
-from upcall.domain.caller import ANYBODY
-from upcall.domain.failure import Failure
-from upcall.domain.run import Run
-from upcall.domain.usage import Usage
+from upcall.domain.usage import NO_USAGE
 
 
-def listed(invoke: Invoke, **query: str) -> dict[str, Any]:
-    response = invoke("ListRunsFunction", sample("list_runs", queryStringParameters=query))
-    assert response["statusCode"] == 200, response["body"]
-    found: dict[str, Any] = json.loads(response["body"])
-    return found
-
-
-def followed(invoke: Invoke, **query: str) -> list[str]:
-    """The ids of all runs, part by part."""
-    found, cursor = [], None
-    while True:
-        part = listed(invoke, **query, **({"cursor": cursor} if cursor else {}))
-        found += [run["run_id"] for run in part["runs"]]
-        if (cursor := part.get("next_cursor")) is None:
-            return found
-
-
-def expired(store: DynamoDBRunRepository, count: int) -> list[str]:
-    """Runs that have ended in a way that no other test's do, newest first."""
-    made = []
+def add_failed_runs(handlers: WiredHandlers, count: int) -> list[str]:
+    """The ids of so many failed runs, newest first."""
+    ids = []
     for number in range(count):
-        run = Run.new(
-            owner=ANYBODY,
-            prompt=f"Number {number}.",
-            assistant="summarizer",
-            model="m",
-            run_api="responses",
-            created_at=datetime.now(UTC),
-        )
-        store.add_run(run)
-        store.record_failure(
-            run, Failure(status="incomplete", code="x", message="x"), Usage(), datetime.now(UTC)
-        )
-        made.append(run.run_id)
-    return made[::-1]
+        run = handlers.repository.add_run(new_run(created_at=START + timedelta(seconds=number)))
+        handlers.repository.record_failure(run, FAILURE, NO_USAGE, START)
+        ids.append(run.run_id)
+    return ids[::-1]
 
 
-def test_parts_lead_through_all_runs_newest_first(invoke: Invoke, store: DynamoDBRunRepository) -> None:
-    made = expired(store, 5)
+def list_all_pages(handlers: WiredHandlers, **query: str) -> list[list[str]]:
+    """The ids of the runs of each page."""
+    pages: list[list[str]] = []
+    while True:
+        response = handlers.request("list_runs", query=query)
+        assert response.status == 200, response.json
+        pages.append([run["run_id"] for run in response.json["runs"]])
+        if "next_cursor" not in response.json:
+            return pages
+        query["cursor"] = response.json["next_cursor"]
 
-    found = followed(invoke, status="incomplete", limit="2")
 
-    assert [run_id for run_id in found if run_id in made] == made
-    assert len(listed(invoke, status="incomplete", limit="2")["runs"]) == 2
+def test_pages_lead_through_all_runs_newest_first(handlers: WiredHandlers) -> None:
+    ids = add_failed_runs(handlers, 5)
+
+    pages = list_all_pages(handlers, status="failed", limit="2")
+
+    assert pages == [ids[:2], ids[2:4], ids[4:]]
 
 
-def test_a_list_without_a_status_holds_runs_of_all(invoke: Invoke, store: DynamoDBRunRepository) -> None:
-    (made,) = expired(store, 1)
+def test_a_list_without_a_status_holds_runs_of_all(handlers: WiredHandlers) -> None:
+    (failed,) = add_failed_runs(handlers, 1)
+    queued = handlers.repository.add_run(new_run(created_at=START - timedelta(seconds=1)))
 
-    assert made in followed(invoke, limit="100")
+    assert list_all_pages(handlers, limit="100") == [[failed, queued.run_id]]
+
+
+def test_the_sample_requests_completed_runs(handlers: WiredHandlers) -> None:
+    add_failed_runs(handlers, 1)
+
+    response = handlers.request("list_runs")
+
+    assert (response.status, response.json) == (200, {"runs": []})
 
 
 @pytest.mark.parametrize(
@@ -75,22 +62,19 @@ def test_a_list_without_a_status_holds_runs_of_all(invoke: Invoke, store: Dynamo
         ({"limit": "many"}, "limit"),
         ({"cursor": "run_x"}, "cursor"),
         ({"cursor": "run_ffffffffffff"}, "cursor"),
+        ({"cursor": ""}, "cursor"),
     ],
 )
-def test_what_cannot_be_taken_is_named(invoke: Invoke, query: dict[str, str], field: str) -> None:
-    response = invoke("ListRunsFunction", sample("list_runs", queryStringParameters=query))
+def test_a_parameter_that_is_invalid_is_named(
+    handlers: WiredHandlers, query: dict[str, str], field: str
+) -> None:
+    response = handlers.request("list_runs", query=query)
 
-    assert response["statusCode"] == 400
-    assert [error["field"] for error in json.loads(response["body"])["errors"]] == [field]
-
-
-def test_the_sample_asks_for_completed_runs(invoke: Invoke) -> None:
-    assert invoke("ListRunsFunction", sample("list_runs"))["statusCode"] == 200
+    assert response.status == 400
+    assert response.invalid_fields == [field]
 
 
-def test_a_cursor_of_the_future_is_one_of_now(invoke: Invoke, store: DynamoDBRunRepository) -> None:
-    (made,) = expired(store, 1)
+def test_a_cursor_of_the_future_leads_to_the_newest_runs(handlers: WiredHandlers) -> None:
+    ids = add_failed_runs(handlers, 1)
 
-    assert made in [
-        run["run_id"] for run in listed(invoke, status="incomplete", cursor="run_0fffffffffff")["runs"]
-    ]
+    assert list_all_pages(handlers, status="failed", cursor="run_0fffffffffff") == [ids]

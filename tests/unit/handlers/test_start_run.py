@@ -1,56 +1,39 @@
-import json
-import uuid
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.sample_events import Invoke, sample
+from support.wired_handlers import WiredHandlers
 
-from upcall.aws.run_repository import DynamoDBRunRepository
-from upcall.domain.caller import ANYBODY
-from upcall.domain.run import Run
-from upcall.domain.run_request import RunRequest
-from upcall.use_cases.start_run import _fingerprint
+KEY = {"idempotency-key": "a key"}
 
 
-def test_a_request_is_accepted_with_the_runs_id_and_its_location(invoke: Invoke) -> None:
-    response = invoke("StartRunFunction", sample("start_run"))
-    accepted = json.loads(response["body"])
+def test_a_request_is_accepted_with_the_runs_id_and_its_location(handlers: WiredHandlers) -> None:
+    response = handlers.request("start_run")
 
-    assert response["statusCode"] == 202
-    assert response["headers"]["Content-Type"] == "application/json"
-    assert response["headers"]["Location"] == f"/runs/{accepted['run_id']}"
-    assert accepted["status"] == "queued"
+    assert response.status == 202
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["Location"] == f"/runs/{response.json['run_id']}"
+    assert response.json == {"run_id": response.json["run_id"], "status": "queued"}
 
 
-def test_the_record_holds_what_was_asked_and_the_defaults(
-    invoke: Invoke, store: DynamoDBRunRepository
-) -> None:
-    response = invoke("StartRunFunction", sample("start_run"))
-    run = store.get_run(json.loads(response["body"])["run_id"])
+def test_the_record_holds_the_request_and_the_defaults_of_the_deployment(handlers: WiredHandlers) -> None:
+    run = handlers.repository.get_run(handlers.request("start_run").json["run_id"])
 
     assert run.prompt == "Summarise https://example.com"
     assert (run.assistant, run.model, run.run_api) == ("summarizer", "gpt-5.4-mini", "responses")
+    assert list(handlers.workflow.executions) == [run.run_id]
 
 
-def started(invoke: Invoke, body: dict[str, Any], **headers: str) -> dict[str, Any]:
-    event = sample("start_run", body=json.dumps(body))
-    response = invoke("StartRunFunction", {**event, "headers": {**event["headers"], **headers}})
-    return {"status_code": response["statusCode"], **json.loads(response["body"])}
-
-
-def test_limits_and_metadata_are_the_runs_own(invoke: Invoke, store: DynamoDBRunRepository) -> None:
+def test_limits_and_metadata_of_the_request_are_recorded(handlers: WiredHandlers) -> None:
     body = {"prompt": "Go.", "limits": {"rounds": 2}, "metadata": {"ticket": "4711"}}
 
-    run = store.get_run(started(invoke, body)["run_id"])
+    run = handlers.repository.get_run(handlers.request("start_run", body=body).json["run_id"])
 
     assert (run.limits.rounds, run.limits.seconds) == (2, 900)
     assert run.metadata == {"ticket": "4711"}
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "named"),
+    ("field", "value", "invalid_field"),
     [
         ("limits", {"rounds": 51}, "limits.rounds"),
         ("limits", {"seconds": 0}, "limits.seconds"),
@@ -58,67 +41,93 @@ def test_limits_and_metadata_are_the_runs_own(invoke: Invoke, store: DynamoDBRun
         ("metadata", {"a": "x" * 513}, "metadata.a"),
         ("metadata", {str(n): "x" for n in range(17)}, "metadata"),
         ("metadata", {"a": 1}, "metadata.a"),
+        ("assistant", "nobody", "assistant"),
+        ("previous_run_id", "run_x", "previous_run_id"),
+        ("model", "", "model"),
+        ("run_api", "chat", "run_api"),
     ],
 )
-def test_limits_and_metadata_have_their_own_bounds(
-    invoke: Invoke, field: str, value: object, named: str
+def test_a_field_that_is_invalid_is_named(
+    handlers: WiredHandlers, field: str, value: object, invalid_field: str
 ) -> None:
-    answer = started(invoke, {"prompt": "Go.", field: value})
+    response = handlers.request("start_run", body={"prompt": "Go.", field: value})
 
-    assert answer["status_code"] == 400
-    assert [error["field"] for error in answer["errors"]] == [named]
-
-
-def test_the_same_key_and_request_give_the_same_run(invoke: Invoke) -> None:
-    key = {"idempotency-key": uuid.uuid4().hex}
-
-    first, second = (started(invoke, {"prompt": "Go."}, **key) for _ in range(2))
-
-    assert (first["status_code"], second["status_code"]) == (202, 202)
-    assert first["run_id"] == second["run_id"]
-    assert started(invoke, {"prompt": "Go."}, **{"idempotency-key": "another"})["run_id"] != first["run_id"]
+    assert response.status == 400
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.invalid_fields == [invalid_field]
+    assert handlers.workflow.executions == {}
 
 
-def test_a_key_that_stands_for_another_request_is_refused(invoke: Invoke) -> None:
-    key = {"idempotency-key": uuid.uuid4().hex}
-    started(invoke, {"prompt": "Go."}, **key)
+def test_the_same_key_and_request_return_the_same_run(handlers: WiredHandlers) -> None:
+    first, second = (handlers.request("start_run", headers=KEY) for _ in range(2))
+    another = handlers.request("start_run", headers={"idempotency-key": "another"})
 
-    refused = started(invoke, {"prompt": "Stop."}, **key)
-
-    assert refused["status_code"] == 422
-    assert refused["detail"] == "this idempotency key stands for another request"
+    assert (first.status, second.status) == (202, 202)
+    assert first.json["run_id"] == second.json["run_id"] != another.json["run_id"]
 
 
-def test_a_hundred_at_once_with_one_key_give_one_run(invoke: Invoke) -> None:
-    key = {"idempotency-key": uuid.uuid4().hex}
-    with ThreadPoolExecutor(100) as pool:
-        answers = list(pool.map(lambda _: started(invoke, {"prompt": "Go."}, **key), range(100)))
+def test_a_key_that_stands_for_another_request_is_rejected(handlers: WiredHandlers) -> None:
+    handlers.request("start_run", headers=KEY)
 
-    assert {answer["status_code"] for answer in answers} == {202}
-    assert len({answer["run_id"] for answer in answers}) == 1
+    response = handlers.request("start_run", body={"prompt": "Stop."}, headers=KEY)
 
-
-def test_a_body_beyond_all_measure_is_refused_before_it_is_read(invoke: Invoke) -> None:
-    answer = started(invoke, {"prompt": "x" * 1_000_000})
-
-    assert answer["status_code"] == 413
-    assert "larger than 1,000,000 bytes" in answer["detail"]
+    assert response.status == 422
+    assert response.json["detail"] == "this idempotency key stands for another request"
 
 
-def test_a_start_that_was_interrupted_is_gone_on_with(invoke: Invoke, store: DynamoDBRunRepository) -> None:
-    """The first sender died after it had claimed the key, and before there was a record."""
-    key, request = uuid.uuid4().hex, RunRequest(prompt="Go.")
-    dead = Run.new(
-        owner=ANYBODY,
-        prompt="Go.",
-        assistant="summarizer",
-        model="m",
-        run_api="responses",
-        created_at=datetime.now(UTC),
-    )
-    store.claim_idempotency_key(key, dead, _fingerprint(request))
+@pytest.mark.parametrize("key", ["", "x" * 256])
+def test_a_key_that_is_empty_or_too_long_is_rejected(handlers: WiredHandlers, key: str) -> None:
+    response = handlers.request("start_run", headers={"idempotency-key": key})
 
-    answer = started(invoke, {"prompt": "Go."}, **{"idempotency-key": key})
+    assert response.status == 400
+    assert [field.lower() for field in response.invalid_fields] == ["idempotency-key"]
 
-    assert (answer["status_code"], answer["run_id"]) == (202, dead.run_id)
-    assert store.get_run(dead.run_id).prompt == "Go."
+
+def test_a_body_that_is_too_large_is_rejected_before_it_is_read(handlers: WiredHandlers) -> None:
+    response = handlers.request("start_run", body={"prompt": "x" * 1_000_000})
+
+    assert response.status == 413
+    assert "larger than 1,000,000 bytes" in response.json["detail"]
+
+
+def start_with_callback(handlers: WiredHandlers, url: str) -> Any:
+    return handlers.request("start_run", body={"prompt": "Go.", "callback_url": url})
+
+
+def test_a_callback_url_is_recorded(handlers: WiredHandlers) -> None:
+    response = start_with_callback(handlers, "https://example.com/hook")
+
+    assert handlers.repository.get_run(response.json["run_id"]).callback_url == "https://example.com/hook"
+
+
+def test_a_stack_without_a_secret_for_callbacks_rejects_callback_urls(
+    handlers: WiredHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALLBACK_SECRET_NAME", "")
+
+    response = start_with_callback(handlers, "https://example.com/")
+
+    assert response.status == 400
+    assert response.json["errors"] == [{"field": "callback_url", "reason": "callbacks are not configured"}]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://169.254.169.254/latest/", "169.254.169.254 is not a public address"),
+        ("https://[::ffff:10.0.0.1]/", "::ffff:10.0.0.1 is not a public address"),
+        ("https://example.com:8443/", "port 8443 is not allowed, only 80 and 443 are"),
+        ("https://ann:secret@example.com/", "the URL must not contain a user name or a password"),
+        ("https://example.com:99999/", "this is not a URL: Port out of range 0-65535"),
+        ("https://[::1/", "this is not a URL: Invalid IPv6 URL"),
+        ("https://:443/", "the URL has no host"),
+        ("https://example.com:0/", "port 0 is not allowed, only 80 and 443 are"),
+    ],
+)
+def test_a_callback_url_that_could_never_be_posted_to_is_rejected(
+    handlers: WiredHandlers, url: str, reason: str
+) -> None:
+    response = start_with_callback(handlers, url)
+
+    assert response.status == 400
+    assert response.json["errors"] == [{"field": "callback_url", "reason": reason}]

@@ -1,131 +1,118 @@
-"""Messages of the request queue: each is a run, once, or a dead letter with the reason."""
-
 import json
-import uuid
-from typing import Any
 
-import boto3
 import pytest
-from support.sample_events import Invoke, message, sample
+from support.sample_events import sample_event, sample_message
+from support.wired_handlers import ENVIRONMENT, NOTHING_FAILED, WiredHandlers
 
-from handlers.start_run_from_event import lambda_handler
-from local.lambda_runtime import Context, function_environment
-from local.stack import LocalStack
-from upcall.aws.run_repository import DynamoDBRunRepository
-from upcall.aws.sqs import REASON_ATTRIBUTE
-from upcall.use_cases.start_run_from_event import _read
+from upcall.domain.caller import EVENTS
+from upcall.domain.run import Run
 
 
-def batch(*bodies: str) -> dict[str, Any]:
-    """An event of SQS with these messages."""
-    (record,) = sample("start_run_from_event")["Records"]
-    return {"Records": [{**record, "messageId": uuid.uuid4().hex, "body": body} for body in bodies]}
+def started_runs(handlers: WiredHandlers) -> list[Run]:
+    """All runs, by prompt."""
+    page = handlers.repository.list_runs(owner=None, status=None, limit=100)
+    runs = [handlers.repository.get_run(run.run_id) for run in page.runs]
+    return sorted(runs, key=lambda run: str(run.prompt))
 
 
-def started(store: DynamoDBRunRepository, prompt: str) -> list[str]:
-    """The runs with that prompt."""
-    runs = (store.get_run(each.run_id) for each in store.index.recent())
-    return [run.run_id for run in runs if run.prompt == prompt]
+def test_the_sample_starts_a_run(handlers: WiredHandlers) -> None:
+    assert handlers.invoke("start_run_from_event", sample_event("start_run_from_event")) == NOTHING_FAILED
+
+    (run,) = started_runs(handlers)
+    assert (run.prompt, run.owner) == ("Summarise https://example.com", EVENTS)
+    assert (run.model, run.run_api) == ("gpt-5.4-mini", "responses")
+    assert list(handlers.workflow.executions) == [run.run_id]
 
 
-def buried(laptop: LocalStack, body: str) -> str | None:
-    """The reason for which a message is among the dead letters."""
-    sqs = boto3.client("sqs")
-    for _ in range(20):
-        found = sqs.receive_message(
-            QueueUrl=laptop.stack.dead_letter_queue,
-            MaxNumberOfMessages=10,
-            MessageAttributeNames=["All"],
-            VisibilityTimeout=1,
-        )
-        for each in found.get("Messages", []):
-            if each["Body"] == body:
-                return str(each["MessageAttributes"][REASON_ATTRIBUTE]["StringValue"])
-    return None
+def test_each_message_of_a_batch_starts_its_run(handlers: WiredHandlers) -> None:
+    bodies = [json.dumps({"prompt": f"Say {number}."}) for number in range(3)]
+
+    assert handlers.deliver("start_run_from_event", *bodies) == NOTHING_FAILED
+    assert [run.prompt for run in started_runs(handlers)] == ["Say 0.", "Say 1.", "Say 2."]
 
 
-def test_the_sample_starts_a_run(invoke: Invoke) -> None:
-    assert invoke("StartRunFromEventFunction", sample("start_run_from_event")) == {"batchItemFailures": []}
-
-
-def test_each_message_of_a_batch_starts_its_run(invoke: Invoke, store: DynamoDBRunRepository) -> None:
-    prompts = [f"Say {uuid.uuid4()}." for _ in range(3)]
-
-    invoke("StartRunFromEventFunction", batch(*(json.dumps({"prompt": prompt}) for prompt in prompts)))
-
-    assert [len(started(store, prompt)) for prompt in prompts] == [1, 1, 1]
-
-
-def test_the_same_message_twice_starts_one_run(invoke: Invoke, store: DynamoDBRunRepository) -> None:
-    prompt = f"Say {uuid.uuid4()}."
-    event = batch(json.dumps({"prompt": prompt}))
+def test_the_same_message_twice_starts_one_run(handlers: WiredHandlers) -> None:
     for _ in range(2):
-        invoke("StartRunFromEventFunction", event)
+        handlers.deliver("start_run_from_event", json.dumps({"prompt": "Go."}))
 
-    assert len(started(store, prompt)) == 1
+    assert len(started_runs(handlers)) == 1
 
 
 @pytest.mark.parametrize("kind", ["run_requested", "object_created", "digest_requested"])
-def test_the_same_event_in_two_messages_starts_one_run(
-    invoke: Invoke, store: DynamoDBRunRepository, kind: str
-) -> None:
-    event = {**message(kind), "id": uuid.uuid4().hex}
-    if kind == "object_created":
-        event["detail"]["object"]["sequencer"] = uuid.uuid4().hex
-    text = json.dumps(event).replace("https://example.com", f"https://{uuid.uuid4()}.test")
-    text = text.replace("a report", f"{uuid.uuid4()}")
-    _, request = _read(text, "unused")
+def test_the_same_event_in_two_messages_starts_one_run(handlers: WiredHandlers, kind: str) -> None:
+    body = json.dumps(sample_message(kind))
 
-    invoke("StartRunFromEventFunction", batch(text, text))
-
-    assert len(started(store, request.prompt or "")) == 1
+    assert handlers.deliver("start_run_from_event", body, body) == NOTHING_FAILED
+    assert len(started_runs(handlers)) == 1
 
 
-UNREADABLE = {
-    "": "body: is not JSON",
-    "{": "body: is not JSON",
-    "[" * 100_000: "body: is not JSON",
+INVALID_MESSAGES = {
+    " ": "body: is not JSON",
     "[]": "body: should be an object",
-    "{}": "prompt: is required, or input",
-    '{"prompt": 7}': "prompt: Input should be a valid string",
-    '{"prompt": "x", "colour": "red"}': "colour: Extra inputs are not permitted",
     '{"prompt": "x", "assistant": "nobody"}': "assistant: there is no assistant 'nobody'",
-    '{"detail-type": "Birthday"}': "detail-type: should be one of Run Requested, Object Created, Digest Requested",
-    '{"detail-type": "Run Requested", "id": "1"}': "detail: Field required",
-    '{"detail-type": "Run Requested", "id": "1", "detail": {"prompt": ""}}': "detail.prompt: ",
-    '{"detail-type": "Run Requested", "detail": {"prompt": "x"}}': "id: Field required",
-    '{"detail-type": "Object Created", "id": "1", "detail": {}}': "detail.bucket: Field required",
-    '{"detail-type": "Digest Requested", "id": "1", "detail": {"urls": ""}}': "detail.urls: ",
+    '{"prompt": "x", "callback_url": "http://10.0.0.1/"}': "callback_url: 10.0.0.1 is not a public address",
+    '{"prompt": "x", "previous_run_id": "run_x"}': "previous_run_id: there is no run 'run_x'",
+    '{"detail-type": "Birthday"}': "detail-type: should be one of Run Requested, ",
 }
 
 
-@pytest.mark.parametrize(("body", "reason"), UNREADABLE.items(), ids=[*map(str, range(len(UNREADABLE)))])
-def test_what_cannot_be_read_is_a_dead_letter_with_the_reason(
-    invoke: Invoke, laptop: LocalStack, body: str, reason: str
+@pytest.mark.parametrize(("body", "reason"), INVALID_MESSAGES.items(), ids=[*INVALID_MESSAGES])
+def test_a_message_that_asks_for_no_run_goes_to_the_dead_letter_queue_with_the_reason(
+    handlers: WiredHandlers, body: str, reason: str
 ) -> None:
-    body = body or " "  # a queue takes no empty message
-    assert invoke("StartRunFromEventFunction", batch(body)) == {"batchItemFailures": []}
+    assert handlers.deliver("start_run_from_event", body) == NOTHING_FAILED
 
-    assert reason in (buried(laptop, body) or "nothing")
+    ((queue, dead_letter, reason_given),) = handlers.dead_letters
+    assert (queue, dead_letter) == (ENVIRONMENT["DEAD_LETTER_QUEUE_URL"], body)
+    assert reason in reason_given
+    assert started_runs(handlers) == []
 
 
-def test_what_fails_for_weather_comes_again_and_the_others_do_not(
-    laptop: LocalStack, store: DynamoDBRunRepository
+def test_a_message_whose_id_stands_for_another_request_goes_to_the_dead_letter_queue(
+    handlers: WiredHandlers,
 ) -> None:
-    """One message of three finds no workflow to start; the table is there for all."""
-    prompts = [f"Say {uuid.uuid4()}." for _ in range(2)]
-    event = batch(*(json.dumps({"prompt": prompt}) for prompt in prompts))
-    environment = laptop.stack.functions["StartRunFromEventFunction"].environment
-    gone = "arn:aws:states:us-east-1:123456789012:stateMachine:gone"
-    with function_environment({**environment, "STATE_MACHINE_ARN": gone}):
-        answer = lambda_handler(event, Context("f", 256, "arn", 10**9))  # type: ignore[arg-type]
+    for prompt in ("Go.", "Stop."):
+        result = handlers.deliver("start_run_from_event", json.dumps({"prompt": prompt}))
 
-    failed = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
-    assert failed == {record["messageId"] for record in event["Records"]}
+    assert result == NOTHING_FAILED
+    assert [reason for _, _, reason in handlers.dead_letters] == [
+        "this idempotency key stands for another request"
+    ]
 
-    with function_environment(environment):
-        again = lambda_handler(event, Context("f", 256, "arn", 10**9))  # type: ignore[arg-type]
-    assert again == {"batchItemFailures": []}
-    assert [len(started(store, prompt)) for prompt in prompts] == [1, 1], (
-        "the record of the first try is used"
-    )
+
+def test_messages_whose_runs_cannot_be_started_now_return_to_the_queue_and_start_them_later(
+    handlers: WiredHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(_: Run) -> None:
+        raise ConnectionError("Step Functions is not available")
+
+    bodies = [json.dumps({"prompt": f"Say {number}."}) for number in range(2)]
+    with monkeypatch.context() as patches:
+        patches.setattr(handlers.workflow, "start_execution", unavailable)
+        result = handlers.deliver("start_run_from_event", *bodies)
+    assert result == {"batchItemFailures": [{"itemIdentifier": "m0"}, {"itemIdentifier": "m1"}]}
+    recorded = started_runs(handlers)
+
+    assert handlers.deliver("start_run_from_event", *bodies) == NOTHING_FAILED
+
+    assert started_runs(handlers) == recorded, "the records of the first try are used"
+    assert set(handlers.workflow.executions) == {run.run_id for run in recorded}
+
+
+def test_one_message_that_cannot_be_handled_now_does_not_hold_back_the_others(
+    handlers: WiredHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_execution = handlers.workflow.start_execution
+
+    def fail_for_one(run: Run) -> None:
+        if run.prompt == "Say 1.":
+            raise ConnectionError("Step Functions is not available")
+        start_execution(run)
+
+    monkeypatch.setattr(handlers.workflow, "start_execution", fail_for_one)
+    bodies = [json.dumps({"prompt": f"Say {number}."}) for number in range(2)]
+
+    result = handlers.deliver("start_run_from_event", "not JSON", *bodies)
+
+    assert result == {"batchItemFailures": [{"itemIdentifier": "m2"}]}
+    assert len(handlers.dead_letters) == len(handlers.workflow.executions) == 1

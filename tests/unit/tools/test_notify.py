@@ -1,78 +1,69 @@
-"""A message to the webhook that the operator has set up, as the model's own function call."""
+"""The tool `notify`, without a webhook and with one that needs no network."""
 
-import base64
 import json
-import uuid
 from typing import Any
 
-import boto3
 import pytest
-from openai import OpenAI
-from support.canned_server import canned
-from support.sample_events import Invoke, sample
-from werkzeug.wrappers import Response
+from support.sample_events import sample_event
 
-from local.lambda_runtime import function_environment
-from local.stack import LocalStack
 from tools.notify import lambda_handler, notify
 
-SECRET = "whsec_" + base64.b64encode(b"what only we two know").decode()
+SentMessages = list[tuple[str, str, str, dict[str, Any]]]
+"""URL, secret, id and content of each message."""
 
 
-@pytest.fixture(scope="module")
-def environment(laptop: LocalStack) -> dict[str, str]:
-    """The function's environment, with a secret of its own."""
-    name = f"test/{uuid.uuid4()}"
-    boto3.client("secretsmanager").create_secret(Name=name, SecretString=SECRET)
-    return {**laptop.stack.functions["NotifyFunction"].environment, "WEBHOOK_SECRET_NAME": name}
+@pytest.fixture(autouse=True)
+def sent(monkeypatch: pytest.MonkeyPatch) -> SentMessages:
+    """The messages that were posted. The webhook is configured, and calls are not recorded in a table."""
+    sent: SentMessages = []
+    monkeypatch.setattr("upcall.web.standard_webhooks.post", lambda *message: sent.append(message))
+    monkeypatch.setattr("upcall.aws.secrets_manager.get_secret", lambda name: f"secret of {name}")
+    monkeypatch.setattr("upcall.tool.handler.call_at_most_once", lambda run_id, call_id, call: call())
+    monkeypatch.setenv("WEBHOOK_URL", "https://example.com/hook")
+    monkeypatch.setenv("WEBHOOK_SECRET_NAME", "webhook")
+    return sent
 
 
-def call(message: str = "The digest is ready.") -> dict[str, Any]:
-    return sample("notify", run_id=f"run_{uuid.uuid4().hex[:28]}", arguments=json.dumps({"message": message}))
+def notify_event(message: str = "The digest is ready.") -> dict[str, Any]:
+    return sample_event("notify", arguments=json.dumps({"message": message}))
 
 
-def test_the_message_arrives_signed_and_says_which_run_it_is_from(environment: dict[str, str]) -> None:
-    event = call()
-    with canned(Response(status=200)) as up, function_environment({**environment, "WEBHOOK_URL": up.url}):
-        output = lambda_handler(event)
+def test_the_message_names_its_run(sent: SentMessages) -> None:
+    event = notify_event()
+    output = lambda_handler(event)
 
     assert (output["outcome"], output["output"]) == ("ok", "The message was sent.")
-    (asked,) = up.asked
-    OpenAI(api_key="x").webhooks.verify_signature(asked.body, dict(asked.headers), secret=SECRET)
-    assert asked.json["data"] == {"message": "The digest is ready.", "run_id": event["run_id"]}
-    assert asked.headers["Webhook-Id"] == f"{event['run_id']}_call_1_1"
+    ((url, secret, message_id, content),) = sent
+    assert (url, secret) == ("https://example.com/hook", "secret of webhook")
+    assert message_id == f"{event['run_id']}_call_1_1"
+    assert content["data"] == {"message": "The digest is ready.", "run_id": event["run_id"]}
 
 
-def test_the_same_call_is_sent_once(environment: dict[str, str]) -> None:
-    event = call()
-    with canned(Response(status=200)) as up, function_environment({**environment, "WEBHOOK_URL": up.url}):
-        outputs = [lambda_handler(event) for _ in range(3)]
-
-    assert len(up.asked) == 1
-    assert outputs[0] == outputs[1] == outputs[2]
-
-
-def test_without_a_webhook_the_model_learns_that_nobody_can_be_told(invoke: Invoke) -> None:
-    output = invoke("NotifyFunction", call())
+def test_without_a_webhook_the_model_learns_that_nobody_can_be_notified(
+    sent: SentMessages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBHOOK_URL", "")
+    output = lambda_handler(notify_event())
 
     assert output["outcome"] == "error"
-    assert "no webhook is set up here" in output["output"]
+    assert "no webhook is configured" in output["output"]
+    assert sent == []
 
 
-def test_a_long_message_is_refused_before_it_is_sent(environment: dict[str, str]) -> None:
-    with canned(Response(status=200)) as up, function_environment({**environment, "WEBHOOK_URL": up.url}):
-        output = lambda_handler(call("x" * 2001))
+def test_a_message_that_is_too_long_is_not_sent(sent: SentMessages) -> None:
+    output = lambda_handler(notify_event("x" * 2001))
 
     assert "message: String should have at most 2000 characters" in output["output"]
-    assert up.asked == []
+    assert sent == []
 
 
-def test_the_function_can_be_called_by_itself(environment: dict[str, str]) -> None:
-    with canned(Response(status=200)) as up, function_environment({**environment, "WEBHOOK_URL": up.url}):
-        assert notify("Hello") == "The message was sent."
+def test_the_function_can_be_called_outside_of_a_run(sent: SentMessages) -> None:
+    assert notify("Hello") == "The message was sent."
 
-    assert up.asked[0].headers["Webhook-Id"].startswith("msg_")
+    ((_, _, message_id, content),) = sent
+    assert message_id.startswith("msg_")
+    assert content["data"] == {"message": "Hello", "run_id": None}
 
 
-def test_the_address_is_no_parameter() -> None:
+def test_the_webhooks_url_is_not_a_parameter() -> None:
     assert list(lambda_handler.definition.parameters["properties"]) == ["message"]

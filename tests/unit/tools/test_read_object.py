@@ -1,74 +1,83 @@
-"""The text of objects in the stack's bucket, as a page's text would be read."""
+"""The tool `read_object`, with a bucket in memory."""
 
 import gzip
+import io
 import json
-import uuid
 from typing import Any
 
-import boto3
 import pytest
-from support.sample_events import Invoke, sample
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+from support.sample_events import sample_event
 
-from local import sample_pages
-from local.stack import LocalStack
-from tools.read_object import MAX_BYTES
-
-
-@pytest.fixture(scope="module")
-def bucket(laptop: LocalStack) -> str:
-    return laptop.stack.functions["ReadObjectFunction"].environment["BUCKET_NAME"]
+from tools.read_object import MAX_BYTES, lambda_handler
+from upcall.aws import s3
 
 
-def read(invoke: Invoke, key: str, **more: Any) -> dict[str, Any]:
-    event = sample("read_object", arguments=json.dumps({"key": key, **more}))
-    output: dict[str, Any] = invoke("ReadObjectFunction", event)
+class FakeS3Client:
+    """S3 with a bucket named "bucket"."""
+
+    class exceptions:  # noqa: N801  # as in boto3
+        ClientError = ClientError
+
+    def __init__(self) -> None:
+        self._objects: dict[str, tuple[bytes, dict[str, str]]] = {}
+
+    def put(self, key: str, body: bytes, **headers: str) -> None:
+        """Store an object with response headers under boto3's names."""
+        self._objects[key] = body, headers
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        """As in boto3."""
+        if Bucket != "bucket" or Key not in self._objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        body, headers = self._objects[Key]
+        return {"Body": StreamingBody(io.BytesIO(body), len(body)), **headers}
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> FakeS3Client:
+    client = FakeS3Client()
+    monkeypatch.setattr(s3, "_client", lambda: client)
+    monkeypatch.setenv("BUCKET_NAME", "bucket")
+    return client
+
+
+def read(key: str, **arguments: Any) -> dict[str, Any]:
+    """The outcome and the result of a call."""
+    event = sample_event("read_object", arguments=json.dumps({"key": key, **arguments}))
+    output = lambda_handler(event)
     return {"outcome": output["outcome"], **json.loads(output["output"])}
 
 
-def put(bucket: str, body: bytes, **said: Any) -> str:
-    key = f"inbox/{uuid.uuid4()}"
-    boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=body, **said)
-    return key
+def test_text_without_a_media_type_is_read_from_any_offset(bucket: FakeS3Client) -> None:
+    bucket.put("inbox/note", "Grüße aus dem Eimer".encode())
+
+    assert read("inbox/note")["text"] == "Grüße aus dem Eimer"
+    assert read("inbox/note", offset=6)["text"] == "aus dem Eimer"
 
 
-def test_a_page_becomes_title_and_main_text(invoke: Invoke, bucket: str) -> None:
-    key = put(
-        bucket, (sample_pages.FOLDER / "tides.html").read_bytes(), ContentType="text/html; charset=utf-8"
-    )
-    found = read(invoke, key)
+def test_a_compressed_object_is_decoded(bucket: FakeS3Client) -> None:
+    body = gzip.compress(b'{"a": 1}')
+    bucket.put("inbox/data", body, ContentType="application/json", ContentEncoding="gzip")
 
-    assert (found["outcome"], found["key"]) == ("ok", key)
-    assert found["title"] == "Why the tide comes twice a day"
-    assert "stretches the oceans" in found["text"]
+    assert read("inbox/data")["text"] == '{"a": 1}'
 
 
-def test_text_without_a_type_is_read_and_can_be_read_on(invoke: Invoke, bucket: str) -> None:
-    key = put(bucket, "Grüße aus dem Eimer".encode())
-
-    assert read(invoke, key)["text"] == "Grüße aus dem Eimer"
-    assert read(invoke, key, offset=6)["text"] == "aus dem Eimer"
-
-
-def test_what_is_stored_compressed_is_read(invoke: Invoke, bucket: str) -> None:
-    key = put(bucket, gzip.compress(b'{"a": 1}'), ContentType="application/json", ContentEncoding="gzip")
-
-    assert read(invoke, key)["text"] == '{"a": 1}'
-
-
-def test_an_object_that_is_not_there_is_said(invoke: Invoke) -> None:
-    assert read(invoke, "inbox/nothing") == {
+def test_a_missing_object_is_an_error(bucket: FakeS3Client) -> None:
+    assert read("inbox/nothing") == {
         "outcome": "error",
         "error": "there is no object 'inbox/nothing'",
     }
 
 
-def test_an_object_that_is_too_large_is_given_up(invoke: Invoke, bucket: str) -> None:
-    key = put(bucket, b"x" * (MAX_BYTES + 1), ContentType="text/plain")
+def test_an_object_that_is_too_large_is_an_error(bucket: FakeS3Client) -> None:
+    bucket.put("inbox/large", b"x" * (MAX_BYTES + 1), ContentType="text/plain")
 
-    assert "larger than 10,000,000 bytes" in read(invoke, key)["error"]
+    assert "larger than 10,000,000 bytes" in read("inbox/large")["error"]
 
 
-def test_pictures_are_refused_by_name(invoke: Invoke, bucket: str) -> None:
-    key = put(bucket, b"\x89PNG\r\n", ContentType="image/png")
+def test_an_image_is_an_error_that_names_its_type(bucket: FakeS3Client) -> None:
+    bucket.put("inbox/image", b"\x89PNG\r\n", ContentType="image/png")
 
-    assert "this is image/png, which cannot be read" in read(invoke, key)["error"]
+    assert "this is image/png, which cannot be read" in read("inbox/image")["error"]

@@ -1,0 +1,26 @@
+"""Options that several commands have."""
+
+from typing import Annotated
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+StackOption = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        envvar="UPCALL_STACK",
+        metavar="NAME|URL",
+        help="A deployed stack: its name, or the URL of its API.",
+        show_default="the local stack",
+    ),
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="UPCALL_TOKEN",
+        help="The token for a stack with a JWT authorizer.",
+        show_default=False,
+    ),
+]

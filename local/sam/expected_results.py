@@ -1,0 +1,64 @@
+"""The expected results of functions for their sample events, in the order in which a run invokes them."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+Check = Callable[[Any], bool]
+
+
+def _response(code: int, /, **fields: Any) -> Check:
+    """A response of the API with this status and these fields; `...` is any value that is not empty."""
+
+    def check(result: Any) -> bool:
+        body = json.loads(result["body"])
+        return result["statusCode"] == code and all(
+            bool(body[name]) if value is ... else body[name] == value for name, value in fields.items()
+        )
+
+    return check
+
+
+def _tool_output(outcome: str, text: str) -> Check:
+    """An output of a tool that contains the text."""
+    return lambda result: result["outcome"] == outcome and text in result["output"]
+
+
+def _upstream_response(response_id: str) -> Check:
+    """A workflow task that created this response upstream."""
+    return lambda result: result["upstream_run"]["ids"] == {"response_id": response_id}
+
+
+EXPECTED: dict[str, Check] = {
+    "CreateRunFunction": _upstream_response("resp_000000000001"),
+    "PollRunFunction": lambda result: [call["call_id"] for call in result["tool_calls"]] == ["call_1_1"],
+    "SubmitToolOutputsFunction": _upstream_response("resp_000000000002"),
+    "SaveMessageFunction": lambda result: result["status"] == "completed",
+    "GetRunFunction": _response(200, status="completed", round=1, message=...),
+    "ListCallsFunction": _response(200, calls=...),
+    "ListRunsFunction": _response(200, runs=...),
+    "ListToolsFunction": _response(200, tools=...),
+    "ListAssistantsFunction": _response(200, assistants=...),
+    "DescribeApiFunction": _response(200, openapi=..., paths=...),
+    "FetchFunction": _tool_output("ok", "Why the tide comes twice a day"),
+    "ReadObjectFunction": _tool_output("ok", "Why the tide comes twice a day"),
+    "NotifyFunction": _tool_output("error", "no webhook is configured"),
+    "CancelRunFunction": _response(200, status="cancelled"),
+    "RecordFailureFunction": lambda result: result["status"] == "failed",
+    "RetryRunFunction": _response(202, status="queued", attempt=2),
+    "StartRunFunction": _response(202, status="queued", run_id=...),
+    "CloseRunFunction": lambda result: result == {"batchItemFailures": []},
+    "DeliverCallbackFunction": lambda result: result == {"batchItemFailures": []},
+    "SweepRunsFunction": lambda result: result["resumed"] == 0,
+    "StartRunFromEventFunction": lambda result: result == {"batchItemFailures": []},
+}
+"""By logical id. Other routes should respond with a status below 300, and other tools should not fail."""
+
+
+def is_expected(function: str, result: Any) -> bool:
+    """Whether this is the expected result of a function for its sample event."""
+    return EXPECTED.get(function, _succeeded)(result)
+
+
+def _succeeded(result: Any) -> bool:
+    return bool(result["statusCode"] < 300 if "statusCode" in result else result["outcome"] == "ok")

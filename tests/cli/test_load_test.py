@@ -1,0 +1,145 @@
+"""`upcall bench load`: its audit, its report, its plot, and a small load test."""
+
+import json
+import re
+import subprocess
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cli.load_test.audit import RunEvidence, find_duplicates, find_losses
+from cli.load_test.plot import draw_svg
+from cli.load_test.report import LoadTestReport, percentiles, print_report
+from cli.load_test.runner import RunResult
+from local.config import ROOT
+from upcall.domain.run import Run
+
+from .conftest import COMMAND, Upcall, one_line_error, plain_console, printed_text
+
+TIMEOUT_SECONDS = 300
+"""The load test takes half a minute on an idle machine."""
+
+RUN = Run.new(
+    owner="anybody",
+    prompt="Go.",
+    assistant="summarizer",
+    model="m",
+    run_api="responses",
+    created_at=datetime.now(UTC),
+).model_copy(
+    update={"status": "completed", "ended_at": datetime.now(UTC), "message_parts": 1, "tool_calls": 2}
+)
+COMPLETE = RunEvidence(RUN, "Done.", 1, Counter(c1=1, c2=1), ("SUCCEEDED",), 1)
+
+
+def test_a_complete_run_is_neither_lost_nor_duplicate() -> None:
+    assert [*find_losses(COMPLETE), *find_duplicates(COMPLETE)] == []
+
+
+@pytest.mark.parametrize(
+    ("evidence", "finding"),
+    [
+        (replace(COMPLETE, run=None), "has no record"),
+        (replace(COMPLETE, run=RUN.model_copy(update={"status": "in_progress"})), "is in_progress"),
+        (replace(COMPLETE, message=None), "has no message"),
+        (replace(COMPLETE, calls=Counter(c1=1)), "has calls that are not in the ledger"),
+        (replace(COMPLETE, executions=()), "has no execution that has ended"),
+        (replace(COMPLETE, executions=("RUNNING",)), "has no execution that has ended"),
+        (replace(COMPLETE, events=0), "has no published event"),
+    ],
+)
+def test_what_is_missing_is_a_loss(evidence: RunEvidence, finding: str) -> None:
+    assert list(find_losses(evidence)) == [finding]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "finding"),
+    [
+        (replace(COMPLETE, message_items=2), "has parts of a second message"),
+        (replace(COMPLETE, calls=Counter(c1=2)), "has c1 2 times in the ledger"),
+        (
+            replace(COMPLETE, calls=Counter(c1=1, c2=1, c3=1)),
+            "has calls in the ledger that its record does not count",
+        ),
+        (replace(COMPLETE, executions=("SUCCEEDED", "SUCCEEDED")), "has 2 executions"),
+        (replace(COMPLETE, events=2), "has 2 published events"),
+    ],
+)
+def test_what_exists_twice_is_a_duplicate(evidence: RunEvidence, finding: str) -> None:
+    assert list(find_duplicates(evidence)) == [finding]
+
+
+def test_percentiles_are_interpolated() -> None:
+    assert percentiles([]) == {}
+    assert percentiles([3]) == {"p50": 3, "p95": 3, "p99": 3}
+    assert percentiles(range(101)) == {"p50": 50, "p95": 95, "p99": 99}
+
+
+def test_the_plot_ends_with_all_runs_that_ended_and_no_open_run() -> None:
+    results = [RunResult(started=n, ended=n + 2, run_id=f"run_{n}", run=None) for n in range(4)]
+    svg = draw_svg(results)
+    finished, open_runs = (points.split() for points in re.findall('points="([^"]+)"', svg))
+
+    assert finished[-1].endswith(",260.0")  # the API showed the end of none of them
+    assert open_runs[-1].endswith(",260.0")
+    assert min(float(point.split(",")[1]) for point in open_runs) == 40
+
+
+def test_the_report_names_lost_runs_and_duplicates() -> None:
+    report = LoadTestReport(
+        runs=2,
+        concurrency=1,
+        seconds=3.0,
+        statuses={"completed": 1, "failed": 1},
+        failure_codes={"server_error": 1},
+        lost=["run_1: has no record"],
+        duplicates=["run_2: has 2 executions"],
+        runs_per_second=0.67,
+        latency={"p50": 1.0},
+        peak_megabytes=100,
+        requests=10,
+        faults={"429": 2},
+        turns=3,
+    )
+    console = plain_console()
+    print_report(console, report)
+    text = printed_text(console)
+
+    assert not report.passed
+    assert "1 x server_error" in text
+    assert "10 requests, 2 faults, 3 turns" in text
+    assert "lost: run_1: has no record" in text
+    assert "duplicate: run_2: has 2 executions" in text
+
+
+def test_a_small_load_test_with_faults_loses_and_duplicates_nothing(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Forty runs on a stack of their own. A fifth of the emulator's responses are faulty."""
+    plot = tmp_path / "load.svg"
+    options = "--runs 40 --concurrency 20 --faults 0.2 --seed 7 --json --plot"
+    done = subprocess.run(
+        [*COMMAND, "bench", "load", *options.split(), str(plot)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+
+    assert (report["statuses"], report["lost"], report["duplicates"]) == ({"completed": 40}, [], [])
+    assert 0.1 < sum(report["faults"].values()) / report["requests"] < 0.3
+    assert report["turns"] >= 80
+    assert set(report["latency"]) == {"p50", "p95", "p99"}
+    assert plot.read_text("utf-8").startswith("<svg")
+
+
+def test_an_unknown_run_api_is_a_one_line_error(upcall: Upcall) -> None:
+    error = one_line_error(upcall("bench", "load", "--api", "x"))
+    assert "should be 'responses', 'assistants' or 'agents'" in error

@@ -1,0 +1,101 @@
+"""Runs on a terminal, and in output that is not a terminal."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cli.execution_history import RunProgress, StateProgress, ToolCallProgress
+from cli.terminal.live_view import LiveView, format_arguments, format_size
+from cli.terminal.run_output import print_run_list
+from upcall.domain.run import Run
+from upcall.domain.views import RunSummary
+
+from .conftest import plain_console, printed_text, terminal_console
+
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+END = START + timedelta(seconds=1.5)
+
+
+def progress_with(call: ToolCallProgress) -> RunProgress:
+    """The progress of a run with one tool call."""
+    return RunProgress(
+        [
+            StateProgress("Create run", START, END),
+            StateProgress("Call tools", START, END, calls={call.call_id: call}),
+            StateProgress("Publish event", START, END),
+        ],
+        ended=True,
+    )
+
+
+def test_plain_output_has_each_line_once_and_no_colours() -> None:
+    url = "http://127.0.0.1:8780/tides"
+    call = ToolCallProgress("c1", "fetch", f'{{"url": "{url}"}}', START, END, "ok", "x" * 1434)
+    console = plain_console()
+    with LiveView(console) as view:
+        for progress in (RunProgress(), progress_with(call), progress_with(call)):
+            view.update(progress)
+    text = printed_text(console)
+
+    assert "\x1b" not in text
+    assert text.count("Create run") == 1
+    assert re.search(r"✓ +\d\.\d s    fetch http://\S+/tides  1\.\d KB", text)
+
+
+def test_plain_output_has_no_line_for_what_is_not_done() -> None:
+    console = plain_console()
+    with LiveView(console) as view:
+        view.update(RunProgress([StateProgress("Create run", START)]))
+
+    assert printed_text(console) == ""
+
+
+def test_a_terminal_is_redrawn_in_place_with_colours() -> None:
+    call = ToolCallProgress("c1", "no", "{", START, END, "error", '{"error": "There is no tool no."}')
+    console = terminal_console()
+    with LiveView(console) as view:
+        view.update(progress_with(call))
+    text = printed_text(console)
+
+    assert "\x1b[32m" in text
+    assert "There is no tool no." in text
+
+
+def test_a_list_on_a_narrow_terminal_cuts_the_prompt_and_nothing_else() -> None:
+    run = Run.new(
+        owner="anybody",
+        prompt="x" * 80,
+        assistant="a",
+        model="m",
+        run_api="responses",
+        created_at=datetime.now(UTC),
+    )
+    summary = RunSummary(
+        run_id=run.run_id,
+        status="in_progress",
+        excerpt=run.last_input,
+        assistant="a",
+        model="m",
+        round=0,
+        created_at=run.created_at,
+    )
+    console = terminal_console(width=80)
+    print_run_list(console, [summary])
+
+    (_, line) = printed_text(console).splitlines()
+    assert run.run_id in line
+    assert f"{run.created_at.astimezone():%Y-%m-%d %H:%M}  xxxx" in line
+    assert line.rstrip().endswith("x…")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [('{"url": "x", "offset": 3, "more": null}', "x 3"), ("{", "{"), ("[1]", "[1]"), ("{}", "")],
+)
+def test_arguments_are_shown_as_values(arguments: str, shown: str) -> None:
+    assert format_arguments(arguments) == shown
+
+
+def test_sizes_are_bytes_of_utf_8() -> None:
+    assert format_size("ä" * 1024) == "2.0 KB"

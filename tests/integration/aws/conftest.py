@@ -1,0 +1,30 @@
+"""AWS as moto has it, in this process. Names are unique, because a local stack may share moto with a test."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from moto import mock_aws
+
+pytest.register_assert_rewrite("support.run_repository_contract", "support.workflow_contract")
+
+GetClient = Callable[[str], Any]
+"""A client of the AWS service of that name."""
+
+
+@pytest.fixture(scope="module")
+def aws_client() -> Iterator[GetClient]:
+    mock = mock_aws()
+    mock.start(reset=False)
+    config = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]  # the stubs lack it
+    session = boto3.Session(region_name="us-east-1")
+    yield lambda service: session.client(service, config=config)  # type: ignore[call-overload]
+    mock.stop(remove_data=False)
+
+
+@pytest.fixture
+def unique_name() -> str:
+    return f"test-{uuid.uuid4()}"

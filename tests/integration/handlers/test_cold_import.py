@@ -1,0 +1,48 @@
+"""Which modules a handler loads before its first event. `make bench` measures how long that takes."""
+
+import subprocess
+import sys
+
+import pytest
+
+import tools
+from local.config import ROOT
+
+HANDLERS = sorted(path.stem for path in (ROOT / "src" / "handlers").glob("[!_]*.py"))
+
+LOADS_OPENAI = {"create_run", "poll_run", "record_failure", "save_message", "submit_tool_outputs"}
+"""Handlers of workflow states that call the OpenAI server in every invocation. The others rarely do, or never."""
+
+LOADS_HTTPX = {"deliver_callback"}
+"""It posts through the guarded transport, which is an httpx transport."""
+
+HEAVY = {
+    *("openai", "httpx", "httpx2", "boto3", "trafilatura", "lxml", "pypdf"),
+    *("brotli", "backports.zstd", "charset_normalizer"),
+}
+
+LOADED_IF_INSTALLED = {"brotli", "backports.zstd"}
+"""HTTP clients load them. On AWS they are in a layer that no handler has."""
+
+
+def loaded_modules(module: str) -> set[str]:
+    """The modules that are loaded in a new process after it has imported this one."""
+    program = f"import {module}, sys; print('\\n'.join(sys.modules))"
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(finished.stdout.split())
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_handler_loads_the_clients_that_it_always_needs_and_no_tool(handler: str) -> None:
+    modules = loaded_modules(f"handlers.{handler}")
+
+    expected = {"openai", "httpx2"} if handler in LOADS_OPENAI else set()
+    expected |= {"httpx"} if handler in LOADS_HTTPX else set()
+    assert (modules & HEAVY) - LOADED_IF_INSTALLED == expected
+    assert not {name for name in modules if name.startswith("openai.resources.")}
+    assert not modules & {f"tools.{name}" for name in tools.names()}
+
+
+@pytest.mark.parametrize("name", tools.names())
+def test_a_tool_loads_no_heavy_package_for_its_definition(name: str) -> None:
+    assert not loaded_modules(f"tools.{name}") & HEAVY

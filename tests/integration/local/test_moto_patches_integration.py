@@ -1,0 +1,112 @@
+"""The patches that connect moto with the local stack. If a test fails, a new version of moto moved what is patched."""
+
+import json
+import uuid
+from typing import Any
+
+import boto3
+import pytest
+from support.waiting import wait_until
+
+from local.moto_patches.integration import _evaluate_jsonata
+from local.stack import LocalStack
+
+pytestmark = pytest.mark.usefixtures("local_stack")
+
+
+def execute(definition: dict[str, object], execution_input: dict[str, object]) -> dict[str, Any]:
+    """Execute a workflow to its end."""
+    client = boto3.client("stepfunctions")
+    machine = client.create_state_machine(
+        name=f"integration-{uuid.uuid4()}",
+        definition=json.dumps({"QueryLanguage": "JSONata", **definition}),
+        roleArn="arn:aws:iam::123456789012:role/integration",
+    )["stateMachineArn"]
+    arn = client.start_execution(stateMachineArn=machine, input=json.dumps(execution_input))["executionArn"]
+
+    def ended() -> dict[str, Any] | None:
+        execution = client.describe_execution(executionArn=arn)
+        return dict(execution) if execution["status"] != "RUNNING" else None
+
+    return wait_until(ended, "the end of the execution") or {}
+
+
+def test_moto_executes_workflows_and_evaluates_their_jsonata() -> None:
+    """`default_user_config["stepfunctions"]["execute_state_machine"]`, and `_eval_jsonata`."""
+    state = {"Type": "Pass", "Output": {"sum": "{% $states.input.a + 1 %}"}, "End": True}
+    execution = execute({"StartAt": "Add", "States": {"Add": state}}, {"a": 1})
+
+    assert execution["status"] == "SUCCEEDED"
+    assert json.loads(execution["output"]) == {"sum": 2}
+
+
+def test_an_expression_that_fails_is_the_error_that_aws_names() -> None:
+    """`JSONataException`, which moto catches."""
+    state = {"Type": "Pass", "Output": "{% $nothing.at.all %}", "End": True}
+    execution = execute({"StartAt": "Fail", "States": {"Fail": state}}, {})
+
+    assert (execution["status"], execution["error"]) == ("FAILED", "States.QueryEvaluationError")
+
+
+def test_moto_invokes_our_handlers_by_name_and_by_arn() -> None:
+    """`LambdaSimpleBackend.invoke`."""
+    client = boto3.client("lambda")
+    function = client.get_function(FunctionName="upcall-tool-fetch")["Configuration"]
+    event = {"run_id": "r", "call_id": "c", "arguments": "{", "max_output_bytes": 500}
+    for name in (function["FunctionName"], function["FunctionArn"]):
+        response = client.invoke(FunctionName=name, Payload=json.dumps(event))
+        assert json.loads(response["Payload"].read())["outcome"] == "error"
+        assert "FunctionError" not in response
+
+
+def test_an_exception_of_a_handler_sets_the_header_of_lambda(local_stack: LocalStack) -> None:
+    name = local_stack.deployed.functions["PollRunFunction"].name
+    response = boto3.client("lambda").invoke(FunctionName=name, Payload="{}")
+
+    assert response["FunctionError"] == "Unhandled"
+    assert json.loads(response["Payload"].read())["errorType"] == "InvalidInput"
+
+
+def test_an_unknown_function_is_not_found() -> None:
+    client = boto3.client("lambda")
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.invoke(FunctionName="upcall-tool-nothing", Payload="{}")
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("[1, 2]", [1, 2]),
+        ('"a" & "b"', "ab"),
+        ("null", None),
+        ("$merge([{'a': 1}, {'b': 2}])", {"a": 1, "b": 2}),
+        ('"\\ud83d\\ude00"', "😀"),
+        ("'fetch' in ['fetch']", True),
+        ("'fetch' in []", False),
+    ],
+)
+def test_the_value_of_a_jsonata_expression_is_plain_json(expression: str, value: object) -> None:
+    assert _evaluate_jsonata(expression) == value
+
+
+def test_the_end_of_an_execution_is_an_event_on_the_default_bus() -> None:
+    """`BaseExecutionWorkerCommunication.terminated`."""
+    events, sqs = boto3.client("events"), boto3.client("sqs")
+    queue = sqs.create_queue(QueueName="ended-executions")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="ended-executions", EventPattern=json.dumps({"source": ["aws.states"]}))
+    events.put_targets(Rule="ended-executions", Targets=[{"Id": "queue", "Arn": arn}])
+
+    execute({"StartAt": "No", "States": {"No": {"Type": "Fail", "Error": "NoWay", "Cause": "So."}}}, {})
+
+    received: set[tuple[str, str, str]] = set()
+
+    def expected_event() -> bool:
+        response = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1, MaxNumberOfMessages=10)
+        for message in response.get("Messages", []):
+            detail = json.loads(message["Body"])["detail"]
+            received.add((detail["status"], detail["error"], detail["cause"]))
+        return ("FAILED", "NoWay", "So.") in received
+
+    wait_until(expected_event, "the event of the execution")
+    events.remove_targets(Rule="ended-executions", Ids=["queue"])

@@ -1,0 +1,139 @@
+"""The patches that save work of moto. If a test fails, a new version of moto moved what is patched."""
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from moto.cloudformation.models import Stack as MotoStack
+from moto.dynamodb.models.dynamo_type import Item
+from moto.dynamodb.models.table import Table as MotoTable
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser, ASLParserException
+from support.sample_events import sample_event
+from support.waiting import wait_until
+
+from local.moto_patches import speed
+from local.stack import LocalStack
+from upcall.aws.dynamodb import Table
+
+pytestmark = pytest.mark.usefixtures("local_stack")
+
+
+def workflow(definition: dict[str, object]) -> Callable[[], str]:
+    """A function that executes a workflow to its end, and returns its status."""
+    client = boto3.client("stepfunctions")
+    machine = client.create_state_machine(
+        name=f"speed-{uuid.uuid4()}",
+        definition=json.dumps({"QueryLanguage": "JSONata", **definition}),
+        roleArn="arn:aws:iam::123456789012:role/speed",
+    )["stateMachineArn"]
+
+    def execute() -> str:
+        arn = client.start_execution(stateMachineArn=machine, name=uuid.uuid4().hex)["executionArn"]
+
+        def end_status() -> str | None:
+            status = client.describe_execution(executionArn=arn)["status"]
+            return status if status != "RUNNING" else None
+
+        return wait_until(end_status, "the end of the execution") or ""
+
+    return execute
+
+
+def test_a_definition_is_parsed_once_and_each_execution_has_its_own_components() -> None:
+    """`AmazonStateLanguageParser.parse`, which returns what is evaluated, and the syntax tree."""
+    state = {"Type": "Pass", "Comment": uuid.uuid4().hex, "End": True}
+    parsed = speed._syntax_tree.cache_info().misses
+    execute = workflow({"StartAt": "Pass", "States": {"Pass": state}})
+
+    assert [execute() for _ in range(3)] == ["SUCCEEDED"] * 3
+    assert speed._syntax_tree.cache_info().misses == parsed + 1
+    definition = json.dumps({"StartAt": "Pass", "States": {"Pass": state}})
+    (one, tree), (other, same) = (AmazonStateLanguageParser.parse(definition) for _ in range(2))
+    assert one is not other
+    assert tree is same
+
+
+def test_an_invalid_definition_is_rejected_each_time() -> None:
+    for _ in range(2):
+        with pytest.raises(ASLParserException):
+            AmazonStateLanguageParser.parse('{"StartAt": "A", "States": {"A": {"Type": "Nothing"}}}')
+
+
+def test_tasks_share_a_client(local_stack: LocalStack) -> None:
+    """`boto_client_for`, in the modules of tasks that invoke functions and put events."""
+    function = local_stack.deployed.functions["DescribeApiFunction"].name
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": function, "Payload": sample_event("describe_api")},
+        "End": True,
+    }
+    execute = workflow({"StartAt": "Describe", "States": {"Describe": task}})
+    execute()
+    before = speed._shared_client.cache_info()
+
+    execute()
+    execute()
+
+    assert speed._shared_client.cache_info().misses == before.misses
+    assert speed._shared_client.cache_info().hits >= before.hits + 2
+
+
+def test_a_service_is_looked_up_once() -> None:
+    """`DomainDispatcherApplication.get_backend_for_host`."""
+    before = speed.Dispatcher.get_backend_for_host.cache_info()
+    for _ in range(3):
+        boto3.client("sts").get_caller_identity()
+    after = speed.Dispatcher.get_backend_for_host.cache_info()
+
+    assert after.misses <= before.misses + 1
+    assert after.hits > before.hits
+
+
+def test_a_query_of_the_table_reads_one_partition(
+    local_stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Table.query`, which reads `Table.all_items`."""
+    partitions: list[int] = []
+    all_items = MotoTable.all_items
+
+    def count_partitions(table: MotoTable) -> list[Item]:
+        partitions.append(len(table.items))
+        return all_items(table)
+
+    monkeypatch.setattr(MotoTable, "all_items", count_partitions)
+    table, name = Table(local_stack.deployed.dynamodb, local_stack.deployed.table), uuid.uuid4().hex
+    for number in (2, 1, 3):
+        table.put(name, f"PART#{number}", {"number": number})
+
+    assert [item["number"] for item in table.query(name, "PART#1", "PART#2")] == [1, 2]
+    assert list(table.query(uuid.uuid4().hex, "PART#", "PART#~")) == []
+    assert partitions
+    assert max(partitions) == 1
+
+
+def test_a_query_of_an_index_reads_all_partitions(local_stack: LocalStack) -> None:
+    table, name = Table(local_stack.deployed.dynamodb, local_stack.deployed.table), uuid.uuid4().hex
+    for partition, owner in (("other", f"{name}-me"), ("another", f"{name}-you")):
+        table.put(f"{name}-{partition}", "RUN", {"run_id": "run_1", "owner": owner})
+
+    items = table.query_index("runs_by_owner", ("owner", f"{name}-me"), ("run_id", "run_2"))
+    assert [item["run_id"] for item in items] == ["run_1"]
+
+
+@pytest.mark.parametrize("template", ['{"Resources": {"A": {}}}', "Resources: {A: {}}"])
+def test_a_template_may_be_json_or_yaml(template: str) -> None:
+    """`Stack.parse_template`, which parses JSON as YAML."""
+    assert MotoStack.parse_template(template) == {"Resources": {"A": {}}}
+
+
+def test_a_template_that_is_json_is_not_parsed_as_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(speed, "_parse_template", fail)
+
+    assert MotoStack.parse_template("{}") == {}

@@ -1,0 +1,56 @@
+"""The API conforms to its OpenAPI description, for requests that are valid by it and for many that are not."""
+
+import json
+from typing import Any
+
+import pytest
+import schemathesis
+import schemathesis.wfc.escalation  # otherwise loaded while threads parse, at which Python 3.11 may fail
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from local.config import ROOT
+from local.stack import LocalStack
+
+DESCRIPTION = json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8"))
+ROUTES = [
+    (method, path, mode)
+    for path, methods in DESCRIPTION["paths"].items()
+    for method, operation in methods.items()
+    for mode in GenerationMode
+    if mode.is_positive or operation.get("parameters")  # no request is invalid for a route without parameters
+]
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+MAX_WAIT_SECONDS = 25
+
+
+@pytest.fixture(scope="module")
+def api(local_stack: LocalStack) -> Any:
+    return schemathesis.openapi.from_url(f"{local_stack.endpoints.api}/openapi.json")
+
+
+@pytest.mark.parametrize(("method", "path", "mode"), ROUTES)
+def test_every_response_conforms_to_the_description(
+    api: Any, method: str, path: str, mode: GenerationMode
+) -> None:
+    operation = api[path][method]
+
+    @settings(max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def send(case: Any) -> None:
+        if case.query and case.query.get("wait") in range(1, MAX_WAIT_SECONDS + 1):
+            case.query["wait"] = 0
+        case.call_and_validate(checks=CHECKS, timeout=60)
+
+    send()

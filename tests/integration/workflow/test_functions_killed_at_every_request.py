@@ -1,0 +1,351 @@
+"""A handler may be killed at any of its requests. What it does is done once all the same.
+
+Each handler is killed at its first request and invoked again by whatever does that in production, then at its second
+request, and so on. In the end its result is lost. `HANDLERS` says of each handler what invokes it again, and names
+its test.
+"""
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import boto3
+import pytest
+from support import templates
+from support.canned_server import canned_server
+from support.event_listener import EventListener
+from support.kill_handlers import HandlerKiller
+from support.killed_handlers import HANDLERS
+from support.run_records import new_run
+from support.runs import Runs
+from support.sample_events import sample_batch, sample_event, sample_run_request
+from support.waiting import wait_until
+from werkzeug.wrappers import Response
+
+from local.openai_emulator import Call, CallTools, Hang, Say, Step
+from local.stack import LocalStack
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.events import RunEndedEvent
+from upcall.domain.failure import Failure
+from upcall.domain.run import Run
+from upcall.domain.upstream_run import Message, RunApiName
+from upcall.domain.usage import Usage
+from upcall.use_cases.sweep_runs import MIN_AGE
+
+APIS: tuple[RunApiName, ...] = get_args(RunApiName)
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"  # killed handlers leave connections open
+)
+
+
+@dataclass
+class KillingStack:
+    """A local stack whose handlers are killed."""
+
+    local_stack: LocalStack
+    killer: HandlerKiller
+    repository: DynamoDBRunRepository
+    runs: Runs
+    events: EventListener
+
+    def add_run(self, *steps: Step, age: Any = None, **fields: Any) -> Run:
+        """The record of a run whose model follows these steps. No execution works on it."""
+        model = self.local_stack.emulator.script(*steps)
+        created_at = datetime.now(UTC) - age if age else datetime.now(UTC)
+        return self.repository.add_run(new_run(model=model, created_at=created_at, **fields))
+
+    def create_run(self, *steps: Step, **fields: Any) -> Run:
+        """A run that exists upstream. No execution works on it."""
+        run = self.add_run(*steps, **fields)
+        self.killer.invoke("CreateRunFunction", {"run_id": run.run_id, "seconds": 0})
+        return self.repository.get_run(run.run_id)
+
+    def start_hanging_run(self, **fields: Any) -> Run:
+        """A run that an execution polls, and whose model never finishes."""
+        run = self.add_run(Hang(), **fields)
+        self.runs.start_execution(run.run_id)
+        self.runs.wait_for_state(run.run_id, "Poll run")
+        return self.repository.get_run(run.run_id)
+
+    def turn_phases(self, run: Run) -> list[str]:
+        """The phase of each turn of the run's model."""
+        return [turn.phase for turn in self.local_stack.emulator.models.started_turns.get(run.model, [])]
+
+    def wait_for_end(self, run_id: str) -> Run:
+        """The run, once it has ended."""
+        wait_until(lambda: self.repository.get_run(run_id).ended, f"the end of {run_id}")
+        return self.repository.get_run(run_id)
+
+
+@pytest.fixture
+def stack(
+    local_stack: LocalStack,
+    repository: DynamoDBRunRepository,
+    runs: Runs,
+    event_listener: EventListener,
+) -> KillingStack:
+    return KillingStack(local_stack, HandlerKiller(local_stack), repository, runs, event_listener)
+
+
+@pytest.mark.parametrize("follow_up", [False, True], ids=["alone", "follow-up"])
+@pytest.mark.parametrize("api", APIS)
+def test_each_tool_runs_once_and_one_message_is_stored(
+    stack: KillingStack, api: RunApiName, follow_up: bool
+) -> None:
+    """Create run, Submit tool outputs and Save message, one after the other, each killed at every request."""
+    repository, killer = stack.repository, stack.killer
+    model = stack.local_stack.emulator.script(CallTools((Call("weather", "{}"),)), Say("Done."))
+    previous = None
+    for _ in range(2 if follow_up else 1):
+        run = new_run(model=model, run_api=api, previous=previous, created_at=datetime.now(UTC))
+        repository.add_run(run)
+        run_to_message(killer, run)
+        previous = run = repository.get_run(run.run_id)
+
+    assert killer.kills >= 10
+    assert (run.status, run.round, run.tool_calls) == ("completed", 1, 1)
+    assert repository.get_message(run) == "Done."
+    (entry,) = repository.get_ledger(run.run_id)
+    assert entry.output.output == "It rains."
+    turns = stack.local_stack.emulator.models.started_turns[model]
+    assert [[each.output for each in round_] for round_ in turns[-1].conversation.rounds] == [["It rains."]]
+    assert (turns[-1].conversation.previous is not None) == follow_up
+    assert {turn.phase for turn in turns} == {"done"}, "the runs of killed handlers have ended upstream"
+
+
+def run_to_message(killer: HandlerKiller, run: Run) -> None:
+    """Take a run through one round to its message, and kill every handler at every request."""
+    created = killer.kill_at_each_request("CreateRunFunction", {"run_id": run.run_id, "seconds": 0})
+    snapshot = poll(killer, run, created["upstream_run"])
+    (call,) = snapshot["tool_calls"]
+    event = {
+        "run_id": run.run_id,
+        "upstream_run": created["upstream_run"],
+        "round": 1,
+        "tool_calls": [call],
+        "tool_outputs": [{"call_id": call["call_id"], "outcome": "ok", "output": "It rains."}],
+        "usage": snapshot["usage"],
+        "seconds": 0,
+    }
+    submitted = killer.kill_at_each_request("SubmitToolOutputsFunction", event)
+    upstream_run = submitted["upstream_run"]
+    assert poll(killer, run, upstream_run)["status"] == "completed"
+    killer.kill_at_each_request("SaveMessageFunction", {"run_id": run.run_id, "upstream_run": upstream_run})
+
+
+def poll(killer: HandlerKiller, run: Run, upstream_run: Any) -> dict[str, Any]:
+    """Poll until the run asks for tools or has ended."""
+    event = sample_event("poll_run", run_id=run.run_id, upstream_run=upstream_run)
+    snapshot: dict[str, Any] = killer.invoke("PollRunFunction", event)
+    return snapshot
+
+
+def test_start_run(stack: KillingStack) -> None:
+    """The caller repeats the request with the same key: one run, which was started once."""
+
+    def make() -> tuple[str, dict[str, Any]]:
+        model = stack.local_stack.emulator.script(Say("Done."))
+        event = sample_event("start_run", body=json.dumps({"prompt": "Go.", "model": model}))
+        event["headers"]["idempotency-key"] = uuid.uuid4().hex
+        return model, event
+
+    def start(request: tuple[str, dict[str, Any]]) -> Any:
+        return stack.killer.invoke("StartRunFunction", request[1])
+
+    for model, _ in stack.killer.kill_and_repeat(make, start):
+        assert_one_run_completes(stack, model)
+    assert stack.killer.kills >= 3
+
+
+def test_start_run_from_event(stack: KillingStack) -> None:
+    """The queue delivers the message again: one run, which was started once."""
+
+    def make() -> tuple[str, dict[str, Any]]:
+        model = stack.local_stack.emulator.script(Say("Done."))
+        return model, sample_batch("start_run_from_event", json.dumps({"prompt": "Go.", "model": model}))
+
+    def start(request: tuple[str, dict[str, Any]]) -> None:
+        result = stack.killer.invoke("StartRunFromEventFunction", request[1])
+        assert result == {"batchItemFailures": []}
+
+    for model, _ in stack.killer.kill_and_repeat(make, start):
+        assert_one_run_completes(stack, model)
+    assert stack.killer.kills >= 3
+
+
+def assert_one_run_completes(stack: KillingStack, model: str) -> None:
+    pages = stack.local_stack.deployed.dynamodb.get_paginator("scan").paginate(
+        TableName=stack.local_stack.deployed.table,
+        FilterExpression="model = :model",
+        ExpressionAttributeValues={":model": {"S": model}},
+    )
+    (run,) = (item for page in pages for item in page["Items"])
+    ended = stack.wait_for_end(run["run_id"]["S"])
+    assert stack.repository.get_message(ended) == "Done."
+    assert stack.turn_phases(ended) == ["done"]
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_cancel_run(stack: KillingStack, api: RunApiName) -> None:
+    """The caller repeats the request: cancelled here, upstream and in the workflow, and the event is published."""
+
+    def cancel(run: Run) -> None:
+        event = sample_run_request("cancel_run", run.run_id)
+        assert stack.killer.invoke("CancelRunFunction", event)["statusCode"] in (200, 409)
+
+    for run in stack.killer.kill_and_repeat(lambda: stack.start_hanging_run(run_api=api), cancel):
+        found = stack.repository.get_run(run.run_id)
+        assert (found.status, found.failure and found.failure.code) == ("cancelled", "cancelled")
+        # the execution may see that the run is cancelled upstream, and fail before it is stopped
+        assert stack.runs.wait_for_execution(run.run_id)["status"] in ("ABORTED", "FAILED")
+        events = stack.events.wait_for_events(run.run_id)
+        assert {each["detail-type"] for each in events} == {"Run Cancelled"}
+        assert stack.turn_phases(run) == ["cancelled"]
+    assert stack.killer.kills >= 4
+
+
+def test_cancel_run_that_was_never_started(stack: KillingStack) -> None:
+    """There is no execution whose end would publish the event."""
+
+    def cancel(run: Run) -> None:
+        stack.killer.invoke("CancelRunFunction", sample_run_request("cancel_run", run.run_id))
+
+    for run in stack.killer.kill_and_repeat(lambda: stack.add_run(Hang()), cancel):
+        events = stack.events.wait_for_events(run.run_id)
+        assert {each["detail-type"] for each in events} == {"Run Cancelled"}
+        assert stack.turn_phases(run) == []
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_close_run(stack: KillingStack, api: RunApiName) -> None:
+    """The queue delivers the ended execution again: recorded once, published, cancelled upstream."""
+
+    def close(run: Run) -> None:
+        detail = {"name": run.run_id, "status": "TIMED_OUT", "error": None, "cause": None}
+        event = sample_batch("close_run", json.dumps({"detail": detail}))
+        assert stack.killer.invoke("CloseRunFunction", event) == {"batchItemFailures": []}
+
+    event_counts = set()
+    for run in stack.killer.kill_and_repeat(lambda: stack.create_run(Hang(), run_api=api), close):
+        found = stack.repository.get_run(run.run_id)
+        assert found.failure is not None
+        assert found.failure.code == "execution_timed_out"
+        stack.events.wait_for_events(run.run_id)
+        event_counts.add(len(stack.events.published_events(run.run_id)))
+        assert stack.turn_phases(run) == ["cancelled"]
+    assert stack.killer.kills >= 4
+    assert event_counts == {1, 2}, "twice only if it was killed before it had recorded the publication"
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_record_failure(stack: KillingStack, api: RunApiName) -> None:
+    """The workflow tries again if Lambda reports it, otherwise close_run does the work: one failure."""
+
+    def record(run: Run) -> None:
+        assert run.upstream_run is not None
+        event = sample_event(
+            "record_failure",
+            run_id=run.run_id,
+            upstream_run=run.upstream_run.model_dump(),
+            still_running=True,
+        )
+        assert stack.killer.invoke("RecordFailureFunction", event)["event"] == "Run Failed"
+
+    for run in stack.killer.kill_and_repeat(lambda: stack.create_run(Hang(), run_api=api), record):
+        assert stack.repository.get_run(run.run_id).status == "failed"
+        assert stack.turn_phases(run) == ["cancelled"]
+    assert stack.killer.kills >= 3
+
+
+def test_deliver_callback(stack: KillingStack) -> None:
+    """The queue delivers the event again: posted at least once, always with the same id."""
+    with canned_server(Response(status=204)) as server:
+
+        def complete_run() -> Run:
+            run = stack.add_run(Say("Done."), callback_url=f"{server.url}/{uuid.uuid4()}")
+            return stack.repository.complete_run(run, Message(text="Done."), datetime.now(UTC))
+
+        def deliver(run: Run) -> None:
+            detail = RunEndedEvent.of(run, "Done.").model_dump(mode="json")
+            event = sample_batch("deliver_callback", json.dumps({"detail": detail}))
+            assert stack.killer.invoke("DeliverCallbackFunction", event) == {"batchItemFailures": []}
+
+        for run in stack.killer.kill_and_repeat(complete_run, deliver):
+            posted = [request for request in server.requests if str(run.callback_url).endswith(request.path)]
+            assert {request.headers["Webhook-Id"] for request in posted} == {f"msg_{run.run_id}"}
+    assert stack.killer.kills >= 2
+
+
+def test_sweep_runs(stack: KillingStack) -> None:
+    """The next sweep finds what is left: a run that was never started, and a run whose execution has failed."""
+    workflows, arn = boto3.client("stepfunctions"), stack.local_stack.deployed.state_machine
+    failing = {"StartAt": "Fail", "States": {"Fail": {"Type": "Fail", "Error": "Lost", "Cause": "Gone."}}}
+
+    def make() -> tuple[Run, Run]:
+        never_started = stack.add_run(Say("Late."), age=2 * MIN_AGE)
+        failed = stack.add_run(Hang(), age=2 * MIN_AGE)
+        definition = workflows.describe_state_machine(stateMachineArn=arn)["definition"]
+        workflows.update_state_machine(stateMachineArn=arn, definition=json.dumps(failing))
+        workflows.start_execution(stateMachineArn=arn, name=failed.run_id, input="{}")
+        workflows.update_state_machine(stateMachineArn=arn, definition=definition)
+        return never_started, failed
+
+    def sweep(_: object) -> None:
+        stack.killer.invoke("SweepRunsFunction", sample_event("sweep_runs"))
+
+    lost_runs = stack.killer.kill_and_repeat(make, sweep, ignored_target=b"DynamoDB_20120810.Query")
+    for never_started, failed in lost_runs:
+        assert stack.repository.get_message(stack.wait_for_end(never_started.run_id)) == "Late."
+        assert stack.turn_phases(never_started) == ["done"]
+        assert stack.wait_for_end(failed.run_id).status == "failed"
+        stack.events.wait_for_events(failed.run_id)
+    assert stack.killer.kills >= 2
+
+
+def test_retry_run(stack: KillingStack) -> None:
+    """The caller repeats the request, or the next sweep finds the run open: it is retried once."""
+
+    def fail_run() -> Run:
+        run = stack.add_run(Say("Done."), age=2 * MIN_AGE)
+        failure = Failure(code="server_error", message="It broke.")
+        return stack.repository.record_failure(run, failure, Usage(), datetime.now(UTC))
+
+    def retry(run: Run) -> None:
+        event = sample_run_request("retry_run", run.run_id)
+        assert stack.killer.invoke("RetryRunFunction", event)["statusCode"] in (202, 409)
+
+    for run in stack.killer.kill_and_repeat(fail_run, retry):
+        functions = stack.local_stack.deployed.functions
+        stack.local_stack.runner.invoke(functions["SweepRunsFunction"].name, "{}")
+        assert stack.repository.get_message(stack.wait_for_end(run.run_id)) == "Done."
+        assert stack.turn_phases(run) == ["done"]
+        assert stack.repository.get_run(run.run_id).attempt == 2
+    assert stack.killer.kills >= 2
+
+
+READERS = sorted(name for name, handler in HANDLERS.items() if not handler.writes)
+
+
+@pytest.mark.parametrize("handler", READERS)
+def test_a_handler_that_only_reads_returns_the_same_again(stack: KillingStack, handler: str) -> None:
+    run = stack.create_run(Say("Done."))
+    text = json.dumps(sample_event(handler)).replace("run_0123456789ab0123456789abcdef", run.run_id)
+    event: dict[str, Any] = json.loads(text)
+    if handler == "poll_run":
+        assert run.upstream_run is not None
+        event["upstream_run"] = run.upstream_run.model_dump()
+    before = stack.runs.table_items(run.run_id)
+
+    stack.killer.kill_at_each_request(templates.function_id(handler), event)
+
+    assert stack.runs.table_items(run.run_id) == before
+
+
+def test_every_handler_is_killed_here() -> None:
+    assert sorted(HANDLERS) == templates.HANDLERS
+    for name, handler in HANDLERS.items():
+        if handler.writes:
+            assert handler.test in globals(), f"{name} has no test {handler.test}"

@@ -1,0 +1,166 @@
+"""The role of each function allows what the function does, and nothing else.
+
+moto does not check permissions, so a missing one would only be noticed on AWS. Here runs go through every path that
+uses AWS, and the actions that were used are compared with the roles.
+"""
+
+import json
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+from support.canned_server import canned_server
+from support.function_changes import function_changes
+from support.run_records import new_run
+from support.runs import Runs
+from support.sample_events import Invoke, sample_batch, sample_event
+from support.templates import RESOURCES, TEMPLATE, resources_of_type
+from support.used_permissions import UsedPermissions
+from werkzeug.wrappers import Response
+
+from local.config import CALLBACK_SECRET_NAME
+from local.openai_emulator import Call, CallTools, Fail, Hang, Say
+from local.stack import LocalStack
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.events import RunEndedEvent
+from upcall.domain.failure import Failure
+from upcall.domain.run import Run
+from upcall.domain.usage import Usage
+
+FUNCTIONS = list(resources_of_type("AWS::Lambda::Function"))
+
+SECRET = "secretsmanager:GetSecretValue"  # noqa: S105  # a permission
+
+UNUSED = {"NotifyFunction": {"dynamodb:GetItem"}}
+"""Powertools' Idempotency reads an item if DynamoDB rejects a conditional write without returning the item."""
+
+
+def allowed_actions(function: str) -> set[str]:
+    """What the role of a function allows, without logs, traces and the reading of its queue."""
+    ((_, (role, _)),) = RESOURCES[function]["Properties"]["Role"].items()
+    allowed: set[str] = set()
+    for policy in RESOURCES[role]["Properties"].get("Policies", []):
+        statements = policy["PolicyDocument"]["Statement"]
+        for statement in statements if isinstance(statements, list) else [statements]:
+            actions = statement["Action"]
+            allowed |= {
+                action.rstrip("*") for action in (actions if isinstance(actions, list) else [actions])
+            }
+    return allowed
+
+
+@pytest.fixture(scope="module")
+def every_path(
+    local_stack: LocalStack, runs: Runs, repository: DynamoDBRunRepository, invoke: Invoke
+) -> None:
+    """Runs that complete, fail, are retried, cancelled, closed, swept and called back, and invalid messages."""
+    run_id = run_that_fails_and_is_retried(local_stack, runs)
+    paths = [route.path for route in TEMPLATE.routes() if route.method == "GET"]
+    for path in (*paths, "/runs?status=completed"):
+        runs.http.get(path.replace("{run_id}", run_id))
+    for _ in range(2):
+        runs.http.post("/runs", json={"prompt": "Go."}, headers={"Idempotency-Key": run_id})
+
+    model = local_stack.emulator.script(Hang())
+    cancelled = runs.post({"prompt": "Go.", "model": model}).json()["run_id"]
+    runs.wait_for_state(cancelled, "Poll run")
+    runs.http.post(f"/runs/{cancelled}/cancel")
+    without_execution = add_run(repository)
+    runs.http.post(f"/runs/{without_execution.run_id}/cancel")
+
+    sweep_lost_runs(local_stack, runs, repository, invoke)
+    start_runs_from_events(invoke)
+    close_runs(invoke, run_id)
+    deliver_callbacks(invoke, repository)
+    with (
+        canned_server(Response(status=200)) as webhook,
+        function_changes(
+            local_stack,
+            "NotifyFunction",
+            environment={"WEBHOOK_URL": webhook.url, "WEBHOOK_SECRET_NAME": CALLBACK_SECRET_NAME},
+        ),
+    ):
+        invoke("NotifyFunction", sample_event("notify", run_id=f"run_{uuid.uuid4().hex[:28]}"))
+
+
+def run_that_fails_and_is_retried(local_stack: LocalStack, runs: Runs) -> str:
+    """The id of a run that calls both tools that read, fails, and completes with the second attempt."""
+    models = local_stack.emulator.models
+    key = f"{uuid.uuid4()}.txt"
+    boto3.client("s3").put_object(
+        Bucket=local_stack.deployed.inbox, Key=key, Body="It was quiet.", ContentType="text/plain"
+    )
+    fetch = CallTools((Call.of("fetch", url=f"{local_stack.endpoints.pages}/tides"),))
+    read_object = CallTools((Call.of("read_object", key=key),))
+    model = models.script(fetch, read_object, Fail("server_error", "It broke."))
+    run_id: str = runs.run("Go.", model=model).run["run_id"]
+    models.replace_steps(model, fetch, fetch, Say("Done."))
+    runs.http.post(f"/runs/{run_id}/retry")
+    runs.wait_for_execution(f"{run_id}-2")
+    assert runs.http.get(f"/runs/{run_id}?wait=5").json()["status"] == "completed"
+    return run_id
+
+
+def add_run(repository: DynamoDBRunRepository, age: timedelta = timedelta(0)) -> Run:
+    """The record of a run that was created some time ago, and whose callback cannot be delivered."""
+    created_at = datetime.now(UTC) - age
+    return repository.add_run(new_run(callback_url="http://127.0.0.1:1/", created_at=created_at))
+
+
+def sweep_lost_runs(
+    local_stack: LocalStack, runs: Runs, repository: DynamoDBRunRepository, invoke: Invoke
+) -> None:
+    """Sweep runs that were never started, and one whose execution has ended without a change of its record."""
+    add_run(repository, age=timedelta(hours=1))
+    lost = add_run(repository, age=timedelta(hours=1)).run_id
+    invoke("SweepRunsFunction", sample_event("sweep_runs"))
+    runs.wait_for_execution(lost)
+    reopened = {**runs.table_items(lost)["RUN"], "status": {"S": "in_progress"}, "open": {"S": "open"}}
+    local_stack.deployed.dynamodb.put_item(TableName=local_stack.deployed.table, Item=reopened)
+    invoke("SweepRunsFunction", sample_event("sweep_runs"))
+
+
+def start_runs_from_events(invoke: Invoke) -> None:
+    invoke("StartRunFromEventFunction", sample_batch("start_run_from_event", '{"prompt": "Go."}', "{"))
+    for _ in range(2):
+        invoke("StartRunFromEventFunction", sample_event("start_run_from_event"))
+
+
+def close_runs(invoke: Invoke, run_id: str) -> None:
+    """An event that cannot be parsed, an execution that could not publish, and a failure that comes too late."""
+    invoke("CloseRunFunction", sample_batch("close_run", "{"))
+    detail = {"name": f"{run_id}-2", "status": "FAILED", "error": "EventBridge.FailedEntry"}
+    invoke("CloseRunFunction", sample_batch("close_run", json.dumps({"detail": detail})))
+    failure = {"code": "late", "message": "Too late."}
+    invoke("RecordFailureFunction", sample_event("record_failure", run_id=run_id, failure=failure))
+
+
+def deliver_callbacks(invoke: Invoke, repository: DynamoDBRunRepository) -> None:
+    """A callback that is to be delivered later, and one that is given up."""
+    failure = Failure(code="x", message="x")
+    run = repository.record_failure(add_run(repository), failure, Usage(), datetime.now(UTC))
+    event = json.dumps({"detail": RunEndedEvent.of(run).model_dump(mode="json")})
+    for sent_at in (str(time.time_ns() // 1_000_000), "0"):
+        invoke("DeliverCallbackFunction", sample_batch("deliver_callback", event, SentTimestamp=sent_at))
+
+
+@pytest.mark.usefixtures("every_path")
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_role_allows_what_its_function_does_and_nothing_else(
+    local_stack: LocalStack, used_permissions: UsedPermissions, function: str
+) -> None:
+    used = used_permissions.actions[local_stack.deployed.functions[function].name]
+    allowed = allowed_actions(function)
+
+    assert used - {SECRET} == allowed - {SECRET} - UNUSED.get(function, set())
+    assert SECRET in allowed or SECRET not in used
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_that_may_read_a_secret_knows_its_name(function: str) -> None:
+    """Functions of one process share the secrets that were read, so it is chance which of them reads one here."""
+    variables = RESOURCES[function]["Properties"].get("Environment", {}).get("Variables", {})
+
+    assert SECRET not in allowed_actions(function) or any(name.endswith("_SECRET_NAME") for name in variables)

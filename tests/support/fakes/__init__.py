@@ -1,0 +1,1 @@
+"""In-memory implementations of what use cases talk to (`upcall.use_cases.interfaces`)."""

@@ -1,0 +1,107 @@
+"""A run API without a server: a test sets its results and reads its requests."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from upcall.domain.errors import FieldError
+from upcall.domain.run import Run
+from upcall.domain.tool_calls import LedgerEntry, ToolOutput
+from upcall.domain.upstream_run import Message, RunApiName, UpstreamRun, UpstreamSnapshot
+from upcall.run_apis.base import UpstreamRequest
+
+Method = Literal["prepare", "create", "poll", "submit", "get_message", "cancel"]
+"""The methods that call the server."""
+
+
+class FakeRunApi:
+    """Implements RunApi, and by `get` also GetRunApi.
+
+    Attributes that end in `ed` list the requests of a kind, the successful ones only. A run is created as
+    resp_1; each submission of outputs leads to the next one: resp_2, resp_3, …
+    """
+
+    def __init__(self, name: RunApiName = "responses") -> None:
+        self.name = name
+        self.unsupported: FieldError | None = None
+        self.resumes_after_tool_calls = True
+        self.snapshots: list[UpstreamSnapshot] = [UpstreamSnapshot(status="completed")]
+        self.message = Message(text="Done.")
+        self.prepared: list[UpstreamRequest] = []
+        self.created: list[tuple[UpstreamRequest, UpstreamRun, Sequence[LedgerEntry]]] = []
+        self.polled: list[UpstreamRun] = []
+        self.submitted: list[tuple[UpstreamRequest, UpstreamRun, Sequence[ToolOutput]]] = []
+        self.cancelled: list[UpstreamRun] = []
+        self._errors: defaultdict[Method, list[Exception]] = defaultdict(list)
+        self._actions: defaultdict[Method, list[Callable[[], object]]] = defaultdict(list)
+
+    def get(self, name: RunApiName) -> "FakeRunApi":
+        """This run API, if that is its name. Raises KeyError."""
+        return {self.name: self}[name]
+
+    def fail_next(self, method: Method, error: Exception) -> None:
+        """Raise the error in the next request that has none to raise yet."""
+        self._errors[method].append(error)
+
+    def during_next(self, method: Method, action: Callable[[], object]) -> None:
+        """Do something while the server works on the next request."""
+        self._actions[method].append(action)
+
+    def unsupported_field(self, _: Run, /) -> FieldError | None:
+        """See RunApi."""
+        return self.unsupported
+
+    def can_resume_after_tool_calls(self) -> bool:
+        """See RunApi."""
+        return self.resumes_after_tool_calls
+
+    def conversation_to_retry_in(self, run: Run, /) -> UpstreamRun | None:
+        """See RunApi."""
+        return run.previous_upstream_run
+
+    def prepare(self, request: UpstreamRequest, /) -> UpstreamRun:
+        """See RunApi."""
+        self._request("prepare")
+        self.prepared.append(request)
+        return UpstreamRun(run_api=self.name, ids={"intent_id": f"intent_{len(self.prepared)}"})
+
+    def create(
+        self, request: UpstreamRequest, intent: UpstreamRun, answered_calls: Sequence[LedgerEntry], /
+    ) -> UpstreamRun:
+        """See RunApi."""
+        self._request("create")
+        self.created.append((request, intent, answered_calls))
+        return self._turn(len(self.created))
+
+    def poll(self, upstream_run: UpstreamRun, /) -> UpstreamSnapshot:
+        """See RunApi. The last snapshot is returned again and again."""
+        self._request("poll")
+        self.polled.append(upstream_run)
+        return self.snapshots[min(len(self.polled), len(self.snapshots)) - 1]
+
+    def submit(
+        self, request: UpstreamRequest, upstream_run: UpstreamRun, outputs: Sequence[ToolOutput], /
+    ) -> UpstreamRun:
+        """See RunApi."""
+        self._request("submit")
+        self.submitted.append((request, upstream_run, outputs))
+        return self._turn(len(self.submitted) + 1)
+
+    def get_message(self, _: UpstreamRun, /) -> Message:
+        """See RunApi."""
+        self._request("get_message")
+        return self.message
+
+    def cancel(self, upstream_run: UpstreamRun, /) -> None:
+        """See RunApi."""
+        self._request("cancel")
+        self.cancelled.append(upstream_run)
+
+    def _request(self, method: Method) -> None:
+        if self._actions[method]:
+            self._actions[method].pop(0)()
+        if self._errors[method]:
+            raise self._errors[method].pop(0)
+
+    def _turn(self, number: int) -> UpstreamRun:
+        return UpstreamRun(run_api=self.name, ids={"response_id": f"resp_{number}"})

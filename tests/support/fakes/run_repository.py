@@ -1,0 +1,176 @@
+"""A run repository without DynamoDB."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from upcall.aws.run_repository import EXCERPT_CHARACTERS, MAX_CALL_PAGE_BYTES
+from upcall.domain.caller import no_such_run
+from upcall.domain.errors import RunAlreadyEnded, RunNotRetryable
+from upcall.domain.failure import Failure
+from upcall.domain.idempotency_claim import IdempotencyClaim
+from upcall.domain.run import Run, run_id_prefix
+from upcall.domain.status import Status
+from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolOutput
+from upcall.domain.upstream_run import Message, UpstreamRun
+from upcall.domain.usage import Usage
+from upcall.domain.views import CallList, RunList, RunSummary
+
+
+class InMemoryRunRepository:
+    """Implements RunRepository. Passes the same contract suite as DynamoDBRunRepository."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Run] = {}
+        self._claims: dict[tuple[str, str], IdempotencyClaim] = {}
+        self._ledgers: defaultdict[str, dict[str, LedgerEntry]] = defaultdict(dict)
+        self._messages: dict[tuple[str, int], str] = {}
+
+    def claim_idempotency_key(self, key: str, run: Run, fingerprint: str) -> IdempotencyClaim:
+        """See RunRepository."""
+        claim = IdempotencyClaim(run_id=run.run_id, fingerprint=fingerprint)
+        return self._claims.setdefault((run.owner, key), claim)
+
+    def add_run(self, run: Run) -> Run:
+        """See RunRepository."""
+        return self._runs.setdefault(run.run_id, run)
+
+    def get_run(self, run_id: str) -> Run:
+        """See RunRepository."""
+        if run_id not in self._runs:
+            raise no_such_run(run_id)
+        return self._runs[run_id]
+
+    def record_intent(self, run: Run, intent: UpstreamRun) -> None:
+        """See RunRepository."""
+        self._update(run, status="queued", intent=intent)
+
+    def record_creation(self, run: Run, upstream_run: UpstreamRun) -> None:
+        """See RunRepository."""
+        self._update(run, status="in_progress", upstream_run=upstream_run)
+
+    def record_round(
+        self,
+        run: Run,
+        upstream_run: UpstreamRun,
+        calls: Sequence[ToolCall],
+        outputs: Sequence[ToolOutput],
+        usage: Usage,
+    ) -> None:
+        """See RunRepository."""
+        number = run.round + 1
+        for position, (call, output) in enumerate(zip(calls, outputs, strict=True), start=1):
+            entry = LedgerEntry(round=number, position=position, call=call, output=output)
+            self._ledgers[run.run_id][_cursor(entry)] = entry
+        self._update(
+            run,
+            status="in_progress",
+            upstream_run=upstream_run,
+            round=number,
+            tool_calls=run.tool_calls + len(calls),
+            usage=run.usage + usage,
+        )
+
+    def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:
+        """See RunRepository."""
+        self._messages[run.run_id, run.attempt] = message.text
+        return self._update(run, status="completed", usage=run.usage + message.usage, ended_at=ended_at)
+
+    def record_failure(self, run: Run, failure: Failure, usage: Usage, ended_at: datetime) -> Run:
+        """See RunRepository."""
+        return self._update(
+            run, status=failure.status, failure=failure, usage=run.usage + usage, ended_at=ended_at
+        )
+
+    def mark_event_published(self, run: Run) -> None:
+        """See RunRepository."""
+        current = self._runs[run.run_id]
+        if current.attempt == run.attempt:
+            self._runs[run.run_id] = current.model_copy(update={"event_published": True})
+
+    def reopen_run(self, run: Run, previous_upstream_run: UpstreamRun | None) -> Run:
+        """See RunRepository."""
+        current = self._runs[run.run_id]
+        if (current.status, current.attempt) != (run.status, run.attempt):
+            raise RunNotRetryable(f"run {run.run_id} is being retried already")
+        fields = {
+            "status": "queued",
+            "attempt": run.attempt + 1,
+            "previous_upstream_run": previous_upstream_run,
+            "intent": None,
+            "upstream_run": None,
+            "failure": None,
+            "ended_at": None,
+            "event_published": False,
+        }
+        return self._replace(current, fields)
+
+    def get_message(self, run: Run) -> str | None:
+        """See RunRepository."""
+        return self._messages[run.run_id, run.attempt] if run.status == "completed" else None
+
+    def get_ledger(self, run_id: str) -> list[LedgerEntry]:
+        """See RunRepository."""
+        return sorted(self._ledgers[run_id].values(), key=lambda entry: (entry.round, entry.position))
+
+    def list_calls(self, run_id: str, limit: int, cursor: str | None = None) -> CallList:
+        """See RunRepository."""
+        calls: list[LedgerEntry] = []
+        size = 0
+        for key, entry in sorted(self._ledgers[run_id].items()):
+            if cursor is not None and key <= cursor:
+                continue
+            calls.append(entry)
+            size += len(entry.output.output.encode())
+            if len(calls) == limit or size > MAX_CALL_PAGE_BYTES:
+                return CallList(calls=tuple(calls), next_cursor=key)
+        return CallList(calls=tuple(calls))
+
+    def list_runs(
+        self, *, owner: str | None, status: Status | None, limit: int, cursor: str | None = None
+    ) -> RunList:
+        """See RunRepository."""
+        runs: list[RunSummary] = []
+        for run_id, run in sorted(self._runs.items(), reverse=True):
+            if cursor is not None and run_id >= cursor:
+                continue
+            if owner in (None, run.owner) and status in (None, run.status):
+                runs.append(_summary(run))
+            if len(runs) == limit:
+                return RunList(runs=tuple(runs), next_cursor=run_id)
+        return RunList(runs=tuple(runs))
+
+    def list_open_runs(self, created_before: datetime) -> Iterator[str]:
+        """See RunRepository."""
+        end = run_id_prefix(created_before)
+        return iter([run_id for run_id, run in sorted(self._runs.items()) if not run.ended and run_id < end])
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete the record of a run, as DynamoDB does when its retention is over."""
+        del self._runs[run_id]
+
+    def _update(self, run: Run, **fields: Any) -> Run:
+        """Change a record that is open, and still at the attempt and round of `run`."""
+        current = self._runs.get(run.run_id)
+        if current is None or current.ended or _position(current) != _position(run):
+            raise RunAlreadyEnded(f"run {run.run_id} has ended or moved on")
+        return self._replace(current, fields)
+
+    def _replace(self, run: Run, fields: dict[str, Any]) -> Run:
+        self._runs[run.run_id] = changed = run.model_copy(update=fields)
+        return changed
+
+
+def _position(run: Run) -> tuple[int, int]:
+    return run.attempt, run.round
+
+
+def _cursor(entry: LedgerEntry) -> str:
+    return f"{entry.round:04}#{entry.call.call_id}"
+
+
+def _summary(run: Run) -> RunSummary:
+    fields = run.model_dump(include=set(RunSummary.model_fields))
+    excerpt = " ".join(run.last_input.split())[:EXCERPT_CHARACTERS]
+    return RunSummary.model_validate({**fields, "excerpt": excerpt})

@@ -1,0 +1,48 @@
+"""An event bus, a queue and a webhook sender that keep what they are given."""
+
+from typing import Any
+
+from upcall.domain.events import RunEndedEvent
+from upcall.domain.execution import Execution
+
+
+class InMemoryEventPublisher:
+    """Implements EventPublisher. `events` lists what was published; `error` is raised instead if it is set."""
+
+    def __init__(self) -> None:
+        self.events: list[RunEndedEvent] = []
+        self.error: Exception | None = None
+
+    def publish(self, event: RunEndedEvent) -> None:
+        """See EventPublisher."""
+        if self.error is not None:
+            raise self.error
+        self.events.append(event)
+
+
+class InMemoryEndedExecutionQueue:
+    """Implements EndedExecutionQueue. `executions` lists what was enqueued."""
+
+    def __init__(self) -> None:
+        self.executions: list[Execution] = []
+
+    def enqueue_ended_execution(self, execution: Execution) -> None:
+        """See EndedExecutionQueue."""
+        self.executions.append(execution)
+
+
+class FakeWebhookSender:
+    """Implements WebhookSender. `messages` lists what was posted: URL, message id, content.
+
+    `error` is raised after a message was posted, if it is set.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, str, dict[str, Any]]] = []
+        self.error: Exception | None = None
+
+    def __call__(self, url: str, message_id: str, content: dict[str, Any], /) -> None:
+        """See WebhookSender."""
+        self.messages.append((url, message_id, content))
+        if self.error is not None:
+            raise self.error

@@ -1,0 +1,13 @@
+"""What every RunRepository does.
+
+Test modules subclass RunRepositoryContract and provide the fixture `repository`, which is empty at first.
+"""
+
+from support.run_repository_contract.ends import EndContract
+from support.run_repository_contract.ledger import LedgerContract
+from support.run_repository_contract.lists import ListContract
+from support.run_repository_contract.records import RecordContract
+
+
+class RunRepositoryContract(RecordContract, LedgerContract, EndContract, ListContract):
+    """The whole contract."""

@@ -1,0 +1,79 @@
+"""What every Workflow does. Test modules subclass the contract and provide the fixture `workflow`."""
+
+from support.run_records import new_run
+from upcall.domain.execution import Execution
+from upcall.domain.run import Run
+from upcall.use_cases.interfaces import Workflow
+
+
+def second_attempt(run: Run) -> Run:
+    return run.model_copy(update={"attempt": 2})
+
+
+class WorkflowContract:
+    """The contract. Nothing runs: an execution ends when it is stopped."""
+
+    def test_an_execution_has_the_runs_id_as_its_name(self, workflow: Workflow) -> None:
+        run = new_run()
+        workflow.start_execution(run)
+
+        expected = Execution(name=run.run_id, status="RUNNING", error="", cause="")
+        assert workflow.describe_execution(run) == expected
+
+    def test_a_run_that_was_not_started_has_no_execution(self, workflow: Workflow) -> None:
+        workflow.start_execution(new_run())
+
+        assert workflow.describe_execution(new_run()) is None
+
+    def test_a_second_start_changes_nothing(self, workflow: Workflow) -> None:
+        run = new_run()
+        workflow.start_execution(run)
+        workflow.start_execution(run)
+
+        execution = workflow.describe_execution(run)
+        assert execution is not None
+        assert execution.status == "RUNNING"
+
+    def test_a_running_execution_can_be_stopped(self, workflow: Workflow) -> None:
+        run = new_run()
+        workflow.start_execution(run)
+
+        assert workflow.stop_execution(run, "cancelled", "Cancelled on request.")
+        execution = workflow.describe_execution(run)
+        assert execution is not None
+        assert execution.status == "ABORTED"
+
+    def test_an_execution_that_has_ended_is_not_started_again(self, workflow: Workflow) -> None:
+        run = new_run()
+        workflow.start_execution(run)
+        workflow.stop_execution(run, "cancelled", "Stop.")
+        workflow.start_execution(run)
+
+        execution = workflow.describe_execution(run)
+        assert execution is not None
+        assert execution.status == "ABORTED"
+
+    def test_stopping_an_execution_again_changes_nothing(self, workflow: Workflow) -> None:
+        run = new_run()
+        workflow.start_execution(run)
+        workflow.stop_execution(run, "cancelled", "Stop.")
+
+        stopped = workflow.describe_execution(run)
+        assert workflow.stop_execution(run, "another", "Another.")
+        assert workflow.describe_execution(run) == stopped
+
+    def test_an_execution_that_does_not_exist_cannot_be_stopped(self, workflow: Workflow) -> None:
+        assert not workflow.stop_execution(new_run(), "cancelled", "Stop.")
+
+    def test_each_attempt_has_an_execution_of_its_own(self, workflow: Workflow) -> None:
+        run = new_run()
+        workflow.start_execution(run)
+        workflow.stop_execution(run, "x", "x")
+        assert workflow.describe_execution(second_attempt(run)) is None
+
+        workflow.start_execution(second_attempt(run))
+
+        execution = workflow.describe_execution(second_attempt(run))
+        assert execution is not None
+        assert (execution.name, execution.run_id) == (f"{run.run_id}-2", run.run_id)
+        assert execution.status == "RUNNING"

@@ -1,0 +1,126 @@
+"""The workflow's definition. moto and cfn-lint do not check its graph, its Retry blocks and its substitutions."""
+
+import re
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import yaml
+from support.templates import RESOURCES, TEMPLATE, resources_of_type
+from support.workflow_definition import LAMBDAS, MACHINES, TASKS, WORKFLOW
+
+from upcall.use_cases.close_run import WORKFLOW_CAUSE
+
+FINAL_TYPES = ("Succeed", "Fail")
+STATES = [(name, state) for machine in MACHINES.values() for name, state in machine["States"].items()]
+LAST_TASKS = ("Record failure", "Publish event")
+"""If they fail, the execution fails, and the function close_run ends the run."""
+
+SUBSTITUTIONS: dict[str, Any] = TEMPLATE.source["Resources"]["RunStateMachine"]["Properties"][
+    "DefinitionSubstitutions"
+]
+
+TRANSIENT_ERRORS = [
+    "TransientError",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+]
+CRASHES = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory", "States.Timeout"]
+
+
+def next_states(state: dict[str, Any]) -> set[str]:
+    """The states that may follow a state."""
+    rules = [*state.get("Choices", []), *state.get("Catch", [])]
+    names = [state.get("Next"), state.get("Default"), *(rule["Next"] for rule in rules)]
+    return {name for name in names if name}
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_next_state_exists_and_every_state_is_reachable(name: str) -> None:
+    machine = MACHINES[name]
+    reached, left = set(), {machine["StartAt"]}
+    while left:
+        state = left.pop()
+        assert state in machine["States"], f"there is no state {state}"
+        reached.add(state)
+        left |= next_states(machine["States"][state]) - reached
+
+    assert reached == set(machine["States"])
+
+
+@pytest.mark.parametrize("state", [state for _, state in STATES], ids=[name for name, _ in STATES])
+def test_every_state_has_a_next_state_or_is_final(state: dict[str, Any]) -> None:
+    is_final = state["Type"] in FINAL_TYPES or state.get("End", False)
+
+    assert next_states(state) or is_final
+    if state["Type"] == "Choice":
+        assert "Default" in state, "without a default, a choice may match no rule"
+
+
+@pytest.mark.parametrize(("name", "state"), TASKS, ids=[name for name, _ in TASKS])
+def test_every_task_has_a_timeout_a_retry_and_a_catch(name: str, state: dict[str, Any]) -> None:
+    assert state["TimeoutSeconds"] > 0
+    caught = [rule["ErrorEquals"] for rule in state.get("Catch", [])]
+    assert caught == ([] if name in LAST_TASKS else [["States.ALL"]])
+    assert all(rule["JitterStrategy"] == "FULL" and rule["MaxDelaySeconds"] for rule in state["Retry"])
+
+
+def test_functions_are_retried_after_transient_errors_and_handlers_after_crashes() -> None:
+    """A handler may be invoked again after a crash. A tool may have had an effect."""
+    assert len(LAMBDAS) == 6
+    for name, state in LAMBDAS:
+        retried = [rule["ErrorEquals"] for rule in state["Retry"]]
+        assert retried == ([TRANSIENT_ERRORS] if name == "Call tool" else [TRANSIENT_ERRORS, CRASHES]), name
+
+
+@pytest.mark.parametrize("errors", [TRANSIENT_ERRORS, CRASHES], ids=["transient errors", "crashes"])
+def test_the_retry_blocks_of_all_functions_are_equal(errors: list[str]) -> None:
+    blocks = [rule for _, state in LAMBDAS for rule in state["Retry"] if rule["ErrorEquals"] == errors]
+
+    assert len(blocks) >= 5
+    assert all(one == other for one, other in pairwise(blocks))
+
+
+def test_the_definition_has_no_yaml_aliases() -> None:
+    """SAM uploads the file as it is, and CloudFormation does not resolve aliases: it takes `*name` as a string."""
+    events = list(yaml.parse(TEMPLATE.definition))
+
+    assert not [event for event in events if isinstance(event, yaml.AliasEvent)]
+    assert not [event for event in events if getattr(event, "anchor", None)]
+
+
+def test_a_task_has_a_longer_timeout_than_its_function() -> None:
+    names = {name.removesuffix("Arn") for name in re.findall(r"\$\{(\w+)\}", TEMPLATE.definition)}
+    timeouts = [
+        properties.get("Timeout", 3)
+        for name, properties in resources_of_type("AWS::Lambda::Function").items()
+        if name in names or properties["Handler"].startswith("tools.")
+    ]
+    assert len(timeouts) > 5
+    assert all(state["TimeoutSeconds"] > max(timeouts) for _, state in LAMBDAS)
+
+
+def test_expressions_are_jsonata_and_substitutions_are_in_quotes() -> None:
+    """Without quotes, the YAML would depend on what CloudFormation puts in place of `${name}`."""
+    for line in TEMPLATE.definition.splitlines():
+        if "${" in line:
+            assert re.search(r"\"[^\"]*\$\{\w+\}[^\"]*\"", line), line
+    assert WORKFLOW["QueryLanguage"] == "JSONata"
+
+
+def test_the_template_and_the_definition_have_the_same_substitutions() -> None:
+    assert set(re.findall(r"\$\{(\w+)\}", TEMPLATE.definition)) == set(SUBSTITUTIONS)
+
+
+@pytest.mark.parametrize("name", [name for name in SUBSTITUTIONS if name.endswith("FunctionArn")])
+def test_a_substitution_is_the_function_of_its_name(name: str) -> None:
+    assert SUBSTITUTIONS[name] == {"Fn::GetAtt": [name.removesuffix("Arn"), "Arn"]}
+    assert RESOURCES[name.removesuffix("Arn")]["Type"] == "AWS::Lambda::Function"
+
+
+def test_the_state_failed_has_the_cause_that_close_run_knows_it_by() -> None:
+    assert WORKFLOW["States"]["Failed"]["Cause"] == WORKFLOW_CAUSE
+    assert TEMPLATE.definition.count(WORKFLOW_CAUSE) == 1

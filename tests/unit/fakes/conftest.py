@@ -1,0 +1,3 @@
+import pytest
+
+pytest.register_assert_rewrite("support.run_repository_contract", "support.workflow_contract")

@@ -1,0 +1,24 @@
+import pytest
+from support.fakes.workflow import InMemoryWorkflow
+from support.run_records import new_run
+from support.workflow_contract import WorkflowContract
+
+from upcall.domain.execution import Execution
+
+
+class TestInMemoryWorkflow(WorkflowContract):
+    @pytest.fixture
+    def workflow(self) -> InMemoryWorkflow:
+        return InMemoryWorkflow()
+
+
+def test_an_execution_has_the_error_and_the_cause_that_it_was_stopped_with() -> None:
+    """As on AWS; moto drops both."""
+    workflow, run = InMemoryWorkflow(), new_run()
+    workflow.start_execution(run)
+
+    workflow.stop_execution(run, "cancelled", "Cancelled on request.")
+
+    assert workflow.describe_execution(run) == Execution(
+        name=run.run_id, status="ABORTED", error="cancelled", cause="Cancelled on request."
+    )

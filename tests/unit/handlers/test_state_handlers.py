@@ -1,0 +1,205 @@
+"""The handlers of the workflow's states: typed events, JSON results, and errors whose names the workflow knows."""
+
+from typing import Any
+
+import pytest
+from support.fakes.clock import START
+from support.run_records import UPSTREAM_RUN, USAGE, new_run
+from support.sample_events import sample_event
+from support.wired_handlers import WiredHandlers
+
+from upcall.domain.errors import InternalError, InvalidInput, NotFound, RequestRejected, RunAlreadyEnded
+from upcall.domain.run import Run
+from upcall.domain.tool_calls import ToolCall
+from upcall.domain.upstream_run import Message, UpstreamSnapshot
+from upcall.run_apis import get_run_api
+
+TASKS = ["create_run", "poll_run", "record_failure", "save_message", "submit_tool_outputs"]
+
+
+@pytest.fixture
+def run(handlers: WiredHandlers) -> Run:
+    """The run of the samples, queued."""
+    return handlers.repository.add_run(
+        new_run().model_copy(update={"run_id": sample_event("create_run")["run_id"]})
+    )
+
+
+@pytest.mark.parametrize("name", ["poll_run", "record_failure", "save_message", "submit_tool_outputs"])
+def test_the_run_api_of_each_sample_exists(name: str) -> None:
+    assert get_run_api(sample_event(name)["upstream_run"]["run_api"])
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("create_run", "seconds"),
+        ("poll_run", "upstream_run"),
+        ("record_failure", "failure"),
+        ("save_message", "upstream_run"),
+        ("submit_tool_outputs", "tool_outputs"),
+    ],
+)
+def test_an_event_without_a_field_is_rejected_by_the_fields_name(
+    handlers: WiredHandlers, name: str, field: str
+) -> None:
+    event = sample_event(name)
+    del event[field]
+
+    with pytest.raises(InvalidInput, match=f"{field}: Field required"):
+        handlers.invoke(name, event)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_an_event_with_an_unknown_field_is_rejected(handlers: WiredHandlers, name: str) -> None:
+    with pytest.raises(InvalidInput, match="colour: Extra inputs are not permitted"):
+        handlers.invoke(name, sample_event(name, colour="red"))
+
+
+@pytest.mark.parametrize("name", ["create_run", "record_failure", "save_message", "submit_tool_outputs"])
+def test_a_run_that_does_not_exist_is_not_found(handlers: WiredHandlers, name: str) -> None:
+    with pytest.raises(NotFound):
+        handlers.invoke(name, sample_event(name))
+
+
+def test_create_run_returns_upstream_ids_tools_limits_and_counters(handlers: WiredHandlers, run: Run) -> None:
+    assert handlers.invoke("create_run", sample_event("create_run")) == {
+        "upstream_run": UPSTREAM_RUN.model_dump(),
+        "pause_seconds": 0,
+        "failure": None,
+        "tools": ["fetch", "read_object"],
+        "limits": {"rounds": 10, "calls_per_round": 50, "seconds": 900, "tokens": 1_000_000},
+        "round": 0,
+        "tokens": 0,
+        "tool_calls": 0,
+    }
+    assert handlers.repository.get_run(run.run_id).status == "in_progress"
+
+
+def test_create_run_offers_only_public_tools_where_tenants_share_the_stack(
+    handlers: WiredHandlers, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TENANCY", "many")
+
+    assert handlers.invoke("create_run", sample_event("create_run"))["tools"] == ["fetch"]
+
+
+def test_create_run_of_a_run_that_has_ended_is_an_error_that_the_workflow_knows(
+    handlers: WiredHandlers, run: Run
+) -> None:
+    handlers.repository.complete_run(run, Message(text="Done."), START)
+
+    with pytest.raises(RunAlreadyEnded):
+        handlers.invoke("create_run", sample_event("create_run"))
+    assert handlers.run_api.created == []
+
+
+def test_poll_run_returns_all_that_the_workflow_needs(handlers: WiredHandlers) -> None:
+    calls = (ToolCall(call_id="c1", name="fetch", arguments="{}"),) * 2
+    handlers.run_api.snapshots = [UpstreamSnapshot.requires_action(calls, USAGE)]
+
+    snapshot = handlers.invoke("poll_run", sample_event("poll_run"))
+
+    assert snapshot["status"] == "requires_action"
+    assert [call["name"] for call in snapshot["tool_calls"]] == ["fetch", "fetch"]
+    assert snapshot["max_output_bytes"] > 100_000
+    assert snapshot["pause_seconds"] == 0
+    assert snapshot["usage"] == USAGE.model_dump()
+
+
+def test_poll_run_of_a_run_that_the_server_does_not_know_is_a_failure(handlers: WiredHandlers) -> None:
+    message = "404: Response with id 'resp_none' not found."
+    handlers.run_api.fail_next("poll", RequestRejected(message))
+
+    snapshot = handlers.invoke("poll_run", sample_event("poll_run"))
+
+    assert snapshot["status"] == "failed"
+    assert snapshot["failure"] == {"status": "failed", "code": "RequestRejected", "message": message}
+
+
+def test_submit_tool_outputs_returns_the_next_upstream_ids(handlers: WiredHandlers, run: Run) -> None:
+    event = sample_event("submit_tool_outputs")
+
+    result = handlers.invoke("submit_tool_outputs", event)
+
+    assert result["upstream_run"]["ids"] == {"response_id": "resp_2"}
+    assert (result["pause_seconds"], result["failure"]) == (0, None)
+    (entry,) = handlers.repository.get_ledger(run.run_id)
+    assert entry.output.output == event["tool_outputs"][0]["output"]
+    assert handlers.repository.get_run(run.run_id).usage.model_dump() == event["usage"]
+
+
+def test_save_message_returns_the_final_event(handlers: WiredHandlers, run: Run) -> None:
+    handlers.run_api.message = Message(text="Grüße 😀", usage=USAGE)
+
+    event = handlers.invoke("save_message", sample_event("save_message"))
+
+    assert (event["event"], event["run_id"], event["status"]) == ("Run Completed", run.run_id, "completed")
+    assert (event["message_excerpt"], event["failure"]) == ("Grüße 😀", None)
+    assert event["usage"] == USAGE.model_dump()
+    assert event["ended_at"] == "2026-01-02T03:04:05Z"
+
+
+def test_record_failure_returns_the_final_event(handlers: WiredHandlers, run: Run) -> None:
+    handlers.repository.record_creation(run, UPSTREAM_RUN)
+
+    event = handlers.invoke("record_failure", sample_event("record_failure"))
+
+    assert (event["event"], event["status"]) == ("Run Failed", "failed")
+    assert event["failure"]["code"] == "limit_seconds"
+    assert event["usage"]["total_tokens"] == 144
+    assert handlers.run_api.cancelled == [UPSTREAM_RUN]
+
+
+def test_record_failure_needs_no_upstream_ids(handlers: WiredHandlers, run: Run) -> None:
+    event = sample_event("record_failure")
+    del event["upstream_run"]
+
+    assert handlers.invoke("record_failure", event)["status"] == "failed"
+    assert handlers.run_api.cancelled == []
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "recorded_code", "recorded_message"),
+    [
+        (
+            "RequestRejected",
+            '{"errorType": "RequestRejected", "errorMessage": "401: No key.", "stackTrace": ["x"]}',
+            "RequestRejected",
+            "401: No key.",
+        ),
+        (
+            "Lambda.TooManyRequestsException",
+            "Rate exceeded.",
+            "Lambda.TooManyRequestsException",
+            "Rate exceeded.",
+        ),
+        ("States.Timeout", "", "Timeout", "Timeout, without a message"),
+        ("States.Runtime", "[1]", "Runtime", "[1]"),
+    ],
+    ids=["an exception's document", "plain text", "no message", "other JSON"],
+)
+def test_record_failure_reads_the_message_of_a_caught_error(
+    handlers: WiredHandlers, run: Run, code: str, message: str, recorded_code: str, recorded_message: str
+) -> None:
+    """A workflow cannot fail with an error whose name begins with `States.`."""
+    event = sample_event("record_failure", failure={"code": code, "message": message})
+
+    failure = handlers.invoke("record_failure", event)["failure"]
+
+    assert failure == {"status": "failed", "code": recorded_code, "message": recorded_message}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_an_unexpected_exception_is_an_internal_error_without_its_message(
+    handlers: WiredHandlers, run: Run, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Run:
+        raise KeyError("a secret")
+
+    handlers.run_api.fail_next("poll", KeyError("a secret"))
+    monkeypatch.setattr(handlers.repository, "get_run", fail)
+
+    with pytest.raises(InternalError, match="^KeyError at ") as caught:
+        handlers.invoke(name, sample_event(name))
+    assert "secret" not in str(caught.value)

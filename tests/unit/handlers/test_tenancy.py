@@ -1,0 +1,74 @@
+"""Each caller sees its own runs only, unless the stack has one tenant. Callers are named by the authorizer."""
+
+import pytest
+from support.wired_handlers import WiredHandlers
+
+ANN, BOB = (f"arn:aws:iam::123456789012:user/{name}" for name in ("ann", "bob"))
+
+
+@pytest.fixture
+def many_tenants(handlers: WiredHandlers, monkeypatch: pytest.MonkeyPatch) -> WiredHandlers:
+    monkeypatch.setenv("TENANCY", "many")
+    return handlers
+
+
+def start(handlers: WiredHandlers, caller: str, key: str | None = None) -> str:
+    """The id of a new run of that caller."""
+    headers = {"idempotency-key": key} if key else {}
+    response = handlers.request("start_run", caller=caller, headers=headers)
+    assert response.status == 202, response.json
+    return str(response.json["run_id"])
+
+
+def list_runs(handlers: WiredHandlers, caller: str) -> list[str]:
+    response = handlers.request("list_runs", caller=caller, query={})
+    return [run["run_id"] for run in response.json["runs"]]
+
+
+def test_the_caller_is_recorded_with_the_run(many_tenants: WiredHandlers) -> None:
+    assert many_tenants.repository.get_run(start(many_tenants, ANN)).owner == ANN
+
+
+@pytest.mark.parametrize("handler", ["get_run", "list_calls", "cancel_run", "retry_run"])
+def test_the_run_of_another_caller_is_not_found(many_tenants: WiredHandlers, handler: str) -> None:
+    run_id = start(many_tenants, ANN)
+
+    response = many_tenants.request(handler, run_id=run_id, caller=BOB)
+    assert (response.status, response.json["detail"]) == (404, f"there is no run {run_id!r}")
+    assert many_tenants.repository.get_run(run_id).status == "queued"
+    assert many_tenants.request(handler, run_id=run_id, caller=ANN).status != 404
+
+
+def test_a_list_holds_the_callers_runs_only(many_tenants: WiredHandlers) -> None:
+    anns, bobs = {start(many_tenants, ANN), start(many_tenants, ANN)}, {start(many_tenants, BOB)}
+
+    assert set(list_runs(many_tenants, ANN)) == anns
+    assert set(list_runs(many_tenants, BOB)) == bobs
+
+
+def test_the_run_of_another_caller_cannot_be_continued(many_tenants: WiredHandlers) -> None:
+    run_id = start(many_tenants, ANN)
+    body = {"prompt": "Go on.", "previous_run_id": run_id}
+
+    response = many_tenants.request("start_run", caller=BOB, body=body)
+
+    assert response.status == 400
+    assert response.json["errors"] == [{"field": "previous_run_id", "reason": f"there is no run {run_id!r}"}]
+
+
+def test_the_same_key_of_two_callers_stands_for_two_runs(many_tenants: WiredHandlers) -> None:
+    assert start(many_tenants, ANN, "a key") == start(many_tenants, ANN, "a key")
+    assert start(many_tenants, ANN, "a key") != start(many_tenants, BOB, "a key")
+
+
+def test_in_a_stack_of_one_tenant_every_caller_sees_every_run(handlers: WiredHandlers) -> None:
+    run_id = start(handlers, ANN)
+
+    response = handlers.request("get_run", run_id=run_id, caller=BOB)
+
+    assert (response.status, response.json["owner"]) == (200, ANN)
+    assert list_runs(handlers, BOB) == [run_id]
+
+
+def test_in_a_stack_of_one_tenant_the_caller_is_recorded_all_the_same(handlers: WiredHandlers) -> None:
+    assert handlers.repository.get_run(start(handlers, ANN)).owner == ANN

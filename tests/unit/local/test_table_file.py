@@ -1,0 +1,70 @@
+"""The table file: it is replaced as a whole, and no command loses the runs of another."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.table_file import TableFile
+
+
+def item(name: str, expires_in: float = 1000) -> dict[str, Any]:
+    expires_at = str(int(time.time() + expires_in))
+    return {"pk": {"S": name}, "sk": {"S": "RUN"}, "text": {"S": "ä😀"}, "expires_at": {"N": expires_at}}
+
+
+def names(path: Path) -> set[str]:
+    return {each["pk"]["S"] for each in TableFile(path).load()}
+
+
+def test_items_survive_from_one_command_to_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "table.jsonl"
+    saved = item("a")
+    TableFile(path).save([saved])
+
+    assert list(TableFile(path).load()) == [saved]
+
+
+def test_two_commands_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    first, second = TableFile(path), TableFile(path)
+    first.save([item("a")])
+    second.save([item("b")])
+
+    assert names(path) == {"a", "b"}
+
+
+def test_expired_items_are_not_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    TableFile(path).save([item("old", expires_in=-10), item("new")])
+
+    assert names(path) == {"new"}
+
+
+def test_items_that_have_not_changed_are_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    file = TableFile(path)
+    saved = item("a")
+
+    assert file.save([saved])
+    assert not file.save([saved])
+    later = TableFile(path)
+    assert not later.save(later.load())
+    assert later.save([{**saved, "text": {"S": "changed"}}])
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.jsonl"
+    file = TableFile(path)
+    file.save([item("a")])
+    before = path.read_bytes()
+
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("the disk is full")))
+    with pytest.raises(OSError, match="the disk is full"):
+        file.save([item("a"), item("b")])
+
+    assert path.read_bytes() == before
+    assert json.loads(before)["pk"] == {"S": "a"}
+    assert list(tmp_path.glob("*.new")) == []

@@ -1,0 +1,38 @@
+"""What use cases talk to, in memory."""
+
+import pytest
+from support.fakes.clock import FakeClock
+from support.fakes.run_api import FakeRunApi
+from support.fakes.run_repository import InMemoryRunRepository
+from support.fakes.senders import InMemoryEndedExecutionQueue, InMemoryEventPublisher
+from support.fakes.workflow import InMemoryWorkflow
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def repository() -> InMemoryRunRepository:
+    return InMemoryRunRepository()
+
+
+@pytest.fixture
+def run_api() -> FakeRunApi:
+    return FakeRunApi()
+
+
+@pytest.fixture
+def workflow() -> InMemoryWorkflow:
+    return InMemoryWorkflow()
+
+
+@pytest.fixture
+def publisher() -> InMemoryEventPublisher:
+    return InMemoryEventPublisher()
+
+
+@pytest.fixture
+def ended_executions() -> InMemoryEndedExecutionQueue:
+    return InMemoryEndedExecutionQueue()

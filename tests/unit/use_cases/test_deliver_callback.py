@@ -1,0 +1,133 @@
+import json
+from collections.abc import Callable
+
+import pytest
+from support.fakes.clock import START
+from support.fakes.run_repository import InMemoryRunRepository
+from support.fakes.senders import FakeWebhookSender
+from support.run_records import FAILURE, USAGE, new_run
+
+from upcall.domain.errors import OutcomeUnknown, ToolError, TransientError
+from upcall.domain.events import RunEndedEvent
+from upcall.domain.run import Run
+from upcall.domain.upstream_run import Message
+from upcall.use_cases.deliver_callback import (
+    FIRST_DELAY_SECONDS,
+    MAX_AGE_SECONDS,
+    MAX_DELAY_SECONDS,
+    deliver_callback,
+    retry_delay_seconds,
+)
+
+URL = "https://example.com/hook?for=me"
+
+Deliver = Callable[[Run], None]
+"""Deliver the final event of a run."""
+
+
+@pytest.fixture
+def send_webhook() -> FakeWebhookSender:
+    return FakeWebhookSender()
+
+
+@pytest.fixture
+def deliver(repository: InMemoryRunRepository, send_webhook: FakeWebhookSender) -> Deliver:
+    def call(run: Run) -> None:
+        event = RunEndedEvent.of(run, repository.get_message(run))
+        deliver_callback(event, repository=repository, send_webhook=send_webhook)
+
+    return call
+
+
+@pytest.fixture
+def completed_run(repository: InMemoryRunRepository) -> Run:
+    """A completed run with a callback URL."""
+    run = repository.add_run(new_run(callback_url=URL, metadata={"a": "b"}))
+    return repository.complete_run(run, Message(text="Done.", usage=USAGE), START)
+
+
+def test_the_final_event_is_posted_to_the_runs_callback_url(
+    deliver: Deliver, completed_run: Run, send_webhook: FakeWebhookSender
+) -> None:
+    deliver(completed_run)
+
+    ((url, message_id, content),) = send_webhook.messages
+    assert (url, message_id) == (URL, f"msg_{completed_run.run_id}")
+    assert (content["type"], content["timestamp"]) == ("run.completed", START)
+    data = content["data"]
+    assert (data["run_id"], data["status"], data["metadata"]) == (
+        completed_run.run_id,
+        "completed",
+        {"a": "b"},
+    )
+    assert (data["message_excerpt"], data["message_characters"]) == ("Done.", 5)
+
+
+def test_the_data_is_json_without_empty_fields_and_without_those_for_the_event_bus(
+    deliver: Deliver, completed_run: Run, send_webhook: FakeWebhookSender
+) -> None:
+    deliver(completed_run)
+
+    ((_, _, content),) = send_webhook.messages
+    assert json.loads(json.dumps(content["data"])) == content["data"]
+    assert content["data"].keys().isdisjoint({"event", "has_callback", "failure"})
+
+
+def test_a_failed_run_is_posted_with_its_failure(
+    deliver: Deliver, repository: InMemoryRunRepository, send_webhook: FakeWebhookSender
+) -> None:
+    run = repository.add_run(new_run(callback_url=URL))
+    deliver(repository.record_failure(run, FAILURE, USAGE, START))
+
+    ((_, _, content),) = send_webhook.messages
+    assert content["type"] == "run.failed"
+    assert content["data"]["failure"] == FAILURE.model_dump()
+    assert "message_excerpt" not in content["data"]
+
+
+def test_the_same_event_has_the_same_message_id_again(
+    deliver: Deliver, completed_run: Run, send_webhook: FakeWebhookSender
+) -> None:
+    deliver(completed_run)
+    deliver(completed_run)
+
+    first, second = send_webhook.messages
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "error", [ToolError("404: Not found"), OutcomeUnknown("no response"), TransientError("no secret yet")]
+)
+def test_an_event_that_did_not_arrive_is_a_transient_error_with_the_reason(
+    deliver: Deliver, completed_run: Run, send_webhook: FakeWebhookSender, error: Exception
+) -> None:
+    send_webhook.error = error
+
+    with pytest.raises(TransientError, match=str(error)):
+        deliver(completed_run)
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["without a callback URL", "that was deleted"])
+def test_nothing_is_posted_for_a_run(
+    deliver: Deliver, repository: InMemoryRunRepository, send_webhook: FakeWebhookSender, exists: bool
+) -> None:
+    run = repository.add_run(new_run(callback_url=None if exists else URL))
+    ended = repository.record_failure(run, FAILURE, USAGE, START)
+    if not exists:
+        repository.delete_run(run.run_id)
+
+    deliver(ended)
+
+    assert send_webhook.messages == []
+
+
+def test_delays_grow_up_to_two_hours_and_are_enough_for_a_day() -> None:
+    delays = [retry_delay_seconds(tries) for tries in range(1, 101)]
+
+    assert FIRST_DELAY_SECONDS / 2 <= delays[0] <= FIRST_DELAY_SECONDS
+    assert MAX_DELAY_SECONDS / 2 <= max(delays) <= MAX_DELAY_SECONDS == 2 * 60 * 60
+    assert sum(delays) > MAX_AGE_SECONDS == 24 * 60 * 60, "the queue gives up after 100 deliveries"
+
+
+def test_a_delay_of_any_number_of_tries_is_finite() -> None:
+    assert retry_delay_seconds(10**6) <= MAX_DELAY_SECONDS

@@ -1,0 +1,321 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.fakes.clock import START, FakeClock
+from support.fakes.run_api import FakeRunApi
+from support.fakes.run_repository import InMemoryRunRepository
+from support.fakes.workflow import InMemoryWorkflow
+from support.run_records import FAILURE, UPSTREAM_RUN, USAGE, new_run
+
+from upcall.domain.assistants import Assistant
+from upcall.domain.caller import Caller
+from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput
+from upcall.domain.run import Run
+from upcall.domain.run_request import RunRequest
+from upcall.domain.upstream_run import Message
+from upcall.use_cases import start_run as start_run_module
+from upcall.use_cases.start_run import RunDefaults, start_run
+
+Start = Callable[..., Run]
+"""Start a run as `caller`, with an idempotency key, and with the fields of the request."""
+
+
+class CallbackUrlChecker:
+    """`checked` lists the URLs that were checked; `error` is raised for each if it is set."""
+
+    def __init__(self) -> None:
+        self.checked: list[str] = []
+        self.error: InvalidInput | None = None
+
+    def __call__(self, url: str) -> None:
+        self.checked.append(url)
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def check_callback_url() -> CallbackUrlChecker:
+    return CallbackUrlChecker()
+
+
+@pytest.fixture
+def start(
+    repository: InMemoryRunRepository,
+    run_api: FakeRunApi,
+    workflow: InMemoryWorkflow,
+    clock: FakeClock,
+    check_callback_url: CallbackUrlChecker,
+) -> Start:
+    def call(caller: str = "ann", idempotency_key: str | None = None, **fields: Any) -> Run:
+        return start_run(
+            RunRequest.model_validate({"prompt": "Go.", **fields}),
+            Caller(caller, one_tenant=False),
+            idempotency_key,
+            defaults=RunDefaults("default-model", "responses"),
+            repository=repository,
+            get_run_api=run_api.get,
+            workflow=workflow,
+            check_callback_url=check_callback_url,
+            clock=clock,
+        )
+
+    return call
+
+
+@pytest.fixture
+def completed_run(repository: InMemoryRunRepository) -> Run:
+    """A completed run of ann's, with another model and assistant than the defaults."""
+    run = repository.add_run(new_run(owner="ann", model="its-model", assistant="messenger"))
+    repository.record_creation(run, UPSTREAM_RUN)
+    return repository.complete_run(repository.get_run(run.run_id), Message(text="Done."), START)
+
+
+def runs_of(repository: InMemoryRunRepository) -> list[str]:
+    return [run.run_id for run in repository.list_runs(owner=None, status=None, limit=100).runs]
+
+
+def test_a_run_is_recorded_and_an_execution_of_its_name_started(
+    start: Start, repository: InMemoryRunRepository, workflow: InMemoryWorkflow
+) -> None:
+    run = start()
+
+    assert repository.get_run(run.run_id) == run
+    assert list(workflow.executions) == [run.run_id]
+    assert run.status == "queued"
+
+
+def test_the_record_holds_the_request_the_caller_the_time_and_the_defaults(start: Start) -> None:
+    run = start(prompt="Summarise https://example.com")
+
+    assert (run.prompt, run.owner, run.created_at) == ("Summarise https://example.com", "ann", START)
+    assert (run.assistant, run.model, run.run_api) == ("summarizer", "default-model", "responses")
+
+
+def test_a_conversation_may_take_the_place_of_a_prompt(start: Start) -> None:
+    run = start(prompt=None, input=[{"role": "user", "content": "Go."}])
+
+    assert run.prompt is None
+    assert [item.content for item in run.items] == ["Go."]
+
+
+def test_nothing_is_requested_from_the_server(start: Start, run_api: FakeRunApi) -> None:
+    start()
+
+    assert (run_api.prepared, run_api.created, run_api.polled) == ([], [], [])
+
+
+def test_limits_and_metadata_of_the_request_are_recorded(start: Start) -> None:
+    run = start(limits={"rounds": 2}, metadata={"ticket": "4711"})
+
+    assert (run.limits.rounds, run.limits.seconds) == (2, 900)
+    assert run.metadata == {"ticket": "4711"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "assistant_model", "model"),
+    [
+        ({"model": "requested-model"}, "assistants-model", "requested-model"),
+        ({}, "assistants-model", "assistants-model"),
+        ({}, None, "default-model"),
+    ],
+    ids=["the request's", "the assistant's", "the default"],
+)
+def test_the_model_is_that_of_the_request_or_the_assistant_or_the_default(
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    fields: dict[str, Any],
+    assistant_model: str | None,
+    model: str,
+) -> None:
+    assistant = Assistant(name="a", description="d", instructions="i", model=assistant_model)
+    monkeypatch.setattr(start_run_module, "find_assistant", lambda _: assistant)
+
+    assert start(**fields).model == model
+
+
+def test_an_assistant_that_does_not_exist_is_named_and_nothing_is_recorded(
+    start: Start, repository: InMemoryRunRepository
+) -> None:
+    with pytest.raises(InvalidInput, match="assistant: there is no assistant 'nobody'; there is messenger"):
+        start(assistant="nobody")
+    assert runs_of(repository) == []
+
+
+def test_a_field_that_the_run_api_does_not_support_is_named_and_nothing_is_recorded(
+    start: Start, run_api: FakeRunApi, repository: InMemoryRunRepository, workflow: InMemoryWorkflow
+) -> None:
+    run_api.unsupported = FieldError("response_format", "is not supported")
+
+    with pytest.raises(InvalidInput) as caught:
+        start()
+    assert caught.value.errors == (run_api.unsupported,)
+    assert (runs_of(repository), workflow.executions) == ([], {})
+
+
+def test_a_callback_url_is_checked_and_recorded(start: Start, check_callback_url: CallbackUrlChecker) -> None:
+    run = start(callback_url="https://example.com/hook")
+
+    assert run.callback_url == "https://example.com/hook"
+    assert check_callback_url.checked == ["https://example.com/hook"]
+
+
+def test_a_run_without_a_callback_url_needs_no_check(
+    start: Start, check_callback_url: CallbackUrlChecker
+) -> None:
+    start()
+
+    assert check_callback_url.checked == []
+
+
+def test_with_a_callback_url_that_is_not_allowed_nothing_is_recorded(
+    start: Start, check_callback_url: CallbackUrlChecker, repository: InMemoryRunRepository
+) -> None:
+    check_callback_url.error = InvalidInput(FieldError("callback_url", "is not allowed"))
+
+    with pytest.raises(InvalidInput):
+        start(callback_url="https://example.com/hook", idempotency_key="a key")
+    assert runs_of(repository) == []
+
+    check_callback_url.error = None
+    assert start(callback_url="https://example.com/other", idempotency_key="a key"), "the key is not claimed"
+
+
+def test_the_same_key_and_request_return_the_same_run(start: Start, workflow: InMemoryWorkflow) -> None:
+    first, second = (start(idempotency_key="a key") for _ in range(2))
+
+    assert first == second
+    assert list(workflow.executions) == [first.run_id]
+
+
+def test_without_a_key_the_same_request_starts_another_run(start: Start) -> None:
+    assert start().run_id != start().run_id
+
+
+def test_another_key_starts_another_run(start: Start) -> None:
+    assert start(idempotency_key="a key").run_id != start(idempotency_key="another").run_id
+
+
+def test_the_order_of_the_fields_does_not_make_another_request(start: Start) -> None:
+    fields = {"metadata": {"a": "b"}, "limits": {"rounds": 2}}
+    first = start(idempotency_key="a key", **fields)
+
+    assert start(idempotency_key="a key", **dict(reversed(fields.items()))).run_id == first.run_id
+
+
+def test_a_key_that_stands_for_another_request_is_a_conflict(
+    start: Start, repository: InMemoryRunRepository
+) -> None:
+    first = start(idempotency_key="a key")
+
+    with pytest.raises(IdempotencyKeyConflict, match="this idempotency key stands for another request"):
+        start(idempotency_key="a key", prompt="Stop.")
+    assert runs_of(repository) == [first.run_id]
+
+
+def test_the_same_key_of_two_callers_stands_for_two_runs(start: Start) -> None:
+    hers = start("ann", "a key")
+
+    assert start("ann", "a key").run_id == hers.run_id
+    assert start("bob", "a key").run_id != hers.run_id
+
+
+def crash(*_: object) -> None:
+    raise ConnectionError("the function died here")
+
+
+def test_a_run_whose_key_was_claimed_and_that_was_never_added_is_started(
+    start: Start,
+    repository: InMemoryRunRepository,
+    workflow: InMemoryWorkflow,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patches:
+        patches.setattr(repository, "add_run", crash)
+        with pytest.raises(ConnectionError):
+            start(idempotency_key="a key")
+    claim = repository.claim_idempotency_key("a key", new_run(owner="ann"), "")
+
+    run = start(idempotency_key="a key")
+
+    assert run.run_id == claim.run_id
+    assert repository.get_run(run.run_id).prompt == "Go."
+    assert list(workflow.executions) == [run.run_id]
+
+
+def test_a_run_whose_execution_could_not_be_started_is_recorded_and_the_same_key_starts_it(
+    start: Start,
+    repository: InMemoryRunRepository,
+    workflow: InMemoryWorkflow,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patches:
+        patches.setattr(workflow, "start_execution", crash)
+        with pytest.raises(ConnectionError):
+            start(idempotency_key="a key")
+    (run_id,) = runs_of(repository)
+
+    assert start(idempotency_key="a key").run_id == run_id
+    assert list(workflow.executions) == [run_id]
+
+
+@pytest.mark.parametrize("status", ["in_progress", "failed"])
+def test_the_same_key_does_not_start_a_run_again_that_works_or_has_ended(
+    start: Start, repository: InMemoryRunRepository, workflow: InMemoryWorkflow, status: str
+) -> None:
+    run = start(idempotency_key="a key")
+    repository.record_creation(run, UPSTREAM_RUN)
+    if status == "failed":
+        repository.record_failure(run, FAILURE, USAGE, START)
+    workflow.executions.clear()
+
+    again = start(idempotency_key="a key")
+
+    assert (again.run_id, again.status) == (run.run_id, status)
+    assert workflow.executions == {}
+
+
+def test_a_run_continues_the_conversation_of_a_completed_run(start: Start, completed_run: Run) -> None:
+    run = start(previous_run_id=completed_run.run_id)
+
+    assert run.previous_run_id == completed_run.run_id
+    assert run.previous_upstream_run == completed_run.upstream_run
+    assert (run.assistant, run.model, run.run_api) == ("messenger", "its-model", "responses")
+
+
+def test_a_request_may_continue_with_another_assistant_and_model(start: Start, completed_run: Run) -> None:
+    fields = {"assistant": "summarizer", "model": "m2", "run_api": "responses"}
+    run = start(previous_run_id=completed_run.run_id, **fields)
+
+    assert (run.assistant, run.model) == ("summarizer", "m2")
+
+
+@pytest.mark.parametrize("status", ["queued", "in_progress", "failed"])
+def test_only_a_completed_run_can_be_continued(
+    start: Start, repository: InMemoryRunRepository, status: str
+) -> None:
+    run = start()
+    if status != "queued":
+        repository.record_creation(run, UPSTREAM_RUN)
+    if status == "failed":
+        repository.record_failure(run, FAILURE, USAGE, START)
+
+    with pytest.raises(InvalidInput, match=f"only a completed run can be continued; this one is {status}"):
+        start(previous_run_id=run.run_id)
+
+
+@pytest.mark.parametrize("caller", ["ann", "bob"])
+def test_a_run_that_does_not_exist_or_is_of_another_caller_cannot_be_continued(
+    start: Start, completed_run: Run, caller: str
+) -> None:
+    run_id = completed_run.run_id if caller == "bob" else "run_x"
+
+    with pytest.raises(InvalidInput) as caught:
+        start(caller, previous_run_id=run_id)
+    assert caught.value.errors == (FieldError("previous_run_id", f"there is no run {run_id!r}"),)
+
+
+def test_a_conversation_cannot_move_to_another_run_api(start: Start, completed_run: Run) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        start(previous_run_id=completed_run.run_id, run_api="agents")
+    assert caught.value.errors == (FieldError("run_api", "the run that it continues used responses"),)
