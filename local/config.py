@@ -49,7 +49,7 @@ class LocalStackConfig:
     openai_port: int = 0
     extra_addresses: tuple[str, ...] = ()
     first_turn: int | None = None
-    model_seconds: float = 0.4
+    model_seconds: float = 0.2
     poll_after_ms: int | None = None
     fault_rate: float = 0
     seed: int = 0

@@ -134,7 +134,10 @@ class _Environment(MutableMapping[str, str]):
         return {**inherited, **function}
 
     def __getitem__(self, name: str) -> str:
-        return self._visible()[name]
+        function = _function_environment.get()
+        if function is None or (name not in function and not name.startswith(HIDDEN_PREFIXES)):
+            return self._process[name]
+        return function[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._visible())

@@ -29,7 +29,7 @@ from local.config import (
 from local.event_source_mapping import EventSourceMapping
 from local.http_server import HttpServer, PortInUse
 from local.lambda_runtime import FunctionRunner
-from local.moto_patches import integration, jsonata, speed
+from local.moto_patches import caches, integration, jsonata, speed, startup
 from local.openai_emulator import Emulator
 from local.table_file import TableFile
 from local.template import Template
@@ -68,7 +68,6 @@ class LocalStack:
     def stop(self) -> None:
         """Save, stop all servers and free their ports."""
         self._cleanup.close()
-        gc.freeze()  # otherwise Python searches all objects for cycles when the process ends
 
     def _start(self) -> None:
         config = self._config
@@ -78,6 +77,8 @@ class LocalStack:
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         self._cleanup.callback(gc.set_threshold, *gc.get_threshold())
         gc.set_threshold(GC_THRESHOLD, 20, 20)
+        # otherwise Python searches all objects for cycles when the process ends
+        self._cleanup.callback(gc.freeze)
 
         pages = self._serve_pages()
         self.emulator = self._start_emulator()
@@ -154,10 +155,15 @@ class LocalStack:
         integration.publish_execution_events()
         dynamodb.serialize_requests()
         jsonata.bind_variables()
+        caches.cache_action_names()
+        caches.cache_member_names()
+        caches.cache_node_texts()
         speed.cache_parsed_workflows()
         speed.share_task_clients()
         speed.query_one_partition()
-        speed.parse_json_templates()
+        startup.parse_json_templates()
+        startup.share_service_models()
+        startup.use_one_region()
         server = self._serve(speed.Dispatcher(), self._config.aws_port)
         os.environ["AWS_ENDPOINT_URL"] = server.url
         os.environ["MOTO_PORT"] = server.url.rpartition(":")[2]  # the tasks of moto's workflows read it

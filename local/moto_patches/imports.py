@@ -38,6 +38,8 @@ UNUSED_SERVICES = frozenset(
         "redshift",
         "route53",
         "sagemaker",
+        "sns",
+        "ssm",
     }
 )
 """moto.cloudformation cannot create resources of these."""

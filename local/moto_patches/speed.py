@@ -8,7 +8,6 @@ moves what is patched.
 
 import copy
 import inspect
-import json
 import os
 import threading
 from functools import cache
@@ -16,13 +15,14 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from moto.cloudformation.models import Stack
 from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_events
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
+
+from local.moto_patches.caches import cached_texts
 
 MAX_TASK_SECONDS = 900
 """The maximum timeout of a function."""
@@ -49,13 +49,14 @@ class Dispatcher(DomainDispatcherApplication):
 def cache_parsed_workflows() -> None:
     """Parse each definition once, not at each execution.
 
-    Only the syntax tree is shared. What moto evaluates is made from it for each execution, because it has
-    state.
+    Only the syntax tree is shared, and the texts of its nodes. What moto evaluates is made from it for each
+    execution, because it has state.
     """
 
     def parse(definition: str) -> Any:
-        tree = _syntax_tree(definition)
-        return Preprocessor().visit(tree), tree
+        tree, texts = _syntax_tree(definition)
+        with cached_texts(texts):
+            return Preprocessor().visit(tree), tree
 
     AmazonStateLanguageParser.parse = parse  # type: ignore[method-assign]
 
@@ -78,18 +79,6 @@ def query_one_partition() -> None:
     Table.query = query  # type: ignore[method-assign]
 
 
-def parse_json_templates() -> None:
-    """Parse a template that is JSON as JSON. moto parses it as YAML, in Python."""
-
-    def parse_template(template: str) -> Any:
-        try:
-            return json.loads(template)
-        except ValueError:
-            return _parse_template(template)
-
-    Stack.parse_template = staticmethod(parse_template)  # type: ignore[method-assign]
-
-
 def share_task_clients() -> None:
     """Let the tasks of workflows share one client for each service. moto makes one for each task."""
     for module in (lambda_eval_utils, state_task_service_events):
@@ -98,14 +87,14 @@ def share_task_clients() -> None:
 
 _query = Table.query
 _query_signature = inspect.signature(_query)
-_parse_template = Stack.parse_template
 _parse = AmazonStateLanguageParser.parse
 _making_client = threading.Lock()
 
 
 @cache
-def _syntax_tree(definition: str) -> Any:
-    return _parse(definition)[1]
+def _syntax_tree(definition: str) -> tuple[Any, dict[Any, str]]:
+    """The syntax tree of a definition, and a dictionary for the texts of its nodes."""
+    return _parse(definition)[1], {}
 
 
 def _task_client(region: str, service: str, state_credentials: object = None) -> Any:  # noqa: ARG001

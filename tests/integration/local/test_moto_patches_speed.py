@@ -3,11 +3,9 @@
 import json
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 import boto3
 import pytest
-from moto.cloudformation.models import Stack as MotoStack
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table as MotoTable
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser, ASLParserException
@@ -122,18 +120,3 @@ def test_a_query_of_an_index_reads_all_partitions(local_stack: LocalStack) -> No
 
     items = table.query_index("runs_by_owner", ("owner", f"{name}-me"), ("run_id", "run_2"))
     assert [item["run_id"] for item in items] == ["run_1"]
-
-
-@pytest.mark.parametrize("template", ['{"Resources": {"A": {}}}', "Resources: {A: {}}"])
-def test_a_template_may_be_json_or_yaml(template: str) -> None:
-    """`Stack.parse_template`, which parses JSON as YAML."""
-    assert MotoStack.parse_template(template) == {"Resources": {"A": {}}}
-
-
-def test_a_template_that_is_json_is_not_parsed_as_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: str) -> Any:
-        raise AssertionError
-
-    monkeypatch.setattr(speed, "_parse_template", fail)
-
-    assert MotoStack.parse_template("{}") == {}

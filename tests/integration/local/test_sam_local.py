@@ -1,6 +1,6 @@
-"""`make sam-local` with a real engine: minutes, and root where an image must be made. So it is asked for:
+"""`make sam-local` with a container engine. It takes minutes, and root if an image has to be made, so it is optional:
 
-UPCALL_SAM_LOCAL=1 .venv/bin/python -m pytest tests/local/test_sam_local.py
+UPCALL_SAM_LOCAL=1 .venv/bin/python -m pytest tests/integration/local/test_sam_local.py
 """
 
 import os
@@ -11,23 +11,24 @@ import pytest
 from local.config import ROOT
 from local.sam.expected_results import EXPECTED
 
-STAND_IN = ROOT.parent / "shared" / "tools" / "lambda-base-image"
-"""Makes a stand-in for Lambda's image where none can be pulled, and starts an engine where none answers."""
+MAKE_IMAGE = ROOT.parent / "shared" / "tools" / "lambda-base-image"
+"""Makes a substitute for Lambda's image if none can be pulled, and starts an engine if none responds."""
 
 
 @pytest.mark.skipif(
     os.environ.get("UPCALL_SAM_LOCAL") != "1", reason="runs containers: set UPCALL_SAM_LOCAL=1"
 )
-def test_every_function_answers_its_sample_in_a_container_and_the_api_answers() -> None:
-    if STAND_IN.exists():
-        subprocess.run([STAND_IN], check=True)
-    done = subprocess.run(["make", "sam-local"], cwd=ROOT, capture_output=True, text=True, check=False)
+def test_every_function_in_its_container_and_the_api_respond_as_expected() -> None:
+    if MAKE_IMAGE.exists():
+        subprocess.run([MAKE_IMAGE], check=True)
+    process = subprocess.run(["make", "sam-local"], cwd=ROOT, capture_output=True, text=True, check=False)
 
-    right = [line.split()[-1] for line in done.stdout.splitlines() if line.startswith("✓") and " s  " in line]
-    assert right == list(EXPECTED), done.stdout + done.stderr
-    assert "✓ sam local start-api" in done.stdout
-    assert done.returncode == 0
-    left = subprocess.run(
+    lines = process.stdout.splitlines()
+    passed = [line.split()[-1] for line in lines if line.startswith("✓") and " s  " in line]
+    assert passed == list(EXPECTED), process.stdout + process.stderr
+    assert "✓ sam local start-api" in process.stdout
+    assert process.returncode == 0
+    containers = subprocess.run(
         ["docker", "ps", "--quiet", "--filter", "name=upcall"], capture_output=True, text=True, check=False
     )
-    assert left.stdout == ""
+    assert containers.stdout == ""
