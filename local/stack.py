@@ -163,7 +163,6 @@ class LocalStack:
         speed.query_one_partition()
         startup.parse_json_templates()
         startup.share_service_models()
-        startup.use_one_region()
         server = self._serve(speed.Dispatcher(), self._config.aws_port)
         os.environ["AWS_ENDPOINT_URL"] = server.url
         os.environ["MOTO_PORT"] = server.url.rpartition(":")[2]  # the tasks of moto's workflows read it

@@ -26,7 +26,6 @@ _NOT_DEPLOYED = (
 
 _NAME_PROPERTIES = {
     "AWS::DynamoDB::Table": "TableName",
-    "AWS::Lambda::Function": "FunctionName",
     "AWS::S3::Bucket": "BucketName",
     "AWS::SQS::Queue": "QueueName",
     "AWS::StepFunctions::StateMachine": "StateMachineName",

@@ -10,9 +10,6 @@ from typing import Any
 import boto3
 from moto.cloudformation.models import Stack
 from moto.core import utils
-from moto.core.base_backend import AccountSpecificBackend
-
-from local.config import AWS_ENVIRONMENT
 
 
 def parse_json_templates() -> None:
@@ -38,15 +35,6 @@ def share_service_models() -> None:
     loader = botocore_session.get_component("data_loader")
     utils.create_loader = lambda: loader  # type: ignore[attr-defined]
     utils.Session = lambda: botocore_session  # type: ignore[misc, assignment, attr-defined]
-
-
-def use_one_region() -> None:
-    """Let services have the region of the local stack only. moto looks up the regions of all partitions."""
-
-    def generate_regions(_: AccountSpecificBackend[Any], _service_name: str) -> list[str]:
-        return [AWS_ENVIRONMENT["AWS_REGION"]]
-
-    AccountSpecificBackend._generate_regions = generate_regions  # type: ignore[method-assign, assignment]
 
 
 _parse_template = Stack.parse_template

@@ -6,9 +6,7 @@ import boto3
 import pytest
 from moto.cloudformation.models import Stack as MotoStack
 from moto.core import utils
-from moto.sqs.models import sqs_backends
 
-from local.config import AWS_ENVIRONMENT
 from local.moto_patches import startup
 
 pytestmark = pytest.mark.usefixtures("local_stack")
@@ -38,8 +36,3 @@ def test_the_model_of_a_service_is_read_by_the_loader_of_the_clients() -> None:
     assert patched["Session"]() is session._session
     assert patched["create_loader"]() is session._session.get_component("data_loader")
     assert utils.get_service_model("sqs").service_name == "sqs"
-
-
-def test_services_have_the_region_of_the_stack() -> None:
-    """`AccountSpecificBackend._generate_regions`."""
-    assert list(sqs_backends["210987654321"].regions) == [AWS_ENVIRONMENT["AWS_REGION"]]
