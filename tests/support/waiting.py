@@ -11,7 +11,7 @@ FIRST_PAUSE_SECONDS = 0.01
 MAX_PAUSE_SECONDS = 0.2
 
 
-def wait_until(get: Callable[[], T], description: str, timeout_seconds: float = TIMEOUT_SECONDS) -> T:
+def wait_until(get: Callable[[], T | None], description: str, timeout_seconds: float = TIMEOUT_SECONDS) -> T:
     """Call `get` until it returns something true, and return that. Raises TimeoutError.
 
     The pause between two calls doubles from 10 ms to 200 ms. `description` says what is waited for.

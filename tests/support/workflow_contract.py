@@ -1,9 +1,20 @@
 """What every Workflow does. Test modules subclass the contract and provide the fixture `workflow`."""
 
 from support.run_records import new_run
+from support.waiting import wait_until
 from upcall.domain.execution import Execution
 from upcall.domain.run import Run
 from upcall.use_cases.interfaces import Workflow
+
+
+def ended_execution(workflow: Workflow, run: Run) -> Execution:
+    """An execution that was stopped. Step Functions shows its end a moment later."""
+
+    def find() -> Execution | None:
+        execution = workflow.describe_execution(run)
+        return execution if execution is not None and execution.status != "RUNNING" else None
+
+    return wait_until(find, "the end of the execution")
 
 
 def second_attempt(run: Run) -> Run:
@@ -39,9 +50,7 @@ class WorkflowContract:
         workflow.start_execution(run)
 
         assert workflow.stop_execution(run, "cancelled", "Cancelled on request.")
-        execution = workflow.describe_execution(run)
-        assert execution is not None
-        assert execution.status == "ABORTED"
+        assert ended_execution(workflow, run).status == "ABORTED"
 
     def test_an_execution_that_has_ended_is_not_started_again(self, workflow: Workflow) -> None:
         run = new_run()
@@ -49,16 +58,14 @@ class WorkflowContract:
         workflow.stop_execution(run, "cancelled", "Stop.")
         workflow.start_execution(run)
 
-        execution = workflow.describe_execution(run)
-        assert execution is not None
-        assert execution.status == "ABORTED"
+        assert ended_execution(workflow, run).status == "ABORTED"
 
     def test_stopping_an_execution_again_changes_nothing(self, workflow: Workflow) -> None:
         run = new_run()
         workflow.start_execution(run)
         workflow.stop_execution(run, "cancelled", "Stop.")
 
-        stopped = workflow.describe_execution(run)
+        stopped = ended_execution(workflow, run)
         assert workflow.stop_execution(run, "another", "Another.")
         assert workflow.describe_execution(run) == stopped
 

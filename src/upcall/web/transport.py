@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NoReturn
 
 import httpcore
@@ -52,6 +53,12 @@ class TransferBudget:
             raise ToolError(f"the server sent more than {self.max_bytes:,} bytes")
 
 
+@cache
+def tls_context() -> ssl.SSLContext:
+    """The TLS settings of all transports. Reading the certificate authorities takes 20 ms of a whole core."""
+    return httpx.create_ssl_context()
+
+
 class GuardedTransport(httpx.BaseTransport):
     """An httpx transport that connects to checked addresses only.
 
@@ -60,7 +67,7 @@ class GuardedTransport(httpx.BaseTransport):
 
     def __init__(self, budget: TransferBudget) -> None:
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(), network_backend=_NetworkBackend(budget)
+            ssl_context=tls_context(), network_backend=_NetworkBackend(budget)
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -33,6 +33,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 MAX_WAIT_SECONDS = 25
+MAX_LIMIT = 100
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,8 @@ def test_every_response_conforms_to_the_description(
     def send(case: Any) -> None:
         if case.query and case.query.get("wait") in range(1, MAX_WAIT_SECONDS + 1):
             case.query["wait"] = 0
+        if case.path == "/runs" and case.query and case.query.get("limit") in range(1, MAX_LIMIT + 1):
+            case.query["limit"] = min(case.query["limit"], 3)  # each run of a page is checked in pure Python
         case.call_and_validate(checks=CHECKS, timeout=60)
 
     send()

@@ -7,6 +7,8 @@ import pytest
 import trustme
 from support.fake_network import FakeNetwork, InternalServer
 
+from upcall.web import transport
+
 
 @pytest.fixture(scope="session")
 def certificate_authority() -> trustme.CA:
@@ -25,6 +27,7 @@ def ca_file(certificate_authority: trustme.CA, tmp_path_factory: pytest.TempPath
 def network(monkeypatch: pytest.MonkeyPatch, ca_file: Path) -> FakeNetwork:
     """Only numeric hosts resolve, and only loopback can be reached, until a test sets `resolve`."""
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+    transport.tls_context.cache_clear()
     network = FakeNetwork(allows_loopback=True)
     network.install(monkeypatch)
     return network

@@ -17,7 +17,7 @@ from local.stack import LocalStack
 from upcall.aws.run_repository import DynamoDBRunRepository
 from upcall.domain.run_request import RunRequest
 
-REQUESTS = int(os.environ.get("UPCALL_CONCURRENT_RUNS", "60"))
+REQUESTS = int(os.environ.get("UPCALL_CONCURRENT_RUNS", "40"))
 """200 work on a machine that does nothing else: `UPCALL_CONCURRENT_RUNS=200`."""
 
 
