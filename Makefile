@@ -1,15 +1,23 @@
 PYTHON ?= python3
 PROMPT ?=
 EXAMPLES ?= 1000
+SECONDS ?= 3600
 BIN := .venv/bin
 SAM := .venv-sam/bin/sam
-COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
-  --no-annotate --no-emit-index-url --no-emit-find-links
+COMPILE := .venv-lock/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+EVERYWHERE := --universal --python-version 3.11
+ON_LAMBDA := --python-platform aarch64-manylinux2014 --python-version 3.13
 SAM_VERSION := 1.170.0
+TARGET_PYTHON ?= python3.13
+# /opt and /var/task are read-only: without bytecode, each cold start compiles what it imports
+COMPILE_BUILD = set -e; for folder in .aws-sam/build/*/; do \
+  case $$folder in *Layer/) prefix=/opt;; *) prefix=/var/task;; esac; \
+  $(TARGET_PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $$folder -p $$prefix $$folder; done
+NO_BYTECODE = "There is no $(TARGET_PYTHON), so the build has no bytecode, and each cold start takes longer."
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run local test fuzz coverage fault-matrix lint format openapi bench bench-load build sam-build sam-local validate check-template lock clean
+.PHONY: help install run local test fuzz fuzz-documents coverage fault-matrix lint format openapi bench bench-load build sam-build sam-local validate check-template lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,8 +43,11 @@ local: install  ## Start the local stack and keep it running
 test: install  ## Run all tests, offline
 	@$(BIN)/python -m pytest
 
-fuzz: install  ## Fuzz every entry point with EXAMPLES random inputs (default: 1000)
-	@UPCALL_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz
+fuzz: install  ## Fuzz every entry point with EXAMPLES random inputs (default: 1000), and try all wrong responses of a server
+	@UPCALL_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz tests/integration/run_apis/test_hostile_servers.py
+
+fuzz-documents: install  ## Read hostile documents for SECONDS (default: an hour), within the memory of a function
+	@UPCALL_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest -n 0 -s tests/fuzz/test_hostile_documents.py
 
 coverage: install  ## Run all tests and report the lines they do not cover; takes 1.5 times as long
 	@$(BIN)/python -m pytest --cov
@@ -67,6 +78,7 @@ bench-load: install  ## Load test with 1,000 runs, 50 concurrent, and injected f
 
 build: $(SAM)  ## Build for deployment, for ARCHITECTURE (default: arm64)
 	$(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
+	@$(if $(shell $(TARGET_PYTHON) -c "print(1)" 2>/dev/null),$(COMPILE_BUILD),echo $(NO_BYTECODE))
 
 sam-build: install $(SAM)  ## Build for `sam local`, for the architecture of this machine
 	@ARCHITECTURE=$(MACHINE) $(SAM) build --build-dir .aws-sam/local/build --cache-dir .aws-sam/local/cache \
@@ -98,10 +110,10 @@ $(SAM):
 
 lock:  ## Update the pinned requirements
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install -qq uv
-	@$(COMPILE) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
+	@$(COMPILE) $(EVERYWHERE) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	@for layer in runtime extraction; do \
 	  rm -f layers/$$layer/requirements.txt; \
-	  $(COMPILE) -c requirements-dev.txt layers/$$layer/requirements.in -o layers/$$layer/requirements.txt; done
+	  $(COMPILE) $(ON_LAMBDA) -c requirements-dev.txt layers/$$layer/requirements.in -o layers/$$layer/requirements.txt; done
 	@rm -r .venv-lock
 
 clean:  ## Remove generated files, except for the runs in .upcall

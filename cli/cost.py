@@ -95,10 +95,12 @@ def count_read_units(run: Run, message: str | None) -> int:
     """Read units of a run.
 
     The record is read when the run is created, for each round, before and after the end is written, by GET,
-    and by the function that gets a queue message. The message is read for the final event and by GET.
+    and by the function that gets a queue message. The message is read for the final event, by GET and for a
+    callback.
     """
     record_reads = 4 + run.round + count_queue_messages(run)
-    return record_reads * _read_units(run.model_dump_json()) + 2 * _read_units(message or "")
+    message_reads = 2 + (run.callback_url is not None)
+    return record_reads * _read_units(run.model_dump_json()) + message_reads * _read_units(message or "")
 
 
 def count_queue_messages(run: Run) -> int:

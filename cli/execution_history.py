@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 HistoryEvent = Mapping[str, Any]
@@ -16,6 +17,9 @@ HIDDEN_STATES = ("Tool failed", "Done", "Failed")
 
 CALL_STATES = ("Call tool", "Reject call")
 """The states that answer one tool call."""
+
+REQUEST_STATES = ("Create run", "Poll run", "Submit tool outputs")
+"""The states whose requests to the OpenAI server are repeated by the workflow."""
 
 
 @dataclass
@@ -35,7 +39,7 @@ class ToolCallProgress:
 class StateProgress:
     """A state that the run has entered, once or several times in a row, with the tool calls made in it.
 
-    `error` is that of a task that failed and will be retried.
+    `error` is that of a task that failed and will be retried, or of a server that will be asked again.
     """
 
     name: str
@@ -115,7 +119,25 @@ def _exit_state(progress: RunProgress, event: HistoryEvent) -> None:
         call = _current_calls(progress)[output["call_id"]]
         call.ended_at, call.outcome, call.output = now, output["outcome"], output["output"]
     elif progress.states and progress.states[-1].name == name:
-        progress.states[-1].ended_at, progress.states[-1].error = now, None
+        state = progress.states[-1]
+        state.ended_at = now
+        state.error = _format_upstream_error(details["output"]) if name in REQUEST_STATES else None
+
+
+def _format_upstream_error(output: str) -> str | None:
+    """The server's words, and what is done about them; None if no request to it is to be repeated."""
+    fields = json.loads(output)
+    errors = fields.get("errors") if isinstance(fields, dict) else None
+    if not isinstance(errors, dict) or not errors.get("last"):
+        return None
+    if fields.get("failure") and not fields.get("repeat"):
+        return None
+    number = errors["count"] or errors["failed_turns"]
+    pause = ceil(fields.get("pause_seconds") or 0)
+    if not errors["count"] and not pause:  # a turn failed before, and this one is at work
+        return None
+    when = f"trying again in {pause} s" if pause else "trying again"
+    return f"{errors['last']} ({f'error {number}, ' if number else ''}{when})"
 
 
 def _current_calls(progress: RunProgress) -> dict[str, ToolCallProgress]:

@@ -16,7 +16,7 @@ from upcall.domain.model import Model
 from upcall.domain.run_request import RunRequest
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import LedgerEntry
-from upcall.domain.views import MAX_PAGE_SIZE, CallList, RunList, RunSummary, RunView
+from upcall.domain.views import MAX_PAGE_SIZE, CallList, MessagePage, RunList, RunSummary, RunView
 
 M = TypeVar("M", bound=Model)
 
@@ -75,8 +75,11 @@ class ApiClient:
         return self._parse(_RunAccepted, response).run_id
 
     def get_run(self, run_id: str, wait: int = 0) -> RunView:
-        """A run, when it has ended or after `wait` seconds, 25 at most."""
-        return self._parse(RunView, self._send("GET", f"{_run_path(run_id)}?wait={wait}"))
+        """A run, when it has ended or after `wait` seconds, 25 at most, with all parts of its message."""
+        run = self._parse(RunView, self._send("GET", f"{_run_path(run_id)}?wait={wait}"))
+        if run.message_url is None:
+            return run
+        return run.model_copy(update={"message": self._get_message(run_id), "message_url": None})
 
     def cancel_run(self, run_id: str) -> RunView:
         """Cancel a run. Not repeated: a repetition would fail because the run has ended."""
@@ -107,6 +110,17 @@ class ApiClient:
             calls += page.calls
             if (cursor := page.next_cursor) is None:
                 return sorted(calls, key=lambda entry: (entry.round, entry.position))
+
+    def _get_message(self, run_id: str) -> str:
+        parts: list[str] = []
+        cursor = None
+        while True:
+            page = self._parse(
+                MessagePage, self._send("GET", f"{_run_path(run_id)}/message?{_query(cursor=cursor)}")
+            )
+            parts.append(page.text)
+            if (cursor := page.next_cursor) is None:
+                return "".join(parts)
 
     def _send(
         self,

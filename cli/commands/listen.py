@@ -3,6 +3,8 @@
 import json
 import signal
 import threading
+import time
+from collections import OrderedDict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
     from rich.console import Console
 
-WEBHOOK_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 MAX_PRINTED_CHARACTERS = 200
+
+MAX_REMEMBERED_IDS = 10_000
+"""Of messages, to recognise one that is delivered again."""
 
 
 def listen(
@@ -25,7 +29,7 @@ def listen(
 ) -> None:
     """Receive and print the callbacks of runs on the local stack.
 
-    Their signatures are verified.
+    Their signatures and times are verified. A callback that is rejected is printed with the reason.
     """
     from cli.terminal.console import err, out
     from local.http_server import HttpServer, PortInUse
@@ -43,36 +47,59 @@ def listen(
 
 
 def callback_receiver(out: "Console", *, as_json: bool) -> "WSGIApplication":
-    """An application that prints each callback. It responds with 204, or with 401 to a wrong signature."""
+    """An application that prints each callback. It responds with 204, or with 401 to an invalid one."""
     from werkzeug.wrappers import Request, Response
 
     from local.config import CALLBACK_SECRET
-    from upcall.web.standard_webhooks import signature
+    from upcall.web.standard_webhooks import rejection_reason
+
+    received_ids = _ReceivedIds()
 
     @Request.application
     def receive(request: Request) -> Response:
         body = request.get_data()
-        id_, timestamp, received = (request.headers.get(name, "") for name in WEBHOOK_HEADERS)
-        signed = received == signature(CALLBACK_SECRET, id_, timestamp, body)
-        _print_callback(out, request.path, body, signed=signed, as_json=as_json)
-        return Response(status=204 if signed else 401)
+        reason = rejection_reason(CALLBACK_SECRET, dict(request.headers), body, now=time.time())
+        repeated = reason is None and received_ids.add(request.headers["webhook-id"])
+        _print_callback(out, request.path, body, reason=reason, repeated=repeated, as_json=as_json)
+        return Response(status=401 if reason else 204)
 
     return receive
 
 
-def _print_callback(out: "Console", path: str, body: bytes, *, signed: bool, as_json: bool) -> None:
+class _ReceivedIds:
+    """The last ids of messages, for threads."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, message_id: str) -> bool:
+        """Remember an id. Returns whether it was remembered before."""
+        with self._lock:
+            if message_id in self._ids:
+                return True
+            self._ids[message_id] = None
+            if len(self._ids) > MAX_REMEMBERED_IDS:
+                self._ids.popitem(last=False)
+            return False
+
+
+def _print_callback(
+    out: "Console", path: str, body: bytes, *, reason: str | None, repeated: bool, as_json: bool
+) -> None:
     from cli.terminal.console import print_json
 
     content = _parse_object(body)
     if as_json:
-        print_json(out, {"path": path, "signed": signed, "body": content})
+        callback = {"path": path, "signed": reason is None, "repeated": repeated, "rejected": reason}
+        print_json(out, {**callback, "body": content})
         return
     data = _object_field(content, "data")
     text = data.get("message_excerpt") or _object_field(data, "failure").get("message") or ""
-    verdict = "signed" if signed else "NOT SIGNED with the local stack's secret"
+    verdict = f"REJECTED: {reason}" if reason else "signed, delivered again" if repeated else "signed"
     out.print(
         f"{datetime.now():%H:%M:%S}  {content.get('type', '?')}  {data.get('run_id', '?')}  {verdict}",
-        style="green" if signed else "red",
+        style="red" if reason else "green",
         soft_wrap=True,
         markup=False,
     )

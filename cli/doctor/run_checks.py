@@ -15,6 +15,7 @@ CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("resources", "cloudformation", stack_checks.check_resources),
     ("OpenAI key", "secretsmanager", stack_checks.check_openai_secret),
     ("webhook secret", "secretsmanager", stack_checks.check_webhook_secret),
+    ("callback secret", "secretsmanager", stack_checks.check_callback_secret),
     ("table", "dynamodb", stack_checks.check_table),
     ("workflow", "states", stack_checks.check_workflow),
     ("functions", "lambda", stack_checks.check_functions),

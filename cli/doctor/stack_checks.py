@@ -3,7 +3,7 @@
 A check may raise OutdatedStack and the errors of boto3.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import boto3
@@ -12,6 +12,10 @@ import httpx
 from cli.doctor.deployed_stack import DeployedStack
 from cli.doctor.finding import Finding, passed_if
 from local.template import Template
+from upcall.aws.secrets_manager import clean_secret
+from upcall.domain.errors import InvalidSecret
+from upcall.run_apis.client import parse_api_key
+from upcall.web.standard_webhooks import check_secret
 
 COMPLETE_STATUSES = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 HEALTH_TIMEOUT_SECONDS = 15
@@ -43,16 +47,24 @@ def check_resources(stack: DeployedStack) -> Iterator[Finding]:
 
 
 def check_openai_secret(stack: DeployedStack) -> Iterator[Finding]:
-    """The OpenAI API key must exist. It is read, and never printed."""
-    yield _check_secret("OpenAI key", stack.parameter("OpenAISecretName"))
+    """The OpenAI API key must exist, in a form that functions accept. It is read, and never printed."""
+    yield _check_secret("OpenAI key", stack.parameter("OpenAISecretName"), parse_api_key)
 
 
 def check_webhook_secret(stack: DeployedStack) -> Iterator[Finding]:
     """If `notify` has a URL, it needs a secret to sign with."""
     if stack.parameter("WebhookUrl"):
-        yield _check_secret("webhook secret", stack.parameter("WebhookSecretName"))
+        yield _check_secret("webhook secret", stack.parameter("WebhookSecretName"), _sign)
     else:
         yield Finding("webhook secret", "ok", "not needed, because WebhookUrl is empty")
+
+
+def check_callback_secret(stack: DeployedStack) -> Iterator[Finding]:
+    """If callbacks are switched on, their secret must exist."""
+    if name := stack.parameter("CallbackSecretName"):
+        yield _check_secret("callback secret", name, _sign)
+    else:
+        yield Finding("callback secret", "ok", "not needed, because CallbackSecretName is empty")
 
 
 def check_table(stack: DeployedStack) -> Iterator[Finding]:
@@ -171,18 +183,31 @@ def check_health(stack: DeployedStack) -> Iterator[Finding]:
         yield passed_if(status == httpx.codes.OK, "API", f"{url} responds with {status}")
 
 
-def _check_secret(label: str, name: str) -> Finding:
+def _check_secret(label: str, name: str, parse: Callable[[str, str], str]) -> Finding:
+    """Check a secret. `parse` returns what functions use of its value, and raises InvalidSecret."""
     client = boto3.client("secretsmanager")
     try:
         value = client.get_secret_value(SecretId=name).get("SecretString", "")
     except client.exceptions.ResourceNotFoundException:
         command = f"aws secretsmanager create-secret --name {name} --secret-string …"
         return Finding(label, "failed", f"there is no secret {name}: {command}")
-    if not value.strip():
-        return Finding(label, "failed", f"the secret {name} is empty")
-    if value.lstrip().startswith("{"):
-        return Finding(label, "failed", f"the secret {name} is JSON; it must be the plain string")
+    try:
+        used = parse(name, clean_secret(name, value))
+    except InvalidSecret as error:
+        command = f"aws secretsmanager put-secret-value --secret-id {name} --secret-string …"
+        return Finding(label, "failed", f"{error}; store it anew: {command}")
+    if used != value:
+        message = 'blanks, a line end, quotes, a byte order mark, or "Bearer" around it, which are ignored'
+        return Finding(label, "warning", f"the secret {name} has {message}")
     return Finding(label, "ok", f"the secret {name} exists")
+
+
+def _sign(name: str, secret: str) -> str:
+    try:
+        check_secret(secret)
+    except InvalidSecret as error:
+        raise InvalidSecret(f"the secret {name} cannot sign: {error}") from None
+    return secret
 
 
 def _unconditional(resources: Mapping[str, Any]) -> set[str]:

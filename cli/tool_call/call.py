@@ -27,7 +27,9 @@ from upcall.observability.logging import SERVICE, PackageLogHandler
 from upcall.tool import Tool, ToolEvent
 from upcall.web.ssrf import exempt_hosts
 
-RUN_ID = "run_by_hand"
+RUN_ID_PREFIX = "run_by_hand_"
+"""Each call is one of a new run: a tool with the effect "once" runs each time."""
+
 MAX_OUTPUT_BYTES = 200_000
 """About as much as the output of a single call in a round may have."""
 
@@ -44,8 +46,10 @@ def call_tool(name: str, inputs: Sequence[str]) -> ToolOutput:
         raise CommandError(f"there is no tool {name!r}; there is {', '.join(tools.names())}")
     tool = tools.find(name)
     event = ToolEvent(
-        run_id=RUN_ID,
-        call_id=f"call_{uuid.uuid4().hex}",
+        run_id=f"{RUN_ID_PREFIX}{uuid.uuid4().hex}",
+        round=1,
+        position=1,
+        call_id="call_1",
         arguments=parse_arguments(tool, inputs),
         max_output_bytes=MAX_OUTPUT_BYTES,
     )

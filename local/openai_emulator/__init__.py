@@ -5,6 +5,7 @@ from local.openai_emulator.conversation import (
     CallTools,
     EndIncomplete,
     Fail,
+    FailAtFirst,
     Hang,
     Say,
     Step,
@@ -12,4 +13,15 @@ from local.openai_emulator.conversation import (
 from local.openai_emulator.scripted_model import Fault
 from local.openai_emulator.server import Emulator
 
-__all__ = ["Call", "CallTools", "Emulator", "EndIncomplete", "Fail", "Fault", "Hang", "Say", "Step"]
+__all__ = [
+    "Call",
+    "CallTools",
+    "Emulator",
+    "EndIncomplete",
+    "Fail",
+    "FailAtFirst",
+    "Fault",
+    "Hang",
+    "Say",
+    "Step",
+]

@@ -43,6 +43,15 @@ class Fail:
 
 
 @dataclass(frozen=True)
+class FailAtFirst:
+    """The run fails `times` times, each time that its turn is requested, and then goes on with `then`."""
+
+    failure: Fail
+    then: "Step"
+    times: int = 1
+
+
+@dataclass(frozen=True)
 class EndIncomplete:
     """The run ends incomplete."""
 
@@ -54,7 +63,7 @@ class Hang:
     """The run stays in progress."""
 
 
-Step = CallTools | Say | Fail | EndIncomplete | Hang
+Step = CallTools | Say | Fail | FailAtFirst | EndIncomplete | Hang
 
 
 @dataclass(frozen=True)

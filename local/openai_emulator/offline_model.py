@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 from local.openai_emulator.conversation import (
     Call,
@@ -29,21 +30,35 @@ def offline_model(conversation: Conversation) -> Step:
 
 
 def _calls(conversation: Conversation) -> tuple[Call, ...]:
-    keys = re.findall(r'stored object ("(?:[^"\\]|\\.)*")', conversation.prompt)
+    keys = re.findall(r'stored object [^"]*("(?:[^"\\]|\\.)*")', conversation.prompt)
     urls = [url.rstrip(".,;:!?)'\"") for url in re.findall(r"https?://[^\s<>\"]+", conversation.prompt)]
     calls = [
-        *(Call.of("read_object", key=json.loads(key)) for key in dict.fromkeys(keys)),
+        *(Call.of("read_object", key=key) for key in dict.fromkeys(map(_parse_string, keys)) if key),
         *(Call.of("fetch", url=url) for url in dict.fromkeys(urls) if not keys),
     ]
     return tuple(call for call in calls if call.name in conversation.tools)
 
 
+def _parse_string(text: str) -> str | None:
+    """The string in a JSON text; None if the text is not valid."""
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return None
+
+
 def _summary(exchange: Exchange) -> str:
     (source, *_) = json.loads(exchange.call.arguments).values()
-    try:
-        page = json.loads(exchange.output)
-    except ValueError:
-        page = {"title": source, "text": exchange.output}
+    page = _parse_output(exchange.output)
     if "error" in page:
         return f"I could not read {source}: {page['error']}"
-    return f"{page['title'] or source}: {summarise(page['text'])}"
+    return f"{page.get('title') or source}: {summarise(str(page.get('text') or exchange.output))}"
+
+
+def _parse_output(output: str) -> dict[str, Any]:
+    """The fields of an output that is a JSON object; no fields for any other output."""
+    try:
+        fields = json.loads(output)
+    except (ValueError, RecursionError):
+        fields = None
+    return fields if isinstance(fields, dict) else {}

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from local.openai_emulator.conversation import Conversation, Say, Step
+from local.openai_emulator.conversation import Conversation, FailAtFirst, Say, Step
 from local.openai_emulator.offline_model import offline_model
 from local.openai_emulator.turn import Turn
 
@@ -89,6 +89,12 @@ class ScriptedModels:
 
     def _next_step(self, model: str, conversation: Conversation) -> Step:
         """The step for the next round. A script repeats its last step."""
-        if script := self._scripts.get(model):
-            return script.steps[min(len(conversation.rounds), len(script.steps) - 1)]
-        return offline_model(conversation)
+        script = self._scripts.get(model)
+        if script is None:
+            return offline_model(conversation)
+        rounds = len(conversation.rounds)
+        step = script.steps[min(rounds, len(script.steps) - 1)]
+        if not isinstance(step, FailAtFirst):
+            return step
+        tries = sum(len(turn.conversation.rounds) == rounds for turn in self.started_turns.get(model, []))
+        return step.failure if tries < step.times else step.then

@@ -26,7 +26,7 @@ def _tool_output(outcome: str, text: str) -> Check:
 
 def _upstream_response(response_id: str) -> Check:
     """A workflow task that created this response upstream."""
-    return lambda result: result["upstream_run"]["ids"] == {"response_id": response_id}
+    return lambda result: result["upstream_run"]["ids"]["response_id"] == response_id
 
 
 EXPECTED: dict[str, Check] = {
@@ -36,6 +36,7 @@ EXPECTED: dict[str, Check] = {
     "SaveMessageFunction": lambda result: result["status"] == "completed",
     "GetRunFunction": _response(200, status="completed", round=1, message=...),
     "ListCallsFunction": _response(200, calls=...),
+    "GetMessageFunction": _response(200, text=...),
     "ListRunsFunction": _response(200, runs=...),
     "ListToolsFunction": _response(200, tools=...),
     "ListAssistantsFunction": _response(200, assistants=...),

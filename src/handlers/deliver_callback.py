@@ -10,8 +10,7 @@ from upcall import config
 from upcall.aws.run_repository import run_repository
 from upcall.aws.secrets_manager import get_secret
 from upcall.aws.sqs import delay_message, send_to_dead_letter_queue
-from upcall.domain.errors import InvalidInput, TransientError
-from upcall.domain.events import RunEndedEvent
+from upcall.domain.errors import InvalidInput, InvalidSecret, TransientError
 from upcall.domain.validation import field_errors
 from upcall.lambda_runtime.sqs_batch import sqs_batch
 from upcall.observability.logging import log_context
@@ -24,28 +23,33 @@ MAX_RESPONSE_BYTES = 65_536
 """Only the status of the response is used."""
 
 
-class _RunEnded(RunEndedEvent):
+class _Detail(BaseModel):
     run_id: Annotated[str, Field(min_length=1, max_length=80)]
 
 
 class _Event(BaseModel):
-    """The event on the bus, without the fields of the envelope that are not used."""
+    """The event on the bus. Only the run's id is used."""
 
-    detail: _RunEnded
+    detail: _Detail
 
 
 @sqs_batch
 def lambda_handler(record: SQSRecord) -> None:
     """Deliver one event, delay it, or send it to the dead-letter queue with the reason."""
     try:
-        event = _Event.model_validate_json(record.body).detail
+        run_id = _Event.model_validate_json(record.body).detail.run_id
     except ValidationError as error:
         reason = str(InvalidInput(*field_errors(error)))
         send_to_dead_letter_queue(config.callback_dead_letter_queue_url(), record.body, reason)
         return
-    with log_context(run_id=event.run_id):
+    with log_context(run_id=run_id):
         try:
-            deliver_callback(event, repository=run_repository(), send_webhook=_send_webhook)
+            deliver_callback(run_id, repository=run_repository(), send_webhook=_send_webhook)
+        except InvalidSecret as error:
+            name = config.callback_secret_name()
+            advice = f"Correct the secret {name} (parameter CallbackSecretName), then redrive this message."
+            reason = f"{error}. {advice}"
+            send_to_dead_letter_queue(config.callback_dead_letter_queue_url(), record.body, reason)
         except TransientError as error:
             age = time.time() - int(record.attributes.sent_timestamp) / 1000
             if age > MAX_AGE_SECONDS:

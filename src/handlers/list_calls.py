@@ -22,7 +22,7 @@ app = http_api()
 lambda_handler = lambda_handler_of(app)
 
 Cursor = Annotated[
-    str | None, Query(max_length=256, pattern="^[0-9]{4}#", description="The next_cursor of the page before.")
+    str | None, Query(pattern="^[0-9]{4}#[0-9]{4}$", description="The next_cursor of the page before.")
 ]
 
 

@@ -5,8 +5,10 @@ from upcall import config
 from upcall.aws.run_repository import run_repository
 from upcall.domain.model import Model
 from upcall.domain.tool_calls import ToolCall
+from upcall.domain.upstream_errors import NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.domain.usage import Usage
+from upcall.lambda_runtime.clock import SystemClock
 from upcall.lambda_runtime.workflow_task import workflow_task
 from upcall.run_apis import get_run_api
 from upcall.run_apis.client import load_sdk
@@ -29,6 +31,7 @@ class SubmitToolOutputs(Model):
     tool_outputs: tuple[object, ...]
     usage: Usage
     seconds: float
+    errors: UpstreamErrors = NO_ERRORS
 
 
 @workflow_task
@@ -42,8 +45,10 @@ def lambda_handler(event: SubmitToolOutputs) -> UpstreamResult:
         event.tool_outputs,
         event.usage,
         event.seconds,
+        event.errors,
         one_tenant=config.one_tenant(),
         repository=run_repository(),
         get_run_api=get_run_api,
         tools=tools,
+        clock=SystemClock(),
     )

@@ -1,6 +1,7 @@
 """A tool that reads a public web page, a PDF or a text file."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -22,12 +23,18 @@ def fetch(
 
     A long text is returned in parts: if next_offset is a number, call again with it as the offset.
     """
-    from upcall.documents import read_document
+    from upcall.documents.extraction import extract_document, start_worker
     from upcall.web.download import download
 
+    start_worker()  # while the page is being downloaded
     page = download(url)
-    document = read_document(
-        page.body, page.media_type, page.charset, needed_characters=offset + MAX_CHARACTERS, url=page.url
+    document = extract_document(
+        page.body,
+        page.media_type,
+        page.charset,
+        needed_characters=offset + MAX_CHARACTERS,
+        url=page.url,
+        name=urlsplit(page.url).path,
     )
     return PagePart.from_document(document, offset, url=page.url)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from upcall import config
-from upcall.domain.errors import ToolError
+from upcall.domain.errors import InvalidSecret, ToolError
 from upcall.tool import current_call, tool
 
 
@@ -27,8 +27,15 @@ def notify(
         "timestamp": datetime.now(UTC).isoformat(),
         "data": {"message": message, "run_id": call.run_id if call else None},
     }
-    message_id = f"{call.run_id}_{call.call_id}" if call else f"msg_{uuid.uuid4().hex}"
-    post(url, get_secret(config.webhook_secret_name()), message_id, content)
+    message_id = f"{call.run_id}_{call.key}" if call else f"msg_{uuid.uuid4().hex}"
+    try:
+        post(url, get_secret(config.webhook_secret_name()), message_id, content)
+    except InvalidSecret as error:
+        name = config.webhook_secret_name()
+        raise ToolError(
+            f"nothing was sent: {error}. "
+            f"The operator must correct the secret {name} (parameter WebhookSecretName)"
+        ) from None
     return "The message was sent."
 
 

@@ -45,6 +45,11 @@ def one_tenant() -> bool:
     return _read("TENANCY") == "one"
 
 
+def caller_claims() -> tuple[str, ...]:
+    """The claims of a token that together identify a caller, besides its issuer."""
+    return tuple(sorted(_read_list("CALLER_CLAIMS"))) or ("sub",)
+
+
 def state_machine_arn() -> str:
     """The workflow that runs are started on."""
     return _read("STATE_MACHINE_ARN")
@@ -68,6 +73,16 @@ def poll_window_seconds() -> float:
 def openai_base_url() -> str:
     """The base URL of the OpenAI API, or of a compatible server."""
     return _read("OPENAI_BASE_URL")
+
+
+def openai_organization() -> str | None:
+    """The OpenAI organization that requests belong to; None for the key's own."""
+    return os.environ.get("OPENAI_ORG_ID") or None
+
+
+def openai_project() -> str | None:
+    """The OpenAI project that requests belong to; None for the key's own."""
+    return os.environ.get("OPENAI_PROJECT_ID") or None
 
 
 def openai_secret_name() -> str:
@@ -128,6 +143,12 @@ def webhook_url() -> str:
 def webhook_secret_name() -> str:
     """The Secrets Manager secret that messages to the webhook are signed with."""
     return _read("WEBHOOK_SECRET_NAME")
+
+
+def environment_of_workers() -> dict[str, str]:
+    """What a Python process needs of the environment to start, and nothing else: no credentials."""
+    names = ("LD_LIBRARY_PATH", "PATH", "LANG", "TMPDIR")
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _read_list(name: str) -> frozenset[str]:

@@ -24,10 +24,12 @@ from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.run_request import RunRequest
 from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolOutput
+from upcall.domain.upstream_errors import NO_ERRORS
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.use_cases.close_run import WORKFLOW_CAUSE, close_run
 from upcall.use_cases.create_run import create_run
+from upcall.use_cases.deliver_callback import deliver_callback
 from upcall.use_cases.get_run import get_run
 from upcall.use_cases.record_failure import record_failure
 from upcall.use_cases.save_message import save_message
@@ -98,9 +100,9 @@ class RunLifecycle:
             "clock": FakeClock(),
         }
 
-    def start(self) -> str:
+    def start(self, **fields: Any) -> str:
         run = start_run(
-            RunRequest(prompt="Go."),
+            RunRequest(prompt="Go.", **fields),
             CALLER,
             "key",
             defaults=RunDefaults("m", "responses"),
@@ -111,10 +113,10 @@ class RunLifecycle:
         create_run(
             run.run_id,
             0,
+            NO_ERRORS,
             one_tenant=True,
-            repository=self.repository,
-            get_run_api=self.run_api.get,
             tools=FakeTools(),
+            **self._wiring,
         )
         return run.run_id
 
@@ -129,10 +131,10 @@ class RunLifecycle:
             [output.model_dump()],
             Usage(total_tokens=3),
             0,
+            NO_ERRORS,
             one_tenant=True,
-            repository=self.repository,
-            get_run_api=self.run_api.get,
             tools=FakeTools(),
+            **self._wiring,
         )
 
     def save_message(self, run_id: str) -> None:
@@ -165,6 +167,17 @@ def test_reads_and_writes_of_a_completed_run_are_those_of_the_code(rounds: int) 
     assert index_writes == cost.count_index_writes(run) == 8 + 2 * rounds
     assert writes + index_writes == cost.count_write_units(run, ledger, message)
     assert reads == cost.count_read_units(run, message) == 6 + rounds
+
+
+def test_reads_of_a_callback_are_those_of_the_code() -> None:
+    lifecycle = RunLifecycle()
+    run_id = lifecycle.start(callback_url="https://example.com/")
+    lifecycle.save_message(run_id)
+    lifecycle.get(run_id)
+    deliver_callback(run_id, repository=lifecycle.repository, send_webhook=lambda *_: None)
+    reads = lifecycle.table.reads
+
+    assert reads == cost.count_read_units(lifecycle.repository.get_run(run_id), "Done.") == 8
 
 
 def test_reads_and_writes_of_a_failed_run_are_those_of_the_code() -> None:
@@ -206,12 +219,12 @@ def test_the_dollars_of_a_run_without_tool_calls() -> None:
     assert dollars == pytest.approx(0.0002170333, abs=1e-9)
 
 
-def test_a_callback_costs_a_queue_message_an_invocation_and_a_read() -> None:
+def test_a_callback_costs_a_queue_message_an_invocation_and_a_read_of_record_and_message() -> None:
     plain = cost.estimate_dollars(RunProgress(), {}, completed_run(), [], "Done.")
     with_callback = completed_run(callback_url="https://example.com/")
     dollars = cost.estimate_dollars(RunProgress(), {}, with_callback, [], "Done.")
 
-    assert dollars - plain == pytest.approx(3 * 0.0000004 + 0.0000002 + 0.000000125)
+    assert dollars - plain == pytest.approx(3 * 0.0000004 + 0.0000002 + 2 * 0.000000125)
 
 
 def test_a_run_that_failed_costs_a_queue_message_and_an_invocation_for_close_run() -> None:

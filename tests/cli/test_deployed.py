@@ -99,7 +99,7 @@ def test_a_stack_is_found_by_its_name_and_a_run_followed_to_its_message(
 
 
 def test_each_command_prints_json(on_stack: OnStack, local_stack: LocalStack) -> None:
-    model = local_stack.emulator.script(Fail("server_error", "The model is on fire."))
+    model = local_stack.emulator.script(Fail("invalid_prompt", "The model is on fire."))
     run = on_stack("run", "Go.", "--model", model, "--json")
     outcome = json.loads(run.stdout)
     assert (run.returncode, outcome["status"], outcome["ledger"]) == (1, "failed", [])

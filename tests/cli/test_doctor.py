@@ -1,6 +1,7 @@
 """`upcall doctor`, with the stack `upcall` on the AWS of the local stack."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from inspect import signature
@@ -109,17 +110,31 @@ def test_resources_of_nested_stacks_are_found(local_stack: LocalStack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "verdict"),
-    [(" ", "is empty"), ('{"key": "sk-hidden"}', "is JSON"), ("sk-hidden", "exists")],
+    ("value", "status", "message"),
+    [
+        (" ", "failed", "is empty"),
+        ("\ufeff\r\n", "failed", "is empty; store it anew"),
+        ("sk-hid\nsk-hidden", "failed", "holds blanks"),
+        (" Bearer sk-hidden\n", "warning", "which are ignored"),
+        ('"\n"', "failed", "is empty"),
+        ('{"key":"sk-hidden"}', "failed", "is JSON; it must be the plain string"),
+        ("sk-hidden sk-hidden", "failed", "holds blanks"),
+        ("sk-hidden\n", "warning", "a line end, quotes"),
+        ("\ufeffsk-hidden", "warning", "a byte order mark"),
+        ("Bearer sk-hidden", "warning", '"Bearer" around it, which are ignored'),
+        ("sk-hidden", "ok", "exists"),
+    ],
 )
-def test_a_secret_is_checked_and_never_printed(stack: DeployedStack, value: str, verdict: str) -> None:
-    boto3.client("secretsmanager").create_secret(Name=f"doctor/{verdict}", SecretString=value)
-    printed = messages(
-        stack_checks.check_openai_secret, with_parameters(stack, OpenAISecretName=f"doctor/{verdict}")
-    )
+def test_a_secret_is_read_as_functions_read_it_and_never_printed(
+    stack: DeployedStack, value: str, status: str, message: str
+) -> None:
+    name = f"doctor/{uuid.uuid4()}"
+    boto3.client("secretsmanager").create_secret(Name=name, SecretString=value)
+    (found,) = stack_checks.check_openai_secret(with_parameters(stack, OpenAISecretName=name))
 
-    assert verdict in printed
-    assert "hidden" not in printed
+    assert (found.status, found.message.startswith(f"the secret {name} ")) == (status, True)
+    assert message in found.message
+    assert "hidden" not in found.message
 
 
 def test_a_missing_secret_is_reported_with_the_command_that_creates_it(stack: DeployedStack) -> None:
@@ -132,6 +147,27 @@ def test_the_webhook_needs_a_secret_if_it_has_a_url(stack: DeployedStack) -> Non
     configured = with_parameters(stack, WebhookUrl="https://example.com", WebhookSecretName="no/webhook")
 
     assert statuses(stack_checks.check_webhook_secret, configured) == {"webhook secret": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [
+        ("my hidden password", "failed"),
+        ("whsec_aGlkZGVu", "failed"),
+        ("\n", "failed"),
+        ("whsec_aGlkZGVuIGhpZGRlbiBoaWRkZW4gaGlkZGVu", "ok"),
+        ("whsec_aGlkZGVuIGhpZGRlbiBoaWRkZW4gaGlkZGVu\n", "warning"),
+    ],
+)
+def test_a_secret_that_cannot_sign_is_a_problem(stack: DeployedStack, value: str, verdict: str) -> None:
+    name = f"doctor/{uuid.uuid4()}"
+    boto3.client("secretsmanager").create_secret(Name=name, SecretString=value)
+    configured = with_parameters(stack, CallbackSecretName=name)
+
+    assert statuses(stack_checks.check_callback_secret, configured) == {"callback secret": verdict}
+    assert "hidden" not in messages(stack_checks.check_callback_secret, configured)
+    without = with_parameters(stack, CallbackSecretName="")
+    assert statuses(stack_checks.check_callback_secret, without) == {"callback secret": "ok"}
 
 
 def test_a_table_without_expiry_and_recovery_is_a_problem(stack: DeployedStack) -> None:
@@ -171,7 +207,10 @@ def test_a_function_with_another_runtime_is_named(stack: DeployedStack) -> None:
 def test_dead_letters_are_counted(stack: DeployedStack) -> None:
     sqs = boto3.client("sqs")
     url = sqs.create_queue(QueueName="doctored")["QueueUrl"]
-    other = with_resource(stack, "DeadLetterQueue", "AWS::SQS::Queue", url)
+    without_queues = {  # other tests leave messages in them
+        name: each for name, each in stack.resources.items() if each.type != "AWS::SQS::Queue"
+    }
+    other = with_resource(replace(stack, resources=without_queues), "DeadLetterQueue", "AWS::SQS::Queue", url)
     before = statuses(stack_checks.check_dead_letter_queues, other)
     sqs.send_message(QueueUrl=url, MessageBody="lost")
 

@@ -133,6 +133,7 @@ def test_a_small_load_test_with_faults_loses_and_duplicates_nothing(
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
 
+    assert report["failure_codes"] == {}
     assert (report["statuses"], report["lost"], report["duplicates"]) == ({"completed": 20}, [], [])
     assert 0.1 < sum(report["faults"].values()) / report["requests"] < 0.3
     assert report["turns"] >= 40

@@ -93,18 +93,18 @@ def test_every_run_api_returns_the_same_message(upcall_on_running_stack: Upcall,
 def test_a_run_that_fails_prints_the_failure_and_exits_with_1(
     upcall_on_running_stack: Upcall, local_stack: LocalStack
 ) -> None:
-    model = local_stack.emulator.script(Fail("server_error", "The model is on fire."))
+    model = local_stack.emulator.script(Fail("invalid_prompt", "The model is on fire."))
     run = upcall_on_running_stack("run", "Go.", "--model", model)
 
     assert (run.returncode, run.stdout) == (1, "")
-    assert "server_error: The model is on fire." in run.stderr
+    assert "invalid_prompt: The model is on fire." in run.stderr
     assert "failed · 0 rounds" in run.stderr
 
 
 def test_a_failed_run_is_retried_to_its_message(
     upcall_on_running_stack: Upcall, local_stack: LocalStack
 ) -> None:
-    model = local_stack.emulator.script(Fail("server_error", "The model is on fire."))
+    model = local_stack.emulator.script(Fail("invalid_prompt", "The model is on fire."))
     failed = upcall_on_running_stack("run", "Go.", "--model", model, "--json")
     local_stack.emulator.models.replace_steps(model, Say("Done."))
     retried = upcall_on_running_stack("retry", json.loads(failed.stdout)["run_id"])

@@ -42,7 +42,7 @@ VALID: dict[str, Any] = {
     "limits": {"rounds": 1, "seconds": 60},
     "metadata": {"a": "b"},
 }
-ROUTES = ("get_run", "list_calls", "cancel_run")
+ROUTES = ("get_run", "list_calls", "get_message", "cancel_run")
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from local.lambda_runtime import function_environment
 from local.stack import LocalStack
 from upcall.domain.assistants import find_assistant
 from upcall.domain.errors import RequestRejected, TransientError
-from upcall.domain.tool_calls import ToolDefinition, ToolOutput
+from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolDefinition, ToolOutput
 from upcall.domain.upstream_run import Message, RunApiName, UpstreamRun, UpstreamSnapshot
 from upcall.run_apis import get_run_api
 from upcall.run_apis.base import RunApi, UpstreamRequest
@@ -91,7 +91,13 @@ VALID_BODIES: dict[RunApiName, Any] = {"responses": RESPONSE, "assistants": THRE
 UPSTREAM_IDS: dict[RunApiName, dict[str, str]] = {
     "responses": {"response_id": "resp_1"},
     "assistants": {"assistant_id": "asst_1", "thread_id": "thread_1", "run_id": "run_1"},
-    "agents": {"session_id": "sess_1", "agent": "summarizer on m", "after": "", "answered": ""},
+    "agents": {
+        "session_id": "sess_1",
+        "agent": "summarizer on m",
+        "after": "",
+        "answered": "",
+        "answered_at": "0",
+    },
 }
 APIS: list[RunApiName] = list(VALID_BODIES)
 TOOL = ToolDefinition(name="fetch", description="Fetch.", parameters={"type": "object"})
@@ -99,13 +105,22 @@ OUTPUTS = (
     ToolOutput(call_id="c1", outcome="ok", output="{}"),
     ToolOutput(call_id="c2", outcome="error", output="x"),
 )
+ANSWERS = tuple(
+    LedgerEntry(
+        round=1,
+        position=position,
+        call=ToolCall(call_id=output.call_id, name="fetch", arguments="{}"),
+        output=output,
+    )
+    for position, output in enumerate(OUTPUTS, start=1)
+)
 ASSISTANT = find_assistant("summarizer")
 OPERATIONS: dict[str, Callable[[RunApi, UpstreamRequest, UpstreamRun], Any]] = {
     "prepare": lambda api, request, upstream_run: api.prepare(request),
     "create": lambda api, request, upstream_run: api.create(request, upstream_run, []),
     "poll": lambda api, request, upstream_run: api.poll(upstream_run),
-    "submit": lambda api, request, upstream_run: api.submit(request, upstream_run, OUTPUTS),
-    "message": lambda api, request, upstream_run: api.get_message(upstream_run),
+    "submit": lambda api, request, upstream_run: api.submit(request, upstream_run, ANSWERS),
+    "message": lambda api, request, upstream_run: api.get_message(request.run, upstream_run),
     "cancel": lambda api, request, upstream_run: api.cancel(upstream_run),
 }
 MAX_FAILURE_BYTES = 10_000
@@ -149,6 +164,7 @@ def assert_valid_result_or_error(name: RunApiName, operation: str) -> None:
     except (TransientError, RequestRejected) as error:
         assert len(str(error).encode()) < MAX_FAILURE_BYTES
         assert len(str(getattr(error, "code", "")).encode()) < MAX_FAILURE_BYTES
+        assert len(str(getattr(error, "detail", "")).encode()) < MAX_FAILURE_BYTES
         assert (getattr(error, "retry_after", 0) or 0) < 86_400
         return
     assert isinstance(result, UpstreamRun | UpstreamSnapshot | Message | None)
@@ -213,6 +229,9 @@ error_statuses = st.sampled_from([400, 401, 404, 409, 429, 500, 503])
 @example("responses", "poll", 400, {"error": {"message": "\ud800", "code": "\ud800"}})
 @example("responses", "poll", 400, {"error": {"message": "m" * 1_000_000, "code": "c" * 1_000_000}})
 @example("responses", "poll", 500, {"detail": [{"loc": ["a"]}]})
+@example("responses", "poll", 429, {"error": {"message": "m", "type": []}})
+@example("responses", "poll", 429, {"error": {"message": [], "type": {}}})
+@example("responses", "poll", 500, {"error": {"message": "m" * 1_000_000}})
 def test_any_json_with_an_error_status(
     server: ResponseQueue, name: RunApiName, operation: str, status: int, body: Any
 ) -> None:
@@ -228,11 +247,31 @@ def test_any_json_with_an_error_status(
     st.sampled_from([200, 202, 204, 301, 302, 304, 400, 418, 429, 500]),
     texts | st.sampled_from(["[" * DEPTH, '{"a":' * DEPTH, "9" * 5000, '{"id": NaN}', "<html>"]),
     st.dictionaries(
-        st.sampled_from(["Retry-After", "openai-poll-after-ms", "Location", "Content-Encoding"]),
-        st.sampled_from(["1e300", "nan", "-1", "99999999999999999999", "0", "/x", "http://[", "gzip", "br"]),
+        st.sampled_from(
+            ["Retry-After", "retry-after-ms", "openai-poll-after-ms", "Location", "Content-Encoding"]
+        ),
+        st.sampled_from(
+            [
+                "1e300",
+                "nan",
+                "-1",
+                "99999999999999999999",
+                "0",
+                "/x",
+                "http://[",
+                "gzip",
+                "br",
+                "Wed, 21 Oct 2015 07:28:00 GMT",
+                "Fri, 01 Jan 99999999999999999999 00:00:00 GMT",
+                "Mon, 01 Jan 0001 00:00:00 +2359",
+            ]
+        ),
     ),
 )
 @example("responses", "poll", 429, "", {"Retry-After": "1e300"})
+@example("responses", "poll", 429, "", {"Retry-After": "Fri, 01 Jan 99999999999999999999 00:00:00 GMT"})
+@example("responses", "poll", 429, "", {"Retry-After": "Mon, 01 Jan 0001 00:00:00 +2359"})
+@example("responses", "poll", 429, "", {"retry-after-ms": "1e300"})
 @example("responses", "poll", 200, '{"status": "queued"}', {"openai-poll-after-ms": "1e300"})
 def test_any_other_response(
     server: ResponseQueue, name: RunApiName, operation: str, status: int, body: str, headers: dict[str, str]

@@ -35,7 +35,9 @@ events = values | st.fixed_dictionaries(
     {},
     optional={
         "run_id": values,
-        "call_id": values,
+        "round": values | st.integers(1, 50),
+        "position": values | st.integers(1, 100),
+        "call_id": values | texts,
         "arguments": values | st.builds(json.dumps, values),
         "max_output_bytes": values | st.integers(-10, 3000),
     },
@@ -46,6 +48,8 @@ results = texts | st.text() | st.binary() | values | st.dates() | st.sets(st.int
 def output_of_next_result(max_output_bytes: int) -> ToolOutput:
     event = {
         "run_id": "run_1",
+        "round": 1,
+        "position": 1,
         "call_id": "call_1",
         "arguments": "{}",
         "max_output_bytes": max_output_bytes,

@@ -35,7 +35,7 @@ def fast_stack(state_folder: Path, **options: Any) -> Iterator[LocalStack]:
     config = LocalStackConfig(state_folder=state_folder, model_seconds=0.02, **options)
     with pytest.MonkeyPatch.context() as patch, LocalStack(config) as stack:
         _speed_up_workflows(patch)
-        _speed_up_polls(patch)
+        _speed_up_requests(patch)
         yield stack
 
 
@@ -51,10 +51,11 @@ class FastClock(SystemClock):
         time.sleep(seconds / POLL_SPEED)
 
 
-def _speed_up_polls(patch: pytest.MonkeyPatch) -> None:
-    from handlers import poll_run
+def _speed_up_requests(patch: pytest.MonkeyPatch) -> None:
+    from handlers import poll_run, save_message
 
-    patch.setattr(poll_run, "SystemClock", FastClock)
+    for handler in (poll_run, save_message):
+        patch.setattr(handler, "SystemClock", FastClock)
 
 
 def _speed_up_workflows(patch: pytest.MonkeyPatch) -> None:

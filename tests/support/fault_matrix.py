@@ -6,11 +6,11 @@ Catch names it. `python -m support.fault_matrix FILE` writes the page about it t
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from local.openai_emulator import Call, CallTools, Hang, Say, Step
+from local.openai_emulator import Call, CallTools, Fail, FailAtFirst, Hang, Say, Step
 from support.killed_handlers import table as handlers_table
 from support.lambda_faults import (
     ENORMOUS_RESULT,
@@ -53,11 +53,16 @@ COLUMN_BY_EVENT_BRIDGE_FAULT: Mapping[EventBridgeFault, str] = {
 
 CALL_TOOL = CallTools((Call.of("notify", message="It was read."),))
 DONE = Say("Done.")
+SERVER_ERROR = Fail("server_error", "Sorry.")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A Task of the workflow, a fault, and when it happens: before the work or after it, once or always."""
+    """A Task of the workflow, a fault, and when it happens: before the work or after it, once or always.
+
+    With `repeats_turn` the first turn of the run fails upstream for a reason that passes, and the fault happens when it
+    is requested again.
+    """
 
     state: str
     column: str
@@ -65,12 +70,15 @@ class Case:
     when: When
     always: bool
     api: RunApiName = "responses"
+    repeats_turn: bool = False
 
     @property
     def id(self) -> str:
         """The name of the test."""
         fault = self.fault if isinstance(self.fault, str) else self.fault.name
-        parts = (self.api, self.state, fault, self.when, "always" if self.always else "once")
+        parts = [self.api, self.state, fault, self.when, "always" if self.always else "once"]
+        if self.repeats_turn:
+            parts.append("turn requested again")
         return "-".join(parts).replace(" ", "_")
 
     @property
@@ -102,8 +110,10 @@ class Case:
     def steps(self) -> tuple[Step, ...]:
         """What the model does. If the run is to fail, the model is still working."""
         if self.status == "completed" or self.state == "Save message":
-            return (CALL_TOOL, DONE)
-        return (CALL_TOOL, Hang()) if self.state == "Submit tool outputs" else (Hang(),)
+            steps: tuple[Step, ...] = (CALL_TOOL, DONE)
+        else:
+            steps = (CALL_TOOL, Hang()) if self.state == "Submit tool outputs" else (Hang(),)
+        return (FailAtFirst(SERVER_ERROR, steps[0]), *steps[1:]) if self.repeats_turn else steps
 
 
 _STATES: Mapping[str, Any] = dict(TASKS)
@@ -153,7 +163,13 @@ CASES_OF_OTHER_APIS = [
     if not isinstance(case.fault, str) and (case.fault.name, case.when, case.always) in _DEPENDS_ON_API
 ]
 
-CASES = [*ALL_CASES, *CASES_OF_OTHER_APIS]
+CASES_OF_REPEATED_TURNS = [
+    replace(case, repeats_turn=True)
+    for case in (*ALL_CASES, *CASES_OF_OTHER_APIS)
+    if case.state == "Create run"
+]
+
+CASES = [*ALL_CASES, *CASES_OF_OTHER_APIS, *CASES_OF_REPEATED_TURNS]
 
 
 PAGE = """\
@@ -187,6 +203,7 @@ that the work is done and the result is lost.
 - If the response of the event bus is lost, the event may have been accepted. It is then published twice.
 - All cases are tested with the Responses API. The other two are tested with the faults for which the run API makes a
   difference.
+- The cases of "Create run" are also tested when it requests a turn again that failed upstream. The results are the same.
 
 ## Handlers that are killed at any of their requests
 

@@ -70,6 +70,7 @@ HANDLERS: Mapping[str, Handler] = {
     "get_run": _reader(),
     "list_runs": _reader(),
     "list_calls": _reader(),
+    "get_message": _reader(),
     "list_tools": _reader(),
     "list_assistants": _reader(),
     "describe_api": _reader(),

@@ -94,6 +94,7 @@ class _PlannedFault:
     fault: Fault
     when: When
     remaining: float
+    skipped: int
 
 
 @dataclass
@@ -108,10 +109,15 @@ class FaultyLambda:
         """The functions of the stack."""
         return self.runner.functions
 
-    def plan(self, run_id: str, function: str, fault: Fault, when: When, *, always: bool = False) -> None:
-        """Plan a fault of a run's function, once or always. `function` is a part of the function's name."""
+    def plan(
+        self, run_id: str, function: str, fault: Fault, when: When, *, always: bool = False, skipped: int = 0
+    ) -> None:
+        """Plan a fault of a run's function, once or always, after `skipped` invocations without a fault.
+
+        `function` is a part of the function's name.
+        """
         remaining = float("inf") if always else 1
-        self._planned.setdefault(run_id, []).append(_PlannedFault(function, fault, when, remaining))
+        self._planned.setdefault(run_id, []).append(_PlannedFault(function, fault, when, remaining, skipped))
 
     def has_pending_fault(self, run_id: str) -> bool:
         """Whether a fault that was planned once has not happened yet."""
@@ -122,6 +128,9 @@ class FaultyLambda:
         run_id = json.loads(event).get("run_id", "")
         for planned in self._planned.get(run_id, []):
             if planned.remaining and planned.function in name:
+                if planned.skipped:
+                    planned.skipped -= 1
+                    continue
                 planned.remaining -= 1
                 if planned.when == "after":
                     self.runner.invoke(name, event)

@@ -110,8 +110,11 @@ class _Scenarios:
                 Say(MESSAGE),
                 assistant="messenger",
             ),
-            "failed": self._run(Fail("server_error", f"{SERVER} {PROMPT}")),
+            "failed": self._run(Fail("invalid_prompt", f"{SERVER} {PROMPT}")),
             "transient failure": self._run(Say(MESSAGE), faults=[Fault("poll", 503, body=error)]),
+            "transient failure of a task": self._run(
+                slow, faults=[Fault("poll", 400, body=error), Fault("cancel", 503, body=error)]
+            ),
         }
         for operation in ("create", "poll", "submit"):
             fault = Fault(operation, 400, body=error)
@@ -182,7 +185,14 @@ class _Scenarios:
             raise RuntimeError(f"{CRASH} {mood}")
 
         arguments = json.dumps({"mood": RAISING_ARGUMENT})
-        call = {"run_id": "run_x", "call_id": "call_x", "max_output_bytes": 2000, "arguments": arguments}
+        call = {
+            "run_id": "run_x",
+            "round": 1,
+            "position": 1,
+            "call_id": "call_x",
+            "max_output_bytes": 2000,
+            "arguments": arguments,
+        }
         tool(sulk)(call)
 
     def _invalid_workflow(self, function: str) -> AbstractContextManager[None]:

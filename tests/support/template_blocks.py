@@ -58,6 +58,7 @@ def tool_block(name: str) -> str:
             - Effect: Allow
               Action: [dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem]
               Resource: !GetAtt RunTable.Arn
+              Condition: {{ "ForAllValues:StringLike": {{ dynamodb:LeadingKeys: ["ONCE#*"] }} }}
 """
 
 
@@ -87,7 +88,8 @@ def route_event_block(route: RouteOfHandler) -> str:
 
 def route_path_line(route: RouteOfHandler) -> str:
     """The authorization of a route, for the `paths` of HttpApi."""
-    return f"          {route.path}: {{ {route.method.lower()}: {{ security: [Caller: []] }} }}\n"
+    scopes = '!If [HasScopes, !Split [",", !Ref AuthorizationScopes], []]'
+    return f"          {route.path}: {{ {route.method.lower()}: {{ security: [Caller: {scopes}] }} }}\n"
 
 
 def route_sample(route: RouteOfHandler) -> str:

@@ -27,6 +27,8 @@ def resolve(value: Any, template: Mapping[str, Any], parameters: Mapping[str, st
                 return not resolved(condition)
             case {"Fn::Split": [separator, text]}:
                 return resolved(text).split(separator)
+            case {"Fn::Join": [separator, parts]}:
+                return separator.join(resolved(parts))
         items = {name: resolved(item) for name, item in each.items()}
         return {name: item for name, item in items.items() if item is not NO_VALUE}
 

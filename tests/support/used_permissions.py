@@ -1,4 +1,4 @@
-"""Records which AWS actions each function of the local stack uses."""
+"""Records which AWS actions, and which partitions of the table, each function of the local stack uses."""
 
 import threading
 from collections import defaultdict
@@ -11,13 +11,25 @@ IAM_PREFIXES = {"stepfunctions": "states"}
 
 
 class UsedPermissions:
-    """The actions by function name, of all boto3 clients that are created after this object."""
+    """What all boto3 clients do that are created after this object, by function name.
+
+    `partition_keys` are those of single items in DynamoDB.
+    """
 
     def __init__(self) -> None:
         self.actions: defaultdict[str, set[str]] = defaultdict(set)
+        self.partition_keys: defaultdict[str, set[str]] = defaultdict(set)
         BUILTIN_HANDLERS.append(("before-call", self._record))
+        BUILTIN_HANDLERS.append(("before-parameter-build.dynamodb", self._record_partition_key))
 
     def _record(self, model: Any, **_: Any) -> None:
         service = model.service_model.service_name
         function = threading.current_thread().name  # the local stack names a function's thread after it
         self.actions[function].add(f"{IAM_PREFIXES.get(service, service)}:{model.name}")
+
+    def _record_partition_key(self, params: dict[str, Any], **_: Any) -> None:
+        item = params.get("Key") or params.get("Item")
+        if item:
+            key = item["pk"]
+            function = threading.current_thread().name
+            self.partition_keys[function].add(key["S"] if isinstance(key, dict) else key)

@@ -96,9 +96,12 @@ class WiredHandlers:
         query: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
         caller: str = ANYBODY,
+        sent_at: float | None = None,
     ) -> HttpResponse:
-        """The response to the handler's sample request, with some changes."""
+        """The response to the handler's sample request, with some changes. `sent_at` is in Unix seconds."""
         event = sample_event(name)
+        if sent_at is not None:
+            event["requestContext"]["timeEpoch"] = round(sent_at * 1000)
         if run_id is not None:
             event["rawPath"] = event["rawPath"].replace(event["pathParameters"]["run_id"], run_id)
             event["pathParameters"] = {"run_id": run_id}

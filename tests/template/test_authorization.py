@@ -1,10 +1,11 @@
 """The authorization of each route, read from the template as API Gateway gets it, for IAM and for JWT."""
 
+import re
 from typing import Any
 
 import pytest
 from support.template_conditions import resolve
-from support.templates import TEMPLATE, environment_of
+from support.templates import FUNCTIONS, HANDLERS, TEMPLATE, environment_of, function_id
 
 PARAMETERS: dict[str, Any] = TEMPLATE.source["Parameters"]
 ISSUER = "https://login.example.com/"
@@ -30,6 +31,12 @@ def openapi_document(**parameters: str) -> dict[str, Any]:
     body = TEMPLATE.transformed["Resources"]["HttpApi"]["Properties"]["Body"]
     document: dict[str, Any] = resolve(body, TEMPLATE.transformed, parameters)
     return document
+
+
+def scopes_of(document: dict[str, Any], method: str, path: str) -> Any:
+    """The scopes of a route, of which a token must have one; none if it needs no scope."""
+    ((_, scopes),) = document["paths"][path][method.lower()]["security"][0].items()
+    return scopes
 
 
 def security_scheme(document: dict[str, Any], method: str, path: str) -> Any:
@@ -87,16 +94,108 @@ def test_every_entry_belongs_to_a_route() -> None:
 
 
 def test_jwt_without_an_issuer_or_an_audience_cannot_be_deployed() -> None:
-    (rule,) = TEMPLATE.transformed["Rules"].values()
+    rule = TEMPLATE.transformed["Rules"]["JwtRequiresIssuerAndAudience"]
     required = [each["Assert"]["Fn::Not"][0]["Fn::Equals"] for each in rule["Assertions"]]
 
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Authorization"}, "jwt"]}
     assert required == [[{"Ref": "JwtIssuer"}, ""], [{"Ref": "JwtAudience"}, ""]]
 
 
+@pytest.mark.parametrize("value", ["upcall,other", "upcall, other", "upcall ,  other"])
+def test_blanks_around_audiences_are_ignored(value: str) -> None:
+    document = openapi_document(Authorization="jwt", JwtIssuer=ISSUER, JwtAudience=value)
+
+    assert re.fullmatch(PARAMETERS["JwtAudience"]["AllowedPattern"], value)
+    assert document["components"]["securitySchemes"]["Caller"] == BY_JWT
+
+
+@pytest.mark.parametrize("name", ["JwtAudience", "AuthorizationScopes"])
+@pytest.mark.parametrize("value", [",", "a,", ",a", "a,,b", " a", "a ", "a b"])
+def test_lists_with_empty_or_broken_parts_cannot_be_deployed(name: str, value: str) -> None:
+    """CloudFormation matches the whole value."""
+    assert not re.fullmatch(PARAMETERS[name]["AllowedPattern"], value)
+    assert "commas" in PARAMETERS[name]["ConstraintDescription"]
+
+
+def test_tokens_need_no_scope_by_default() -> None:
+    document = openapi_document(Authorization="jwt", JwtIssuer=ISSUER, JwtAudience="upcall")
+
+    assert all(scopes_of(document, route.method, route.path) == [] for route in TEMPLATE.routes())
+
+
+def test_tokens_need_one_of_the_scopes_on_every_route_except_health() -> None:
+    scopes = "upcall/read,https://api.example.com/runs.write"
+    assert re.fullmatch(PARAMETERS["AuthorizationScopes"]["AllowedPattern"], scopes)
+    document = openapi_document(
+        Authorization="jwt", JwtIssuer=ISSUER, JwtAudience="upcall", AuthorizationScopes=scopes
+    )
+
+    required = {
+        (route.method, route.path): scopes_of(document, route.method, route.path)
+        for route in TEMPLATE.routes()
+    }
+    assert required.pop(("GET", "/health")) == []
+    assert required
+    assert all(each == scopes.split(",") for each in required.values())
+
+
+def test_scopes_without_jwt_cannot_be_deployed() -> None:
+    rule = TEMPLATE.transformed["Rules"]["ScopesRequireJwt"]
+
+    assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AuthorizationScopes"}, ""]}]}
+    assert [each["Assert"] for each in rule["Assertions"]] == [
+        {"Fn::Equals": [{"Ref": "Authorization"}, "jwt"]}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "rejected"),
+    [
+        (
+            "CallerClaims",
+            ["sub", "client_id", "tid, oid", "https://example.com/tenant,sub"],
+            ["", ",", "sub,"],
+        ),
+        ("JwtAudience", ["", "a", "a,b", "a, b", "https://api.example.com/"], ["a,", " a", "a b"]),
+        ("OpenAIProject", ["", "proj_1"], ["my project"]),
+        ("OpenAIOrganization", ["", "org-1"], ["my organization"]),
+    ],
+)
+def test_a_list_that_would_be_misread_cannot_be_deployed(
+    name: str, accepted: list[str], rejected: list[str]
+) -> None:
+    pattern = PARAMETERS[name]["AllowedPattern"]
+
+    assert [value for value in accepted if not re.fullmatch(pattern, value)] == []
+    assert [value for value in rejected if re.fullmatch(pattern, value)] == []
+
+
+@pytest.mark.parametrize("function", [function_id(name) for name in HANDLERS])
+def test_every_function_of_a_route_knows_which_claims_identify_a_caller(function: str) -> None:
+    """They check the caller of every request, also of those that are about no run."""
+    assert environment_of(function)["CALLER_CLAIMS"] == {"Ref": "CallerClaims"}
+    assert PARAMETERS["CallerClaims"]["Default"] == "sub"
+
+
+def test_every_function_that_calls_openai_knows_the_organization_and_the_project() -> None:
+    functions = [name for name in FUNCTIONS if "OPENAI_BASE_URL" in environment_of(name)]
+
+    assert len(functions) >= 7
+    for name in functions:
+        assert environment_of(name)["OPENAI_ORG_ID"] == {"Ref": "OpenAIOrganization"}
+        assert environment_of(name)["OPENAI_PROJECT_ID"] == {"Ref": "OpenAIProject"}
+
+
 @pytest.mark.parametrize(
     "function",
-    ["StartRunFunction", "GetRunFunction", "ListRunsFunction", "ListCallsFunction", "CancelRunFunction"],
+    [
+        "StartRunFunction",
+        "GetRunFunction",
+        "ListRunsFunction",
+        "ListCallsFunction",
+        "GetMessageFunction",
+        "CancelRunFunction",
+    ],
 )
 def test_the_functions_of_runs_know_the_tenancy(function: str) -> None:
     assert environment_of(function)["TENANCY"] == {"Ref": "Tenancy"}

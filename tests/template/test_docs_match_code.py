@@ -9,6 +9,8 @@ import typer
 from cli.main import app
 from local.config import ROOT
 from local.template import Template
+from upcall.documents.extraction import MAX_SECONDS
+from upcall.documents.extraction_worker import MAX_MEMORY_BYTES
 from upcall.domain.events import RunEndedEvent
 from upcall.domain.limits import MAX_CALLS, Limits, LimitsRequest
 from upcall.domain.run_request import RunRequest
@@ -110,6 +112,11 @@ def test_the_table_of_limits_is_that_of_the_code() -> None:
         assert int(default.replace(",", "")) == getattr(Limits(), name)
         assert int(maximum.replace(",", "")) == properties[name]["anyOf"][0]["maximum"]
     assert f"| calls of all rounds | {MAX_CALLS} | {MAX_CALLS} | `limit_calls` |" in DOCUMENTS["runs.md"]
+
+
+def test_the_limits_of_a_document_are_those_of_the_code() -> None:
+    limits = f"at most {MAX_MEMORY_BYTES // 1_000_000} MB of data and {MAX_SECONDS:.0f} seconds"
+    assert limits in DOCUMENTS["benchmarks.md"]
 
 
 def test_the_steps_in_the_documents_are_states_of_the_workflow() -> None:

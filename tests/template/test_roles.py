@@ -62,6 +62,14 @@ def test_a_tool_has_the_permissions_that_it_needs_and_no_others(name: str) -> No
 
 
 @pytest.mark.parametrize("name", tools.names())
+def test_a_tool_may_touch_no_items_of_runs_in_the_table(name: str) -> None:
+    for statement in statements(role_of(name)):
+        if any(action.startswith("dynamodb:") for action in actions(statement)):
+            assert set(actions(statement)) <= ONCE, "a query or a scan would need another condition"
+            assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["ONCE#*"]}}
+
+
+@pytest.mark.parametrize("name", tools.names())
 def test_no_two_tools_share_a_role(name: str) -> None:
     others = [other for other in tools.names() if other != name]
 

@@ -9,6 +9,7 @@ import yaml
 from support.templates import RESOURCES, TEMPLATE, resources_of_type
 from support.workflow_definition import LAMBDAS, MACHINES, TASKS, WORKFLOW
 
+from upcall.tool.handler import ToolEvent
 from upcall.use_cases.close_run import WORKFLOW_CAUSE
 
 FINAL_TYPES = ("Succeed", "Fail")
@@ -84,6 +85,58 @@ def test_the_retry_blocks_of_all_functions_are_equal(errors: list[str]) -> None:
     assert all(one == other for one, other in pairwise(blocks))
 
 
+def test_a_tool_is_called_with_all_fields_of_its_event() -> None:
+    (payload,) = (state["Arguments"]["Payload"] for name, state in LAMBDAS if name == "Call tool")
+
+    assert set(payload) == set(ToolEvent.model_fields)
+
+
+def test_a_call_is_identified_by_its_round_and_its_position_from_1_on() -> None:
+    item = WORKFLOW["States"]["Call tools"]["ItemSelector"]
+
+    assert item["round"] == "{% $round + 1 %}"
+    assert item["position"] == "{% $states.context.Map.Item.Index + 1 %}"
+
+
+@pytest.mark.parametrize("name", ["Create run", "Submit tool outputs"])
+def test_a_repeated_request_carries_the_errors_before_it(name: str) -> None:
+    """They come back with the pause, through the states in between, which pass on their input."""
+    state, waits = (
+        WORKFLOW["States"][name],
+        {"Create run": "Wait to create", "Submit tool outputs": "Wait to submit"},
+    )
+
+    assert (
+        state["Arguments"]["Payload"]["errors"]
+        == "{% $exists($states.input.errors) ? $states.input.errors : {} %}"
+    )
+    assert state["Output"]["errors"] == "{% $states.result.Payload.errors %}"
+    assert WORKFLOW["States"][waits[name]]["Next"] == name
+    assert not {"Output", "Assign"} & WORKFLOW["States"][waits[name]].keys()
+
+
+def test_polls_count_errors_in_a_row_of_the_run() -> None:
+    state = WORKFLOW["States"]["Poll run"]
+
+    for name in ("Create run", "Poll run"):
+        assert WORKFLOW["States"][name]["Assign"]["errors"] == "{% $states.result.Payload.errors %}"
+    assert state["Arguments"]["Payload"]["counters"]["errors"] == "{% $errors %}"
+
+
+def test_a_turn_that_failed_is_requested_again_with_what_it_used_and_the_errors_so_far() -> None:
+    """It goes the way of a creation, and comes back to it with the pauses after errors."""
+    (choice,) = (
+        each for each in WORKFLOW["States"]["Run status?"]["Choices"] if each["Next"] == "Wait to create"
+    )
+    fields = {"failed_upstream_run", "usage"}
+
+    assert choice["Condition"] == "{% $states.input.repeat %}"
+    assert choice["Output"].keys() == {"run_id", "errors", "pause_seconds", *fields}
+    state = WORKFLOW["States"]["Create run"]
+    assert fields <= state["Arguments"]["Payload"].keys()
+    assert fields <= state["Output"].keys()
+
+
 def test_the_definition_has_no_yaml_aliases() -> None:
     """SAM uploads the file as it is, and CloudFormation does not resolve aliases: it takes `*name` as a string."""
     events = list(yaml.parse(TEMPLATE.definition))
@@ -109,6 +162,15 @@ def test_expressions_are_jsonata_and_substitutions_are_in_quotes() -> None:
         if "${" in line:
             assert re.search(r"\"[^\"]*\$\{\w+\}[^\"]*\"", line), line
     assert WORKFLOW["QueryLanguage"] == "JSONata"
+
+
+def test_the_definition_works_in_every_partition_of_aws() -> None:
+    """GovCloud and China have other ones: `arn:aws-us-gov:…`, `arn:aws-cn:…`."""
+    resources = re.findall(r"Resource: (.+)", TEMPLATE.definition)
+
+    assert len(resources) == len(TASKS)
+    assert {each.partition("states:::")[0] for each in resources} == {'"arn:${Partition}:'}
+    assert SUBSTITUTIONS["Partition"] == {"Ref": "AWS::Partition"}
 
 
 def test_the_template_and_the_definition_have_the_same_substitutions() -> None:

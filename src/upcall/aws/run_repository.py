@@ -1,11 +1,11 @@
 """The layout of the table: records of runs, ledgers, messages and idempotency keys.
 
-    pk            sk                        what
-    RUN#<run_id>  RUN                       the record: request, status, upstream ids, usage, times
-    RUN#<run_id>  CALL#<round>#<call_id>    the ledger: a tool call and its output
-    RUN#<run_id>  MESSAGE#<attempt>#<n>     the final message, in parts of at most 350 KB
-    RUN#<run_id>  ONCE#<hash>               a tool call that runs at most once (upcall.tool.idempotency)
-    KEY#<hash>    KEY                       the run that an idempotency key stands for
+    pk             sk                       what
+    RUN#<run_id>   RUN                      the record: request, status, upstream ids, usage, times
+    RUN#<run_id>   CALL#<round>#<position>  the ledger: a tool call and its output
+    RUN#<run_id>   MESSAGE#<attempt>#<n>    the final message, in parts of at most 350 KB
+    ONCE#<run_id>  ONCE#<hash>              a tool call that runs at most once (upcall.tool.idempotency)
+    KEY#<hash>     KEY                      the run that an idempotency key stands for
 
     index          partition        sort key  holds
     open_runs      open ("open")    run_id    keys of records without a terminal status
@@ -31,27 +31,28 @@ from upcall.domain.caller import no_such_run
 from upcall.domain.errors import RunAlreadyEnded, RunNotRetryable
 from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
+from upcall.domain.json_size import json_bytes
 from upcall.domain.model import Model
 from upcall.domain.run import Run, run_id_prefix
 from upcall.domain.status import TERMINAL_STATUSES, Status, TerminalStatus
-from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolOutput
+from upcall.domain.tool_calls import LedgerEntry
 from upcall.domain.upstream_run import Message, UpstreamRun
-from upcall.domain.usage import Usage
-from upcall.domain.views import CallList, RunList, RunSummary
+from upcall.domain.usage import NO_USAGE, Usage
+from upcall.domain.views import MAX_CALLS_BYTES, CallList, RunList, RunSummary
 
 MESSAGE_PART_BYTES = 350_000
 """A DynamoDB item holds 400 KB; this leaves room for its other attributes."""
 
 EXCERPT_CHARACTERS = 80
 
-MAX_CALL_PAGE_BYTES = 3_000_000
-"""Of outputs in one page of a ledger. A Lambda's response holds 6 MB, and JSON escapes take room."""
-
 MAX_SCANNED_RUNS = 2000
 """Records that are read for one page of a list that shows one status only."""
 
 AFTER_ALL_RUNS = "run_~"
 """Sorts after the id of every run."""
+
+_WITH_FLOATS = ("response_format", "temperature")
+"""Fields of a run that are written as JSON text: DynamoDB takes no floats."""
 
 _OPEN = "open"
 _RECORD = "RUN"
@@ -72,8 +73,7 @@ class DynamoDBRunRepository:
 
     def claim_idempotency_key(self, key: str, run: Run, fingerprint: str) -> IdempotencyClaim:
         """See RunRepository."""
-        owner_and_key = f"{run.owner}\0{key}"  # no owner has a zero byte in the name
-        pk = f"KEY#{hashlib.sha256(owner_and_key.encode()).hexdigest()}"
+        pk = f"KEY#{hashlib.sha256(json.dumps([run.owner, key]).encode()).hexdigest()}"
         claim = IdempotencyClaim(run_id=run.run_id, fingerprint=fingerprint)
         if self._table.put_new(pk, "KEY", self._with_expiry(run, claim.model_dump())):
             return claim
@@ -82,8 +82,7 @@ class DynamoDBRunRepository:
     def add_run(self, run: Run) -> Run:
         """See RunRepository."""
         record = _to_item(run)
-        if run.response_format is not None:
-            record["response_format"] = json.dumps(record["response_format"])
+        record |= {name: json.dumps(record[name]) for name in _WITH_FLOATS if name in record}
         record["excerpt"] = " ".join(run.last_input.split())[:EXCERPT_CHARACTERS]
         record |= {"item_type": "run", _OPEN: _OPEN}
         added = self._table.put_new(_pk(run.run_id), _RECORD, self._with_expiry(run, record))
@@ -100,43 +99,36 @@ class DynamoDBRunRepository:
         """See RunRepository."""
         self._update(run, "queued", {"intent": intent.model_dump()})
 
-    def record_creation(self, run: Run, upstream_run: UpstreamRun) -> None:
+    def record_creation(self, run: Run, upstream_run: UpstreamRun, usage: Usage = NO_USAGE) -> None:
         """See RunRepository."""
-        self._update(run, "in_progress", {"upstream_run": upstream_run.model_dump()})
+        fields = {"upstream_run": upstream_run.model_dump(), "usage": (run.usage + usage).model_dump()}
+        self._update(run, "in_progress", fields)
 
     def record_round(
-        self,
-        run: Run,
-        upstream_run: UpstreamRun,
-        calls: Sequence[ToolCall],
-        outputs: Sequence[ToolOutput],
-        usage: Usage,
+        self, run: Run, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], usage: Usage
     ) -> None:
         """See RunRepository. The ledger is written first: it is read only if the record counts the round."""
-        round_number = run.round + 1
-        for position, (call, output) in enumerate(zip(calls, outputs, strict=True), start=1):
-            entry = LedgerEntry(round=round_number, position=position, call=call, output=output)
-            sk = f"CALL#{round_number:04}#{_key_part(call.call_id)}"
-            self._table.put(_pk(run.run_id), sk, self._with_expiry(run, _to_item(entry)))
+        for entry in answers:
+            item = self._with_expiry(run, _to_item(entry))
+            self._table.put(_pk(run.run_id), f"CALL#{_position(entry)}", item)
         fields = {
             "upstream_run": upstream_run.model_dump(),
-            "round": round_number,
-            "tool_calls": run.tool_calls + len(calls),
+            "round": run.round + 1,
+            "tool_calls": run.tool_calls + len(answers),
             "usage": (run.usage + usage).model_dump(),
         }
         self._update(run, "in_progress", fields)
 
     def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:
-        """See RunRepository. The message is written first: it is read only if the record counts its parts."""
-        parts = list(_split(message.text))
-        for number, part in enumerate(parts, start=1):
-            item = self._with_expiry(run, {"text": part})
-            self._table.put(_pk(run.run_id), f"{_message_prefix(run)}{number:04}", item)
-        return self._end(run, "completed", message.usage, ended_at, {"message_parts": len(parts)})
-
-    def record_failure(self, run: Run, failure: Failure, usage: Usage, ended_at: datetime) -> Run:
         """See RunRepository."""
-        return self._end(run, failure.status, usage, ended_at, {"failure": failure.model_dump()})
+        return self._end(run, "completed", message.usage, ended_at, message.text, {})
+
+    def record_failure(
+        self, run: Run, failure: Failure, usage: Usage, ended_at: datetime, partial_text: str = ""
+    ) -> Run:
+        """See RunRepository."""
+        fields = {"failure": failure.model_dump()}
+        return self._end(run, failure.status, usage, ended_at, partial_text, fields)
 
     def mark_event_published(self, run: Run) -> None:
         """See RunRepository."""
@@ -153,6 +145,7 @@ class DynamoDBRunRepository:
             "upstream_run": None,
             "failure": None,
             "ended_at": None,
+            "message_parts": 0,
             "event_published": False,
         }
         key = (_pk(run.run_id), _RECORD)
@@ -162,27 +155,32 @@ class DynamoDBRunRepository:
 
     def get_message(self, run: Run) -> str | None:
         """See RunRepository."""
-        if run.status != "completed":
+        if run.status != "completed" and not run.message_parts:
             return None
         parts = islice(self._query(run.run_id, _message_prefix(run)), run.message_parts)
         return "".join(str(part["text"]) for part in parts)
 
+    def get_message_part(self, run: Run, number: int) -> str | None:
+        """See RunRepository. A part has at most MESSAGE_PART_BYTES of UTF-8."""
+        if number >= run.message_parts:
+            return None
+        item = self._table.get(_pk(run.run_id), f"{_message_prefix(run)}{number + 1:04}")
+        return None if item is None else str(item["text"])
+
     def get_ledger(self, run_id: str) -> list[LedgerEntry]:
         """See RunRepository."""
-        entries = (LedgerEntry.from_item(item) for item in self._query(run_id, "CALL#"))
-        return sorted(entries, key=lambda entry: (entry.round, entry.position))
+        return [LedgerEntry.from_item(item) for item in self._query(run_id, "CALL#")]
 
     def list_calls(self, run_id: str, limit: int, cursor: str | None = None) -> CallList:
-        """See RunRepository. A page ends early if its outputs take more than MAX_CALL_PAGE_BYTES."""
+        """See RunRepository. A page ends early if its calls take more than MAX_CALLS_BYTES."""
         calls: list[LedgerEntry] = []
         size = 0
         for item in self._query(run_id, "CALL#", f"{cursor}\0" if cursor else ""):
             entry = LedgerEntry.from_item(item)
             calls.append(entry)
-            size += len(entry.output.output.encode())
-            if len(calls) == limit or size > MAX_CALL_PAGE_BYTES:
-                next_cursor = f"{entry.round:04}#{_key_part(entry.call.call_id)}"
-                return CallList(calls=tuple(calls), next_cursor=next_cursor)
+            size += json_bytes(entry.model_dump_json())
+            if len(calls) == limit or size > MAX_CALLS_BYTES:
+                return CallList(calls=tuple(calls), next_cursor=_position(entry))
         return CallList(calls=tuple(calls))
 
     def list_runs(
@@ -209,9 +207,19 @@ class DynamoDBRunRepository:
         return (str(item["run_id"]) for item in items)
 
     def _end(
-        self, run: Run, status: TerminalStatus, usage: Usage, ended_at: datetime, fields: dict[str, Any]
+        self, run: Run, status: TerminalStatus, usage: Usage, ended_at: datetime, text: str, fields: Item
     ) -> Run:
-        fields |= {"usage": (run.usage + usage).model_dump(), "ended_at": ended_at.isoformat()}
+        """Write a message's parts, then the end of its run. Only parts that the record counts are read."""
+        parts = list(split_message(text))
+        for number, part in enumerate(parts, start=1):
+            item = self._with_expiry(run, {"text": part})
+            self._table.put(_pk(run.run_id), f"{_message_prefix(run)}{number:04}", item)
+        fields = {
+            **fields,
+            "usage": (run.usage + usage).model_dump(),
+            "ended_at": ended_at.isoformat(),
+            "message_parts": len(parts),
+        }
         self._update(run, status, fields, remove=(_OPEN,))
         return self.get_run(run.run_id)
 
@@ -244,16 +252,16 @@ def _message_prefix(run: Run) -> str:
     return f"MESSAGE#{run.attempt:02}#"
 
 
-def _key_part(call_id: str) -> str:
-    """A call's id as a part of a key, which has at most 1,024 bytes; the server chooses the id."""
-    return call_id if len(call_id.encode()) <= 256 else hashlib.sha256(call_id.encode()).hexdigest()
+def _position(entry: LedgerEntry) -> str:
+    """The round and position of a call, as a key that sorts in their order."""
+    return f"{entry.round:04}#{entry.position:04}"
 
 
 def _to_item(model: Model) -> dict[str, Any]:
     return model.model_dump(mode="json", exclude_none=True)
 
 
-def _split(text: str) -> Iterator[str]:
+def split_message(text: str) -> Iterator[str]:
     """The text in parts of at most MESSAGE_PART_BYTES of UTF-8, cut between characters."""
     data = text.encode()
     start = 0

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -22,11 +21,10 @@ _NOT_FOUND_CODES = {"NoSuchKey", "AccessDenied", "404", "403"}
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object: its content type and encodings, and its bytes in chunks, which can be read once."""
+    """An object: its bytes in chunks, which can be read once, and what whoever stored it says of them."""
 
-    media_type: str
-    charset: str | None
-    encodings: list[str]
+    content_type: str
+    content_encoding: str
     chunks: Iterator[bytes]
 
 
@@ -39,12 +37,9 @@ def get_object(key: str) -> StoredObject:
         if error.response.get("Error", {}).get("Code") not in _NOT_FOUND_CODES:
             raise
         raise NotFound(f"there is no object {key!r}") from None
-    headers = Message()
-    headers["Content-Type"] = found.get("ContentType") or "application/octet-stream"
     return StoredObject(
-        media_type=headers.get_content_type(),
-        charset=headers.get_content_charset(),
-        encodings=found.get("ContentEncoding", "").replace("aws-chunked", "").split(","),
+        content_type=found.get("ContentType", ""),
+        content_encoding=found.get("ContentEncoding", ""),
         chunks=found["Body"].iter_chunks(CHUNK_BYTES),
     )
 

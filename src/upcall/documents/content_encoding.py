@@ -29,10 +29,10 @@ Chunks = Iterator[bytes]
 def decode(chunks: Iterable[bytes], encodings: Iterable[str], max_bytes: int) -> Chunks:
     """The content without its encodings, which are named in the order in which they were applied.
 
-    Raises ToolError for an unknown encoding, for damaged or truncated data, and if any step yields more than
-    `max_bytes`.
+    What is no encoding, such as a charset, is ignored. Raises ToolError for an encoding that is not
+    supported, for damaged or truncated data, and if any step yields more than `max_bytes`.
     """
-    names = [name for each in encodings if (name := each.strip().lower()) not in ("", "identity", "none")]
+    names = [name for each in encodings if (name := each.strip().strip('"').lower()) in _ENCODING_NAMES]
     check_encoding_count(names)
     stream = _limit_size(_split(chunks), max_bytes)
     for name in reversed(names):
@@ -86,7 +86,10 @@ def _library_errors() -> tuple[type[Exception], ...]:
 
 
 def _gzip(chunks: Chunks) -> Chunks:
-    """Members one after the other. Bytes after the last member, usually padding, are ignored."""
+    """Members one after the other. Bytes after the last member, usually padding, are ignored.
+
+    Content that does not begin like gzip is returned as it is: it was declared as gzip and never compressed.
+    """
     stream: zlib._Decompress | None = None
     start, members = b"", 0
     for chunk in chunks:
@@ -96,7 +99,9 @@ def _gzip(chunks: Chunks) -> Chunks:
                 start, chunk = start + chunk, b""
                 if len(start) < len(_GZIP_MAGIC):
                     break
-                if members and not start.startswith(_GZIP_MAGIC):
+                if not start.startswith(_GZIP_MAGIC):
+                    if not members:
+                        yield from _prepend(start, chunks)
                     return
                 members = _count_member(members)
                 start, chunk, stream = b"", start, zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -107,8 +112,10 @@ def _gzip(chunks: Chunks) -> Chunks:
                 chunk, stream = stream.unused_data, None
     if stream is not None:
         yield from _flush(stream)
-    elif start and (not members or _GZIP_MAGIC.startswith(start)):
+    elif start and _GZIP_MAGIC.startswith(start):
         raise _Truncated
+    elif not members:
+        yield start
 
 
 def _deflate(chunks: Chunks) -> Chunks:
@@ -204,6 +211,21 @@ _DECODERS: Final[dict[str, Callable[[Chunks], Chunks]]] = {
     "br": _brotli,
     "zstd": _zstandard,
 }
+
+_UNSUPPORTED: Final = {
+    "compress",
+    "x-compress",
+    "bzip2",
+    "x-bzip2",
+    "xz",
+    "lzma",
+    "exi",
+    "pack200-gzip",
+    "dcb",
+    "dcz",
+}
+_ENCODING_NAMES: Final = _UNSUPPORTED | set(_DECODERS)
+"""Objects are stored with anything in this header, such as `utf-8`, `binary`, `aws-chunked`, `amz-1.0`."""
 
 ENCODINGS: Final = ("gzip", "deflate", "br", "zstd")
 """For Accept-Encoding."""

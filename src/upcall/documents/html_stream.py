@@ -1,15 +1,23 @@
 """The whole text of an HTML page in one pass: no tree, and no more memory than the text itself."""
 
+import io
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
 from lxml import etree
 
 from upcall.documents.document import Document
+from upcall.documents.limits import LimitExceeded, time_limit
 
 CHUNK_CHARACTERS: Final = 65_536
 MAX_ATTRIBUTES: Final = 1000
+
+MAX_SECONDS: Final = 5.0
+"""For a page. It takes as much on a small function if the page has a million entities in its text."""
+
+LEFT_OUT: Final = "[the rest of the page is left out: it takes too much time to read]"
 
 _HIDDEN_TAGS: Final = frozenset(
     {"script", "style", "noscript", "template", "svg", "math", "head", "iframe", "object", "audio"}
@@ -24,14 +32,20 @@ _BLOCK_TAGS: Final = frozenset(
     | {"summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"}
 )
 _SPACE: Final = re.compile(r"\s+")
-_SPACE_IN_LINE: Final = re.compile(r"[^\S\n]+")
 
 
-def extract_whole_text(html: str) -> Document:
-    """All visible text of a page, one line for each block, and the page's title."""
-    collector = _TextCollector()
-    _parse(html, collector)
-    return Document(_SPACE_IN_LINE.sub(" ", "".join(collector.text)).strip(), collector.title)
+def extract_whole_text(html: str, needed_characters: int = sys.maxsize) -> Document:
+    """All visible text of a page, one line for each block, and the page's title.
+
+    Stops after `needed_characters`, and after MAX_SECONDS; in the second case the text says so.
+    """
+    collector = _TextCollector(needed_characters)
+    try:
+        with time_limit(MAX_SECONDS):
+            _parse(html, collector)
+    except LimitExceeded:
+        collector.text.write(f"\n{LEFT_OUT}")
+    return Document(collector.text.getvalue().strip(), collector.title)
 
 
 def has_oversized_tag(html: str) -> bool:
@@ -63,13 +77,14 @@ class _OversizedTagFinder:
 class _TextCollector:
     """A parser target of lxml that collects the title and the visible text."""
 
-    def __init__(self) -> None:
-        self.text: list[str] = []
+    def __init__(self, needed_characters: int) -> None:
+        self.text = io.StringIO()
+        self._missing_characters = needed_characters
         self.title: str | None = None
         self._hidden_tag: str | None = None
         self._hidden_depth = 0
         self._title_parts: list[str] | None = None
-        self._at_line_start = True
+        self._at_line_start = self._after_space = True
 
     def start(self, tag: str, _: Mapping[str, str]) -> None:
         """Handle a start tag."""
@@ -106,19 +121,23 @@ class _TextCollector:
         if self._hidden_tag:
             return
         text = _SPACE.sub(" ", data)
-        if self._at_line_start:
+        if self._after_space:
             text = text.lstrip()
         if text:
-            self.text.append(text)
-            self._at_line_start = False
+            self.text.write(text)
+            self._at_line_start, self._after_space = False, text.endswith(" ")
+            self._missing_characters -= len(text)
+            if self._missing_characters < -1:  # one more than needed, and a space that is stripped
+                raise _StopParsing
 
     def close(self) -> None:
         """Handle the end of the page."""
 
     def _end_line(self) -> None:
         if not self._at_line_start:
-            self.text.append("\n")
-            self._at_line_start = True
+            self.text.write("\n")
+            self._at_line_start = self._after_space = True
+            self._missing_characters -= 1
 
 
 def _parse(html: str, target: Any) -> None:

@@ -2,10 +2,8 @@
 
 import io
 import logging
-import mmap
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from pypdf import PageObject, PdfReader, apply_configuration
@@ -13,6 +11,7 @@ from pypdf.errors import DependencyError, FileNotDecryptedError, WrongPasswordEr
 from pypdf.generic import IndirectObject, PdfObject
 
 from upcall.documents.document import Document
+from upcall.documents.limits import LimitExceeded, resident_bytes, time_limit
 from upcall.domain.errors import ToolError
 
 MAX_STREAM_BYTES = 5_000_000
@@ -29,8 +28,11 @@ MEMORY_CHECK_SECONDS = 0.05
 
 MAX_TITLE_CHARACTERS = 500
 
-MAX_SECONDS = 20.0
+MAX_SECONDS = 8.0
 """For the whole PDF. Pages that exceed a limit are left out, and the text says so."""
+
+MAX_OVERTIME_SECONDS = 1.0
+"""Then the step is interrupted in which the time ran out. Steps that check the budget end by themselves."""
 
 _PYPDF_LIMITS: Final[dict[str, Any]] = {
     "maximum_declared_stream_length": 10_000_000,  # larger, because pictures are not decompressed
@@ -59,7 +61,7 @@ logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 def read_pdf(body: bytes, needed_characters: int) -> Document:
     """Title and text of a PDF, up to the page that reaches `needed_characters`. Raises ToolError."""
     budget = _Budget()
-    with apply_configuration(**_PYPDF_LIMITS):
+    with apply_configuration(**_PYPDF_LIMITS), time_limit(MAX_SECONDS + MAX_OVERTIME_SECONDS):
         try:
             reader = _BudgetedReader(body, budget)
             if reader.is_encrypted and not reader.decrypt(""):
@@ -68,7 +70,7 @@ def read_pdf(body: bytes, needed_characters: int) -> Document:
             pages = list(_pages(reader, needed_characters, budget))
         except _ENCRYPTION_ERRORS:
             raise ToolError("the PDF is encrypted and cannot be read") from None
-        except _BudgetExceeded:
+        except (LimitExceeded, MemoryError):
             raise ToolError("the PDF takes too much time or memory to read") from None
         except Exception as error:  # pypdf raises errors of any kind for a damaged PDF
             raise ToolError("the PDF is damaged and cannot be read") from error
@@ -77,12 +79,8 @@ def read_pdf(body: bytes, needed_characters: int) -> Document:
     return Document("".join(pages), title)
 
 
-class _BudgetExceeded(BaseException):
-    """The PDF takes too much time or memory. No Exception, because pypdf catches those and continues."""
-
-
 class _PageTooLong(BaseException):
-    """The page shows more than MAX_PAGE_BYTES. No Exception, for the same reason."""
+    """The page shows more than MAX_PAGE_BYTES. No Exception, because pypdf catches those and continues."""
 
 
 class _Budget:
@@ -92,26 +90,17 @@ class _Budget:
         now = time.monotonic()
         self._deadline = now + MAX_SECONDS
         self._next_memory_check = now
-        self._max_resident_bytes = _resident_bytes() + MAX_MEMORY_BYTES
+        self._max_resident_bytes = resident_bytes() + MAX_MEMORY_BYTES
 
     def check(self) -> None:
-        """Raise _BudgetExceeded if it is used up."""
+        """Raise LimitExceeded if it is used up."""
         now = time.monotonic()
         if now > self._deadline:
-            raise _BudgetExceeded
+            raise LimitExceeded
         if now > self._next_memory_check:
             self._next_memory_check = now + MEMORY_CHECK_SECONDS
-            if _resident_bytes() > self._max_resident_bytes:
-                raise _BudgetExceeded
-
-
-def _resident_bytes() -> int:
-    """The memory that the process uses; 0 on systems without /proc."""
-    try:
-        pages = Path("/proc/self/statm").read_text().split()[1]
-    except OSError:
-        return 0
-    return int(pages) * mmap.PAGESIZE
+            if resident_bytes() > self._max_resident_bytes:
+                raise LimitExceeded
 
 
 class _BudgetedStream(io.BytesIO):
@@ -147,7 +136,7 @@ def _pages(reader: PdfReader, needed_characters: int, budget: _Budget) -> Iterat
             page = _page_text(reader.pages[number], budget)
         except _ENCRYPTION_ERRORS:
             raise
-        except _BudgetExceeded:
+        except (LimitExceeded, MemoryError):
             if not length:
                 raise
             yield f"[pages {number + 1} to {count} are left out: they take too much time or memory to read]"

@@ -1,51 +1,40 @@
-"""Reads a document by its media type: HTML, PDF, JSON or plain text."""
+"""Reads a document of any format that is supported: see `media_type.py` for how it is found out."""
 
 import re
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import replace
 
 from upcall.documents.charset import decode_text
 from upcall.documents.document import Document
+from upcall.documents.media_type import detect_format
 from upcall.domain.errors import ToolError
 
-_HTML_TYPES = {"text/html", "application/xhtml+xml"}
-_TEXT_TYPES = {
-    "application/json",
-    "application/xml",
-    "application/yaml",
-    "application/x-yaml",
-    "application/toml",
-    "application/x-ndjson",
-    "application/sql",
-    "application/x-sh",
-    "application/javascript",
-    "message/rfc822",
-}
-_UNSPECIFIC_TYPES = {
-    "",
-    "application/octet-stream",
-    "binary/octet-stream",
-    "application/x-download",
-    "unknown/unknown",
-}
-_HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<!--")
-_UTF16_STARTS = (BOM_UTF16_BE, BOM_UTF16_LE)
-_BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
-"""Bytes that do not occur in text, as browsers define them: https://mimesniff.spec.whatwg.org/#binary-data-byte."""
+MAX_GZIP_LAYERS = 3
+MAX_GUNZIPPED_BYTES = 10_000_000
+"""As much as an object or a page may have."""
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def read_document(
-    body: bytes, media_type: str, charset: str | None, *, needed_characters: int, url: str = ""
+    body: bytes,
+    media_type: str,
+    charset: str | None,
+    *,
+    needed_characters: int,
+    url: str = "",
+    name: str = "",
 ) -> Document:
     """The document in a body; `media_type` and `charset` are as declared, and may be empty or wrong.
 
-    Reading may stop after `needed_characters` of the text. `url` is what links are relative to. Raises
-    ToolError for a body that contains no text.
+    Reading may stop after `needed_characters` of the text. `url` is what links are relative to. `name` is
+    that of a file or an object; its ending says what it is if the bytes do not. Raises ToolError for a body
+    that contains no text.
     """
-    media_type = _detect_media_type(body, media_type)
-    document = _read_as(media_type, body, charset, needed_characters, url)
+    if not body:
+        raise ToolError("the document is empty: it has no bytes")
+    document = _read(body, media_type, charset, needed_characters, url, name)
+    if not document.text.strip():
+        raise ToolError("the document contains no text")
     # a PDF may contain a lone surrogate, which JSON cannot
     return replace(
         document,
@@ -54,32 +43,43 @@ def read_document(
     )
 
 
-def _read_as(media_type: str, body: bytes, charset: str | None, needed_characters: int, url: str) -> Document:
-    if media_type == "application/pdf":
+def _read(
+    body: bytes, media_type: str, charset: str | None, needed_characters: int, url: str, name: str
+) -> Document:
+    layers = 0
+    while (found := detect_format(body, media_type, name)) == "gzip":
+        from upcall.documents.archive import gunzip
+
+        layers += 1
+        if layers > MAX_GZIP_LAYERS:
+            raise ToolError(f"the file is compressed more than {MAX_GZIP_LAYERS} times")
+        body, media_type, charset = gunzip(body, MAX_GUNZIPPED_BYTES), "", None
+        name = name.removesuffix(".gz")
+    if found == "pdf":
         from upcall.documents.pdf import read_pdf
 
         return read_pdf(body, needed_characters)
-    if media_type in _HTML_TYPES:
+    if found == "docx":
+        from upcall.documents.docx import read_docx
+
+        return read_docx(body, needed_characters)
+    if found == "spreadsheet":
+        from upcall.documents.spreadsheet import read_spreadsheet
+
+        return read_spreadsheet(body, needed_characters)
+    if found == "email":
+        from upcall.documents.email_message import read_email
+
+        return read_email(body, needed_characters)
+    if found == "html":
         from upcall.documents.html import read_html
+        from upcall.documents.missing_text import check_has_text
 
-        return read_html(decode_text(body, charset), url)
-    if media_type.startswith("text/") or media_type in _TEXT_TYPES or media_type.endswith(("+json", "+xml")):
-        return Document(_read_plain_text(body, charset))
-    raise ToolError(
-        f"this is {media_type[:100] or 'of an unknown type'}, which cannot be read; HTML, PDF and text can"
-    )
-
-
-def _detect_media_type(body: bytes, declared: str) -> str:
-    if body[:1024].lstrip().startswith(b"%PDF-"):
-        return "application/pdf"
-    if declared not in _UNSPECIFIC_TYPES:
-        return declared
-    if body.startswith(_UTF16_STARTS):
-        return "text/plain"
-    if body[:1024].removeprefix(BOM_UTF8).lstrip().lower().startswith(_HTML_STARTS):
-        return "text/html"
-    return declared if _BINARY.search(body[:4096]) else "text/plain"
+        html = decode_text(body, charset)
+        document = read_html(html, url, needed_characters)
+        check_has_text(html, document, url)
+        return document
+    return Document(_read_plain_text(body, charset))
 
 
 def _replace_surrogates(text: str) -> str:

@@ -2,12 +2,14 @@
 
     UpcallError
     ├── InvalidInput            correct the request: names each field and the reason         HTTP 400
+    ├── CallerNotIdentified     authenticate so that the caller can be told from others      HTTP 403
     ├── NotFound                ask for something that exists                                HTTP 404
     ├── RunAlreadyEnded         nothing to do: the run has its terminal status               HTTP 409
     ├── RunNotRetryable         wait for its end, or start a new run                         HTTP 409
     ├── IdempotencyKeyConflict  send another Idempotency-Key, or the request it stands for   HTTP 422
     ├── TransientError          wait, then repeat: the workflow's Retry names this
     ├── RequestRejected         do not repeat: the OpenAI server rejected the request
+    │   └── InvalidSecret       store the secret anew: the message names it
     ├── InternalError           look into the logs: a defect of ours; the message says where
     ├── ToolError               tell the model: the message is written for it
     └── OutcomeUnknown          tell the model: it may have happened, and must not be repeated
@@ -38,6 +40,10 @@ class InvalidInput(UpcallError):
         self.errors = errors
 
 
+class CallerNotIdentified(UpcallError):
+    """The request is authorized, but nothing in it tells the caller from others."""
+
+
 class NotFound(UpcallError):
     """It does not exist."""
 
@@ -57,12 +63,14 @@ class IdempotencyKeyConflict(UpcallError):
 class TransientError(UpcallError):
     """A server was throttled or down, or the connection was lost.
 
-    `retry_after` is the delay in seconds that the server asked for, or None.
+    `retry_after` is the delay in seconds that the server asked for, or None. `detail` is the server's own
+    message, for the record of a run; the exception's message may be logged and does not quote the server.
     """
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, detail: str = "") -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.detail = detail or message
 
 
 class RequestRejected(UpcallError):
@@ -72,6 +80,13 @@ class RequestRejected(UpcallError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class InvalidSecret(RequestRejected):
+    """A secret is empty or malformed. No request can be made with it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="invalid_secret")
 
 
 class InternalError(UpcallError):

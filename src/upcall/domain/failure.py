@@ -1,6 +1,7 @@
 """Why a run ended without a message."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -14,10 +15,15 @@ MAX_FAILURE_CHARACTERS = 4000
 MAX_CODE_CHARACTERS = 200
 """Step Functions allows 32,768 characters for the cause of a failed execution and 256 for its error."""
 
+_LEFT_OUT = re.compile(r"… \([\d,]+ characters more\)")
+"""The end of a message that was shortened before. A failure is parsed again with each record and event."""
+
 
 def _shorten(message: str) -> str:
     left_out = len(message) - MAX_FAILURE_CHARACTERS
-    return message if left_out <= 0 else f"{message[:MAX_FAILURE_CHARACTERS]}… ({left_out:,} characters more)"
+    if left_out <= 0 or _LEFT_OUT.fullmatch(message, MAX_FAILURE_CHARACTERS):
+        return message
+    return f"{message[:MAX_FAILURE_CHARACTERS]}… ({left_out:,} characters more)"
 
 
 class Failure(Model):

@@ -7,6 +7,7 @@ from pydantic import Field
 from upcall.domain.failure import Failure
 from upcall.domain.model import Model
 from upcall.domain.state_budget import max_calls_bytes
+from upcall.domain.upstream_errors import NO_ERRORS, UpstreamErrors
 
 MAX_CALLS_PER_ROUND = 100
 """Whatever a run's limits say: the outputs of more calls have no room in the workflow's state."""
@@ -52,6 +53,7 @@ class Counters(Model):
     tokens: int = 0
     requested_calls: int = 0
     requested_bytes: int = 0
+    errors: UpstreamErrors = NO_ERRORS
 
 
 def exceeded(limits: Limits, counters: Counters) -> Failure | None:
@@ -62,7 +64,10 @@ def exceeded(limits: Limits, counters: Counters) -> Failure | None:
     """
     calls = counters.requested_calls
     if counters.seconds >= limits.seconds:
-        return _limit("seconds", f"The run was not done after {limits.seconds} seconds.")
+        message = f"The run was not done after {limits.seconds} seconds."
+        if counters.errors.last:
+            message += f" The last error of the server: {counters.errors.last}"
+        return _limit("seconds", message)
     if not calls:
         return None
     if counters.rounds >= limits.rounds:

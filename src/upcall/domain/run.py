@@ -11,14 +11,14 @@ from pydantic import BeforeValidator, Field
 from upcall.domain.failure import Failure
 from upcall.domain.limits import Limits
 from upcall.domain.model import Model
-from upcall.domain.run_request import InputItem, Metadata, ResponseFormat
+from upcall.domain.run_request import InputItem, Metadata, Reasoning, ResponseFormat
 from upcall.domain.status import TERMINAL_STATUSES, Status
 from upcall.domain.upstream_run import RunApiName, UpstreamRun
 from upcall.domain.usage import Usage
 
 
 def _parse_json_text(value: Any) -> Any:
-    """A table item holds a response format as JSON text, because an item cannot hold floats."""
+    """A table item holds fields that may have floats as JSON text, because an item cannot hold floats."""
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -41,6 +41,10 @@ class Run(Model):
     run_api: RunApiName
     previous_run_id: str | None = None
     response_format: Annotated[ResponseFormat | None, BeforeValidator(_parse_json_text)] = None
+    instructions: str | None = None
+    temperature: Annotated[float | None, BeforeValidator(_parse_json_text)] = None
+    max_output_tokens: int | None = None
+    reasoning: Reasoning | None = None
     callback_url: str | None = None
     limits: Limits = Limits()
     metadata: Metadata = Field(default_factory=dict)

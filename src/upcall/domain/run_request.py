@@ -110,6 +110,17 @@ class ResponseFormat(Model):
     json_schema: Annotated[JsonSchema, AfterValidator(_check_schema)]
 
 
+Instructions = Annotated[Text, Field(description="In place of the assistant's instructions.")]
+Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
+MaxOutputTokens = Annotated[int, Field(ge=1, description="Of one turn of the model, reasoning included.")]
+
+
+class Reasoning(Model):
+    """How much the model reasons before it answers. The server knows which efforts its models have."""
+
+    effort: Annotated[str, StringConstraints(pattern="^[a-z]{1,20}$")]
+
+
 class RunRequest(Model):
     """A request to start a run: a prompt, or the items of a conversation that ends with the user's."""
 
@@ -134,6 +145,10 @@ class RunRequest(Model):
         | None
     ) = None
     response_format: ResponseFormat | None = None
+    instructions: Instructions | None = None
+    temperature: Temperature | None = None
+    max_output_tokens: MaxOutputTokens | None = None
+    reasoning: Reasoning | None = None
     callback_url: (
         Annotated[
             str,

@@ -1,5 +1,6 @@
 """Tools, the model's calls of them, and their outputs."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,11 +20,21 @@ class ToolDefinition(Model):
 
 
 class ToolCall(Model):
-    """A call that the model asks for. `arguments` is the model's own text, which should be a JSON object."""
+    """A call that the model asks for.
+
+    `arguments` is the model's own text, which should be a JSON object. `call_id` is the server's: it leads
+    the output back to the call, and may be used again in another round. A run's round and the position in it
+    tell calls apart.
+    """
 
     call_id: str
     name: str
     arguments: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells a call from one with the same id, which a server may use again in another round."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
 class ToolOutput(Model):
@@ -52,7 +63,7 @@ class ToolOutput(Model):
 
 
 class LedgerEntry(Model):
-    """A tool call and its output, as the ledger keeps them. Rounds and positions count from 1."""
+    """A tool call and its output. Round and position, which count from 1, identify a call of a run."""
 
     round: int
     position: int

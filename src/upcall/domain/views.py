@@ -1,23 +1,38 @@
 """What callers see of runs: one run, a list of runs, a list of tool calls."""
 
+import json
 from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import Field
 
+from upcall.domain.json_size import json_bytes
 from upcall.domain.model import Model
 from upcall.domain.run import Run
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import LedgerEntry
+
+MAX_MESSAGE_BYTES = 4_000_000
+"""Of the message in the view of a run, counted as JSON in JSON. A Lambda's response holds 6 MB of that.
+
+Prompt, instructions and schema, which are in the view as well, have at most 232 KB. They may take seven times
+as much in it."""
+
+MAX_CALLS_BYTES = 4_000_000
+"""Of the calls in a page of a ledger, counted likewise. The last one may exceed it."""
 
 MAX_PAGE_SIZE = 100
 """Runs or tool calls in one page of a list."""
 
 
 class RunView(Run):
-    """A run as its caller sees it: the record without upstream ids, with the message."""
+    """A run as its caller sees it: the record without upstream ids, with the message.
+
+    A message of more than MAX_MESSAGE_BYTES is not in it. `message_url` is the path of its pages.
+    """
 
     message: str | None = None
+    message_url: str | None = None
     previous_upstream_run: Annotated[None, Field(exclude=True)] = None
     intent: Annotated[None, Field(exclude=True)] = None
     upstream_run: Annotated[None, Field(exclude=True)] = None
@@ -28,7 +43,16 @@ class RunView(Run):
     def of(cls, run: Run, message: str | None) -> Self:
         """The view of a run with its message, if it has one."""
         shown = run.model_dump(exclude={"previous_upstream_run", "intent", "upstream_run"})
+        if message is not None and json_bytes(json.dumps(message, ensure_ascii=False)) > MAX_MESSAGE_BYTES:
+            return cls.model_validate({**shown, "message_url": f"/runs/{run.run_id}/message"})
         return cls.model_validate({**shown, "message": message})
+
+
+class MessagePage(Model):
+    """A part of a run's message. `next_cursor` leads to the next part, if there is one."""
+
+    text: str
+    next_cursor: str | None = None
 
 
 class RunSummary(Model):

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from upcall import config
 from upcall.domain.caller import ANYBODY, Caller
+from upcall.domain.errors import CallerNotIdentified
 
 MAX_NAME_CHARACTERS: Final = 256
 """Of a caller's name: it is an index's key, which has at most 2,048 bytes."""
@@ -20,7 +21,7 @@ _name: ContextVar[str] = ContextVar("caller_name", default=ANYBODY)
 
 @contextmanager
 def caller_of(event: Mapping[str, Any]) -> Iterator[None]:
-    """Make the caller of a request to an HTTP API (payload 2.0) the current one."""
+    """Make the caller of a request (HTTP API, payload 2.0) the current one. Raises CallerNotIdentified."""
     token = _name.set(caller_name(event))
     try:
         yield
@@ -34,18 +35,45 @@ def current_caller() -> Caller:
 
 
 def caller_name(event: Mapping[str, Any]) -> str:
-    """The caller's name: the ARN of a user or role, or issuer and subject of a token.
+    """The caller's name: an ARN, or parts that are joined by `|`.
+
+    without authorizer  `anybody`
+    IAM                 the ARN of the user or role; `cognito|…` with the identity of an identity pool
+    JWT                 the issuer and the claims of `config.caller_claims`
+    Lambda authorizer   `lambda|…` with `principalId` in its context: HTTP APIs pass on nothing else
 
     The session name is left out of a role's ARN, because whoever assumes the role chooses it, and SDKs make
-    up a new one each time. Roles of IAM Identity Center are an exception: there it tells people apart.
+    up a new one each time. Roles of IAM Identity Center are an exception: there it tells people apart. Raises
+    CallerNotIdentified if an authorizer names nobody.
     """
-    authorizer = event.get("requestContext", {}).get("authorizer") or {}
-    if arn := (authorizer.get("iam") or {}).get("userArn"):
-        return _shorten(_without_session(arn))
-    claims = (authorizer.get("jwt") or {}).get("claims") or {}
-    if subject := claims.get("sub"):
-        return _shorten(f"{claims.get('iss', '')} {subject}")
-    return ANYBODY
+    authorizer = event.get("requestContext", {}).get("authorizer")
+    if authorizer is None:
+        return ANYBODY
+    if iam := authorizer.get("iam"):
+        identity = (iam.get("cognitoIdentity") or {}).get("identityId")
+        if identity:
+            return _join("cognito", identity)
+        if arn := iam.get("userArn"):
+            return _shorten(_without_session(arn))
+        raise CallerNotIdentified("the request's signature names neither a user nor a role")
+    if jwt := authorizer.get("jwt"):
+        claims = jwt.get("claims") or {}
+        return _join(str(claims.get("iss", "")), *(_claim(claims, name) for name in config.caller_claims()))
+    if principal := (authorizer.get("lambda") or {}).get("principalId"):
+        return _join("lambda", str(principal))
+    raise CallerNotIdentified("the authorizer does not say who the caller is")
+
+
+def _claim(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise CallerNotIdentified(f"the token has no claim {name}, which identifies the caller")
+    return value
+
+
+def _join(*parts: str) -> str:
+    """The parts as one name. No other parts have the same name."""
+    return _shorten("|".join(part.replace("%", "%25").replace("|", "%7C") for part in parts))
 
 
 def _without_session(arn: str) -> str:

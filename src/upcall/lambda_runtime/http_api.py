@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from upcall.domain.errors import (
+    CallerNotIdentified,
     FieldError,
     IdempotencyKeyConflict,
     InvalidInput,
@@ -63,7 +64,7 @@ def describe_responses(
 ) -> dict[int, Any]:
     """A route's responses for the API's description: the success, these errors, and those of every route."""
     success = {"description": description, "content": {"application/json": {"model": model}}}
-    always = (HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR)
+    always = (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.INTERNAL_SERVER_ERROR)
     problem = {"content": {PROBLEM_JSON: {"model": Problem}}}
     problems = {each.value: {"description": _title(each), **problem} for each in sorted({*always, *errors})}
     return {status.value: success, **problems}
@@ -94,11 +95,13 @@ def lambda_handler_of(app: APIGatewayHttpResolver) -> LambdaHandler:
     def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if len(event.get("body") or "") > MAX_BODY_BYTES:
             detail = f"the body is larger than {MAX_BODY_BYTES:,} bytes"
-            response = problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
-            return {"statusCode": response.status_code, "body": response.body, "headers": response.headers}
+            return _to_lambda_response(problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail))
         headers = {**event.get("headers", {}), "content-type": "application/json"}
-        with caller_of(event), log_context(**_request_ids(event)):
-            return app.resolve({**event, "headers": headers}, context)
+        try:
+            with caller_of(event), log_context(**_request_ids(event)):
+                return app.resolve({**event, "headers": headers, "body": _without_bom(event)}, context)
+        except CallerNotIdentified as error:
+            return _to_lambda_response(problem_response(HTTPStatus.FORBIDDEN, str(error)))
 
     return lambda_handler
 
@@ -139,6 +142,16 @@ def problem_response(status: HTTPStatus, detail: str, *errors: FieldError) -> Re
         body=json.dumps(document.model_dump(exclude=None if fields else {"errors"})),
         headers={"Content-Type": PROBLEM_JSON},
     )
+
+
+def _without_bom(event: Mapping[str, Any]) -> str | None:
+    """The body without the byte order mark that some editors put before JSON: four characters of base 64."""
+    body: str | None = event.get("body")
+    return body and body.removeprefix("77u/" if event.get("isBase64Encoded") else "\ufeff")
+
+
+def _to_lambda_response(response: Response[str]) -> dict[str, Any]:
+    return {"statusCode": response.status_code, "body": response.body, "headers": response.headers}
 
 
 def _request_ids(event: Mapping[str, Any]) -> dict[str, str]:

@@ -17,17 +17,18 @@ from upcall.domain.assistants import Assistant
 from upcall.domain.errors import FieldError, RequestRejected
 from upcall.domain.run import Run
 from upcall.domain.status import Status
-from upcall.domain.tool_calls import LedgerEntry, ToolDefinition, ToolOutput
+from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolDefinition
 from upcall.domain.upstream_run import Message, UpstreamRun, UpstreamSnapshot
 from upcall.run_apis import client
 from upcall.run_apis.base import UpstreamRequest
 from upcall.run_apis.client import parse_id
 from upcall.run_apis.parsing import (
+    is_passing,
     parse_failure,
+    parse_message,
     parse_object,
     parse_objects,
-    parse_text,
-    parse_tool_call,
+    parse_tool_calls,
     parse_usage,
     unknown_status,
     unsupported_action,
@@ -59,6 +60,11 @@ def can_resume_after_tool_calls() -> bool:
     return False
 
 
+def can_repeat_after_tool_calls() -> bool:
+    """A thread does not hold the calls of a run that failed."""
+    return False
+
+
 def conversation_to_retry_in(run: Run) -> UpstreamRun | None:
     """The thread that the run continued at first."""
     return run.previous_upstream_run
@@ -74,22 +80,17 @@ def prepare(request: UpstreamRequest) -> UpstreamRun:
 
 def create(request: UpstreamRequest, intent: UpstreamRun, _: Sequence[LedgerEntry]) -> UpstreamRun:
     """Start the run on its thread, unless an earlier try has done so."""
-    run = request.run
-    runs_path, metadata = f"/threads/{intent.ids['thread_id']}/runs", {"run_id": run.execution_name}
-    newest = _newest(runs_path)
-    if newest.get("metadata") == metadata:
-        run_id = parse_id(newest)
-    else:
-        body: dict[str, Any] = {"assistant_id": intent.ids["assistant_id"], "metadata": metadata}
-        if run.response_format is not None:
-            body["response_format"] = run.response_format.model_dump()
-        run_id = client.post(runs_path, body, headers=HEADERS).id
-    return UpstreamRun(run_api="assistants", ids={**intent.ids, "run_id": run_id})
+    return _find_or_start(request.run, intent.ids)
+
+
+def repeat(request: UpstreamRequest, failed: UpstreamRun, _: Sequence[LedgerEntry]) -> UpstreamRun:
+    """Start another run on the thread, unless an earlier try has done so."""
+    return _find_or_start(request.run, failed.ids)
 
 
 def poll(upstream_run: UpstreamRun) -> UpstreamSnapshot:
     """The status of the run."""
-    response = client.get(_path(upstream_run), headers=HEADERS)
+    response = client.get(_path(upstream_run), headers=HEADERS, must_exist=True)
     body = response.body
     usage = parse_usage(body.get("usage"), input_name="prompt_tokens", output_name="completion_tokens")
     raw_status = str(body.get("status"))
@@ -98,16 +99,12 @@ def poll(upstream_run: UpstreamRun) -> UpstreamSnapshot:
     status = STATUSES[raw_status]
     if status in ("failed", "cancelled", "incomplete", "expired"):
         failure = parse_failure(status, body.get("last_error"), body.get("incomplete_details"))
-        return UpstreamSnapshot.failed(failure, usage)
+        return UpstreamSnapshot.failed(failure, usage, repeat=is_passing(failure))
     if status == "requires_action":
         action = parse_object(body, "required_action")
         if action.get("type") != "submit_tool_outputs":
             return unsupported_action(action.get("type"), usage)
-        calls = tuple(
-            parse_tool_call(call.get("id"), function.get("name"), function.get("arguments"))
-            for call in _pending_calls(body)
-            for function in [parse_object(call, "function")]
-        )
+        calls = _pending_calls(body)
         if not calls:
             return unsupported_action("no calls", usage)
         return UpstreamSnapshot.requires_action(calls, usage)
@@ -116,31 +113,37 @@ def poll(upstream_run: UpstreamRun) -> UpstreamSnapshot:
     return UpstreamSnapshot(status=status, pause_seconds=response.poll_after_seconds or 0)
 
 
-def submit(_: UpstreamRequest, upstream_run: UpstreamRun, outputs: Sequence[ToolOutput]) -> UpstreamRun:
-    """Submit all outputs in one request. A round that was submitted already stays as it is."""
-    items = [{"tool_call_id": output.call_id, "output": output.output} for output in outputs]
+def submit(_: UpstreamRequest, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry]) -> UpstreamRun:
+    """Submit all outputs in one request, unless an earlier try has done so.
+
+    The run may wait for calls of the next round by then, which may have the same ids.
+    """
+    items = [{"tool_call_id": each.call.call_id, "output": each.output.output} for each in answers]
     path = _path(upstream_run)
+    if not _is_waiting_for(answers, upstream_run):
+        return upstream_run
     try:
         client.post(f"{path}/submit_tool_outputs", {"tool_outputs": items}, headers=HEADERS)
     except RequestRejected:
-        pending = {str(call.get("id")) for call in _pending_calls(client.get(path, headers=HEADERS).body)}
-        if pending & {output.call_id for output in outputs}:
+        if _is_waiting_for(answers, upstream_run):
             raise
     return upstream_run
 
 
-def get_message(upstream_run: UpstreamRun) -> Message:
+def get_message(run: Run, upstream_run: UpstreamRun) -> Message:
     """The newest message of the run on its thread, with the tokens of the whole run."""
     path = f"/threads/{upstream_run.ids['thread_id']}/messages"
-    messages = parse_objects(client.get(path, headers=HEADERS, order="desc", limit=20).body.get("data"))
-    texts = [
-        parse_text(message.get("content"))
+    messages = parse_objects(
+        client.get(path, {"order": "desc", "limit": 20}, headers=HEADERS).body.get("data")
+    )
+    contents = [
+        message.get("content")
         for message in messages
         if message.get("role") == "assistant" and message.get("run_id") == upstream_run.ids["run_id"]
     ]
-    run = client.get(_path(upstream_run), headers=HEADERS).body
-    usage = parse_usage(run.get("usage"), input_name="prompt_tokens", output_name="completion_tokens")
-    return Message(text=texts[0] if texts else "", usage=usage)
+    body = client.get(_path(upstream_run), headers=HEADERS, must_exist=True).body
+    usage = parse_usage(body.get("usage"), input_name="prompt_tokens", output_name="completion_tokens")
+    return parse_message(run, contents[:1], usage)
 
 
 def cancel(upstream_run: UpstreamRun) -> None:
@@ -164,7 +167,7 @@ def _find_or_create_assistant(_base_url: str, definition: str) -> str:
     """The id of the server's assistant of this definition. Its metadata hold the definition's fingerprint."""
     fingerprint = hashlib.sha256(definition.encode()).hexdigest()
     with suppress(RequestRejected):  # a server that cannot list gets a new assistant with each cold start
-        found = client.get("/assistants", headers=HEADERS, order="desc", limit=100).body
+        found = client.get("/assistants", {"order": "desc", "limit": 100}, headers=HEADERS).body
         for assistant in parse_objects(found.get("data")):
             if parse_object(assistant, "metadata").get("upcall") == fingerprint:
                 return parse_id(assistant)
@@ -190,17 +193,51 @@ def _find_or_create_thread(run: Run) -> str:
     return thread_id
 
 
+def _find_or_start(run: Run, ids: Mapping[str, str]) -> UpstreamRun:
+    """The run on a thread: the newest one if it is this run's and not the one among the ids, or a new one."""
+    path, metadata = f"/threads/{ids['thread_id']}/runs", {"run_id": run.execution_name}
+    newest = _newest(path)
+    if newest.get("metadata") == metadata and newest.get("id") != ids.get("run_id"):
+        run_id = parse_id(newest)
+    else:
+        body: dict[str, Any] = {"assistant_id": ids["assistant_id"], "metadata": metadata}
+        if run.response_format is not None:
+            body["response_format"] = run.response_format.model_dump()
+        if run.instructions is not None:
+            body["instructions"] = run.instructions
+        if run.temperature is not None:
+            body["temperature"] = run.temperature
+        if run.max_output_tokens is not None:
+            body["max_completion_tokens"] = run.max_output_tokens
+        if run.reasoning is not None:
+            body["reasoning_effort"] = run.reasoning.effort
+        run_id = client.post(path, body, headers=HEADERS).id
+    return UpstreamRun(run_api="assistants", ids={**ids, "run_id": run_id})
+
+
 def _newest(path: str) -> Mapping[str, Any]:
     """The newest object of a list; an empty one if the server cannot list."""
     with suppress(RequestRejected):
-        found = parse_objects(client.get(path, headers=HEADERS, order="desc", limit=1).body.get("data"))
+        found = parse_objects(
+            client.get(path, {"order": "desc", "limit": 1}, headers=HEADERS).body.get("data")
+        )
         return found[0] if found else {}
     return {}
 
 
-def _pending_calls(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _is_waiting_for(answers: Sequence[LedgerEntry], upstream_run: UpstreamRun) -> bool:
+    pending = _pending_calls(client.get(_path(upstream_run), headers=HEADERS, must_exist=True).body)
+    answered = {answer.call.fingerprint for answer in answers}
+    return any(call.fingerprint in answered for call in pending)
+
+
+def _pending_calls(body: Mapping[str, Any]) -> tuple[ToolCall, ...]:
     action = parse_object(parse_object(body, "required_action"), "submit_tool_outputs")
-    return parse_objects(action.get("tool_calls"))
+    return parse_tool_calls(
+        (call.get("id"), function.get("name"), function.get("arguments"))
+        for call in parse_objects(action.get("tool_calls"))
+        for function in [parse_object(call, "function")]
+    )
 
 
 def _path(upstream_run: UpstreamRun) -> str:

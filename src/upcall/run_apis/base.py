@@ -1,13 +1,16 @@
 """The protocol that every run API implements, as a module with these functions."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
 from upcall.domain.assistants import Assistant
 from upcall.domain.errors import FieldError
 from upcall.domain.run import Run
-from upcall.domain.tool_calls import LedgerEntry, ToolDefinition, ToolOutput
+from upcall.domain.tool_calls import LedgerEntry, ToolDefinition
 from upcall.domain.upstream_run import Message, UpstreamRun, UpstreamSnapshot
 
 
@@ -18,6 +21,38 @@ class UpstreamRequest:
     run: Run
     assistant: Assistant
     tools: Sequence[ToolDefinition]
+
+    @property
+    def instructions(self) -> str:
+        """The run's own instructions, or those of its assistant."""
+        return self.run.instructions or self.assistant.instructions
+
+
+MIN_REQUEST_SECONDS = 1.0
+"""Even if no time is left: a request needs some time to succeed at all."""
+
+CANCEL_SECONDS = 5.0
+"""For the requests that cancel a run: a caller, or the run's record, waits for them."""
+
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Let all requests of this thread end after so many seconds, whatever the server does."""
+    token = _deadline.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def request_seconds(default: float) -> float:
+    """The time-out of a request: the default, or what `time_limit` leaves of it."""
+    deadline = _deadline.get()
+    if deadline is None:
+        return default
+    return min(default, max(deadline - time.monotonic(), MIN_REQUEST_SECONDS))
 
 
 class RunApi(Protocol):
@@ -32,6 +67,9 @@ class RunApi(Protocol):
 
     def can_resume_after_tool_calls(self) -> bool:
         """Whether a run that has called tools can be retried with their outputs. No request."""
+
+    def can_repeat_after_tool_calls(self) -> bool:
+        """Whether `repeat` after tool calls leads to the same turn, which makes none again. No request."""
 
     def conversation_to_retry_in(self, run: Run, /) -> UpstreamRun | None:
         """The conversation that another attempt at a run continues; None for a new one. No request."""
@@ -50,16 +88,27 @@ class RunApi(Protocol):
         `answered_calls` are the tool calls of an earlier attempt, which the model must know of.
         """
 
+    def repeat(
+        self, request: UpstreamRequest, failed: UpstreamRun, answered_calls: Sequence[LedgerEntry], /
+    ) -> UpstreamRun:
+        """Request the newest turn again, which failed. Returns where the run lives from now on.
+
+        `answered_calls` are all tool calls of the run so far.
+        """
+
     def poll(self, upstream_run: UpstreamRun, /) -> UpstreamSnapshot:
         """The status of the run, with the tool calls that it waits for or its failure."""
 
     def submit(
-        self, request: UpstreamRequest, upstream_run: UpstreamRun, outputs: Sequence[ToolOutput], /
+        self, request: UpstreamRequest, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], /
     ) -> UpstreamRun:
-        """Submit the outputs of all calls of a round. Returns where the run lives from now on."""
+        """Submit the outputs of all calls of the round after `run.round`.
 
-    def get_message(self, upstream_run: UpstreamRun, /) -> Message:
-        """The final message of a completed run."""
+        Returns where the run lives from now on.
+        """
+
+    def get_message(self, run: Run, upstream_run: UpstreamRun, /) -> Message:
+        """The final message of a completed run, or what an incomplete run has of it."""
 
     def cancel(self, upstream_run: UpstreamRun, /) -> None:
         """Stop the run. One that has ended, or does not exist any more, is left as it is."""

@@ -8,18 +8,23 @@ itself is loaded with the first request, or by `load_sdk`.
 import json
 import math
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cache
 from http.client import responses
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from upcall import config
 from upcall.aws.secrets_manager import get_secret
-from upcall.domain.errors import RequestRejected, TransientError
+from upcall.domain.errors import InvalidSecret, RequestRejected, TransientError
 from upcall.domain.failure import MAX_CODE_CHARACTERS
 from upcall.observability.logging import logger
+from upcall.run_apis.base import request_seconds
 
 if TYPE_CHECKING:
     import openai
@@ -31,17 +36,35 @@ TIMEOUT_SECONDS = 60.0
 Headers = Mapping[str, str]
 NO_HEADERS: Headers = MappingProxyType({})
 
+Params = Mapping[str, str | int]
+NO_PARAMS: Params = MappingProxyType({})
+
 MAX_RETRY_AFTER_SECONDS = 3600.0
 """The longest pause that a server can ask for; the run's limits are checked in between."""
 
 MAX_MESSAGE_CHARACTERS = 2000
 """Of a server's message: it passes through the workflow's state and is part of the record."""
 
+MAX_CAUSE_CHARACTERS = 200
+"""Of what the system says of a lost connection, and of the host of a redirect."""
+
 _RETRYABLE_STATUSES = {408, 409, 425, 429}
 """Besides all 5xx. 409 means a conversation that is locked for a moment."""
 
-_FINAL_CODES = {"insufficient_quota"}
-"""429s that a pause does not help: https://platform.openai.com/docs/guides/error-codes."""
+_RETRYABLE_CODES = {"previous_response_not_found"}
+"""With 400 or 404: the response was created a moment ago and does not show yet."""
+
+_FINAL_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
+"""Codes or types of 429s that a pause does not help: https://platform.openai.com/docs/guides/error-codes."""
+
+TOO_LARGE = "Request too large"
+"""Begins the message of a 429 for a request with more tokens than a minute's limit. Its code,
+`rate_limit_exceeded`, is that of a request which may be repeated."""
+
+AZURE_DOMAINS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
+
+_BEARER = re.compile(r"\Abearer(\s+|\Z)", re.IGNORECASE)
+_HEADER_TOKEN = re.compile("[!-~]+")
 
 _PATH_ID = re.compile(r"(?!\.+$)[\w.:=+~@-]{1,512}", re.ASCII)
 
@@ -75,20 +98,24 @@ def parse_id(created: Mapping[str, Any]) -> str:
 
 def load_sdk() -> None:
     """Load the OpenAI SDK now. A function that will need it does so while it starts, with a full CPU."""
-    import httpx2  # noqa: F401
     import openai  # noqa: F401
 
+    import upcall.run_apis.bounded_client  # noqa: F401
 
-def get(path: str, *, headers: Headers = NO_HEADERS, **params: str | int) -> ServerResponse:
-    """GET a path below the base URL. Raises TransientError or RequestRejected."""
-    import openai
+
+def get(
+    path: str, params: Params = NO_PARAMS, *, headers: Headers = NO_HEADERS, must_exist: bool = False
+) -> ServerResponse:
+    """GET a path below the base URL. Raises TransientError or RequestRejected.
+
+    `must_exist` says that the server has created the object: a 404 then means that it does not show yet. That
+    was seen for up to 33 seconds.
+    """
     from httpx2 import Response
 
-    options: Any = {"headers": headers, "params": params}
-    try:
+    options: Any = {"headers": headers, "params": params, "timeout": request_seconds(TIMEOUT_SECONDS)}
+    with _translate_errors(f"GET {path}", retry_not_found=must_exist):
         response = _client().get(path, cast_to=Response, options=options)
-    except openai.APIError as error:
-        raise _translate(error, f"GET {path}") from error
     return _parse_response(response)
 
 
@@ -96,26 +123,57 @@ def post(
     path: str, body: Mapping[str, Any] | None = None, *, headers: Headers = NO_HEADERS
 ) -> ServerResponse:
     """POST JSON to a path below the base URL. Raises TransientError or RequestRejected."""
-    import openai
     from httpx2 import Response
 
-    options: Any = {"headers": headers}
-    try:
+    options: Any = {"headers": headers, "timeout": request_seconds(TIMEOUT_SECONDS)}
+    with _translate_errors(f"POST {path}"):
         response = _client().post(path, cast_to=Response, body=body, options=options)
-    except openai.APIError as error:
-        raise _translate(error, f"POST {path}") from error
     return _parse_response(response)
 
 
+def parse_api_key(secret_name: str, secret: str) -> str:
+    """The API key in a secret, which may begin with "Bearer". Raises InvalidSecret."""
+    key = _BEARER.sub("", secret)
+    if not _HEADER_TOKEN.fullmatch(key):
+        raise InvalidSecret(f"the secret {secret_name} holds blanks, or characters that no API key has")
+    return key
+
+
 def _client() -> "openai.OpenAI":
-    return _cached_client(config.openai_base_url(), get_secret(config.openai_secret_name()))
+    name = config.openai_secret_name()
+    return _cached_client(
+        config.openai_base_url(),
+        parse_api_key(name, get_secret(name)),
+        config.openai_organization(),
+        config.openai_project(),
+    )
 
 
 @cache
-def _cached_client(base_url: str, api_key: str) -> "openai.OpenAI":
+def _cached_client(
+    base_url: str, api_key: str, organization: str | None, project: str | None
+) -> "openai.OpenAI":
+    """The client for a base URL, whose query (`?api-version=…`) goes with every request.
+
+    Azure takes the key in a header of its own:
+    https://learn.microsoft.com/azure/ai-foundry/openai/reference#authentication.
+    """
     import openai
 
-    return openai.OpenAI(api_key=api_key, base_url=base_url, max_retries=0, timeout=TIMEOUT_SECONDS)
+    from upcall.run_apis.bounded_client import BoundedClient
+
+    url = urlsplit(base_url)
+    is_azure = (url.hostname or "").endswith(AZURE_DOMAINS)
+    return openai.OpenAI(
+        api_key=api_key,
+        base_url=url._replace(query="", fragment="").geturl(),
+        organization=organization,
+        project=project,
+        default_query=dict(parse_qsl(url.query)),
+        default_headers={"api-key": api_key} if is_azure else {},
+        max_retries=0,
+        http_client=BoundedClient(timeout=TIMEOUT_SECONDS),
+    )
 
 
 def _parse_response(response: "Response") -> ServerResponse:
@@ -126,9 +184,17 @@ def _parse_response(response: "Response") -> ServerResponse:
         body = _replace_lone_surrogates(json.loads(response.content.decode("utf-8-sig", "replace")))
     except (ValueError, RecursionError):
         body = None
+    request = f"{response.request.method} {response.request.url.path}"
     if not isinstance(body, dict):
-        message = f"{response.request.url} answered {response.status_code}, but not with a JSON object"
-        raise RequestRejected(message, code="not_json")
+        message = f"{request}: the server answered {response.status_code}, but not with a JSON object"
+        raise TransientError(message)
+    if "id" not in body and "data" not in body and (error := body.get("error") or body.get("detail")):
+        message = f"{request}: the server answered {response.status_code}, but with an error"
+        raise TransientError(message, detail=f"{message}: {_message(error)}"[:MAX_MESSAGE_CHARACTERS])
+    if response.request.method == "GET" and not body:
+        raise TransientError(
+            f"{request}: the server answered {response.status_code}, but with an empty object"
+        )
     return ServerResponse(body, poll_after)
 
 
@@ -142,29 +208,87 @@ def _as_unicode(text: str) -> str:
     return _LONE_SURROGATE.sub("\ufffd", text)
 
 
-def _translate(error: "openai.APIError", request: str) -> TransientError | RequestRejected:
-    """Our error for one of the SDK's.
-
-    A TransientError is raised, and so gets into logs: its message has the server's code only, because
-    messages of servers quote what they were sent. A RequestRejected has the server's message, for the record.
-    """
+@contextmanager
+def _translate_errors(request: str, *, retry_not_found: bool = False) -> Iterator[None]:
+    """Raise our error for one of the SDK's."""
     import openai
 
-    if not isinstance(error, openai.APIStatusError):
-        cause = type(error.__cause__ or error).__name__
-        return TransientError(f"{request}: no answer ({cause})")
+    from upcall.run_apis.bounded_client import UnreadableResponse
+
+    try:
+        yield
+    except UnreadableResponse as error:
+        raise RequestRejected(f"{request}: the server sent {error}", code="unreadable_response") from error
+    except openai.APIStatusError as error:
+        raise _translate_status(error, request, retry_not_found=retry_not_found) from error
+    except openai.APIError as error:
+        cause = error.__cause__ or error
+        message = f"{request}: no answer ({type(cause).__name__})"
+        detail = f"{message[:-1]}: {_as_unicode(str(cause))[:MAX_CAUSE_CHARACTERS]})"
+        raise TransientError(message, detail=detail) from error
+
+
+def _translate_status(
+    error: "openai.APIStatusError", request: str, *, retry_not_found: bool
+) -> TransientError | RequestRejected:
+    """Our error for a response with an error status.
+
+    A TransientError is raised, and so gets into logs: its message has the server's code only, because
+    messages of servers quote what they were sent. Its detail and a RequestRejected have the server's message,
+    for the record.
+    """
     status = error.status_code
     detail = _message(error.body) or error.response.text.strip()[:500] or error.message
     message = f"{status}: {_as_unicode(detail)[:MAX_MESSAGE_CHARACTERS]}"
     raw_code: object = error.code  # whatever the server sent, though the SDK declares a string
     code = _as_unicode(raw_code)[:MAX_CODE_CHARACTERS] if isinstance(raw_code, str) else ""
-    retryable = status in _RETRYABLE_STATUSES or status >= 500
-    if not retryable or code in _FINAL_CODES:
+    if 300 <= status < 400:
+        target = _redirect_target(error.response.headers.get("location", ""))
+        message = f"{request}: the server answered {status}{target}; redirects are not followed"
+        return RequestRejected(message, code="redirect")
+    retryable = (
+        status in _RETRYABLE_STATUSES
+        or status >= 500
+        or (status == 404 and retry_not_found)
+        or code in _RETRYABLE_CODES
+    )
+    if not retryable or _is_final(code, error.body):
         return RequestRejected(message, code=code or f"http_{status}")
     logger.debug("server not ready", detail=message)
     reason = code if _CODE.fullmatch(code) else responses.get(status, "unknown status")
-    retry_after = _parse_seconds(error.response.headers.get("retry-after"))
-    return TransientError(f"{status}: {reason}", retry_after)
+    return TransientError(f"{status}: {reason}", _parse_retry_after(error.response.headers), detail=message)
+
+
+def _redirect_target(location: str) -> str:
+    """Where a redirect leads to, for the operator who has to correct the base URL: scheme and host."""
+    try:
+        target = urlsplit(_as_unicode(location))
+    except ValueError:
+        return ""
+    return f" (to {target.scheme}://{target.hostname})"[:MAX_CAUSE_CHARACTERS] if target.hostname else ""
+
+
+def _is_final(code: str, body: object) -> bool:
+    """Whether an error of a retryable status is one that a pause does not help."""
+    fields = body if isinstance(body, dict) else {}
+    names = {code, str(fields.get("type"))}
+    return bool(names & _FINAL_CODES) or str(fields.get("message")).startswith(TOO_LARGE)
+
+
+def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """The pause that a response asks for: `retry-after-ms`, or `Retry-After` in seconds or as a date."""
+    milliseconds = _parse_seconds(headers.get("retry-after-ms"), unit=0.001)
+    if milliseconds is not None:
+        return milliseconds
+    text = headers.get("retry-after")
+    seconds = _parse_seconds(text)
+    if seconds is not None or not text:
+        return seconds
+    try:
+        seconds = parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0), MAX_RETRY_AFTER_SECONDS)
 
 
 def _message(body: object) -> str | None:

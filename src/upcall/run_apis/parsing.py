@@ -1,19 +1,26 @@
 """Parses what all run APIs send: errors, usage, tool calls. Tolerant, because servers differ."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from upcall.domain.errors import RequestRejected
 from upcall.domain.failure import MAX_CODE_CHARACTERS, Failure
+from upcall.domain.run import Run
 from upcall.domain.status import FailureStatus
 from upcall.domain.tool_calls import ToolCall
-from upcall.domain.upstream_run import UpstreamSnapshot
+from upcall.domain.upstream_run import Message, UpstreamSnapshot
 from upcall.domain.usage import Usage
-from upcall.run_apis.client import MAX_MESSAGE_CHARACTERS
+from upcall.run_apis.client import MAX_MESSAGE_CHARACTERS, TOO_LARGE
 
 MAX_CALL_ID_BYTES = 250
-"""A call's id is part of a table key (1,024 bytes) and of a cursor (256 characters)."""
+"""OpenAI's ids have at most 64 characters. Outputs pass through the workflow's state with them."""
+
+_PASSING_CODES = {"rate_limit_exceeded", "server_error"}
+"""Codes of failures: https://platform.openai.com/docs/api-reference/responses/object."""
+
+_QUOTA_EXCEEDED = "You exceeded your current quota"
+"""Begins the message of a failure that a pause does not help."""
 
 
 def parse_objects(value: object) -> list[Mapping[str, Any]]:
@@ -36,6 +43,18 @@ def parse_failure(status: FailureStatus, error: object, details: object = None) 
     return Failure(status=status, code=code, message=str(message)[:MAX_MESSAGE_CHARACTERS])
 
 
+def is_passing(failure: Failure) -> bool:
+    """Whether a turn failed for a reason that passes, so that it may be requested again.
+
+    The Assistants API gives a used-up quota and a request that is too large the code `rate_limit_exceeded`.
+    """
+    return (
+        failure.status == "failed"
+        and failure.code in _PASSING_CODES
+        and not failure.message.startswith((TOO_LARGE, _QUOTA_EXCEEDED))
+    )
+
+
 def unknown_status(raw_status: object, usage: Usage) -> UpstreamSnapshot:
     """The snapshot of a run whose status is not listed: we stop it."""
     message = f"the server sent the status {_quote(raw_status)}, which Upcall does not know"
@@ -48,15 +67,39 @@ def unsupported_action(action_type: object, usage: Usage) -> UpstreamSnapshot:
     return UpstreamSnapshot.stopped(Failure(code="unsupported_action", message=message), usage)
 
 
-def parse_tool_call(call_id: object, name: object, arguments: object) -> ToolCall:
-    """A tool call. Arguments may be JSON text or the value itself.
+def parse_tool_calls(calls: Iterable[tuple[object, object, object]]) -> tuple[ToolCall, ...]:
+    """The tool calls of a round, from their ids, names and arguments.
 
-    Raises RequestRejected for an id that is too long for the ledger.
+    An id only leads an output back to its call: it must be there, and differ from the others of its round. It
+    may have been used in another round. Raises RequestRejected for an id that cannot do that.
     """
-    if len(str(call_id).encode()) > MAX_CALL_ID_BYTES:
+    parsed = tuple(_parse_tool_call(*call) for call in calls)
+    if len({call.call_id for call in parsed}) < len(parsed):
+        raise RequestRejected("the server sent several tool calls with the same id", code="call_id")
+    return parsed
+
+
+def _parse_tool_call(call_id: object, name: object, arguments: object) -> ToolCall:
+    if not isinstance(call_id, str) or not call_id:
+        raise RequestRejected("the server sent a tool call without an id", code="call_id")
+    if len(call_id.encode()) > MAX_CALL_ID_BYTES:
         raise RequestRejected("the server sent a tool call whose id is too long", code="call_id")
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    return ToolCall(call_id=str(call_id), name=str(name), arguments=text)
+    return ToolCall(call_id=call_id, name=str(name), arguments=_parse_arguments(arguments))
+
+
+def _parse_arguments(arguments: object) -> str:
+    """The arguments as JSON text. Servers send text, the value itself, null, or text within text."""
+    if arguments is None:
+        return "{}"
+    if not isinstance(arguments, str):
+        return json.dumps(arguments, ensure_ascii=False)
+    try:
+        inner = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return arguments
+    if inner is None:
+        return "{}"
+    return inner if isinstance(inner, str) and inner.lstrip().startswith("{") else arguments
 
 
 def parse_usage(
@@ -71,16 +114,31 @@ def parse_usage(
     )
 
 
-def parse_text(content: object) -> str:
-    """The text of a message's content: a string, or parts whose text is a string or under `value`."""
+def parse_message(run: Run, contents: Sequence[object], usage: Usage) -> Message:
+    """The final message of a run from the contents of the model's messages, oldest first.
+
+    Several messages are separated by an empty line. With a response format only the last one counts, because
+    the others are not part of the JSON document.
+    """
+    if run.response_format is not None:
+        contents = contents[-1:]
+    texts = [_parse_text(content, "text") for content in contents]
+    refusals = [_parse_text(content, "refusal") for content in contents]
+    return Message(
+        text="\n\n".join(filter(None, texts)), refusal="\n\n".join(filter(None, refusals)), usage=usage
+    )
+
+
+def _parse_text(content: object, key: str) -> str:
+    """The text or the refusal in a message's content: a string, or parts with it, directly or as `value`."""
     if isinstance(content, str):
-        return content
+        return content if key == "text" else ""
     parts = content if isinstance(content, list) else []
-    return "".join(_parse_part(part) for part in parts if isinstance(part, Mapping))
+    return "".join(_parse_part(part, key) for part in parts if isinstance(part, Mapping))
 
 
-def _parse_part(part: Mapping[str, Any]) -> str:
-    text = part.get("text") or part.get("refusal") or ""
+def _parse_part(part: Mapping[str, Any], key: str) -> str:
+    text = part.get(key) or ""
     return str(text.get("value") or "") if isinstance(text, Mapping) else str(text)
 
 

@@ -18,10 +18,11 @@ from upcall.domain.upstream_run import Message, UpstreamRun, UpstreamSnapshot
 from upcall.run_apis import client
 from upcall.run_apis.base import UpstreamRequest
 from upcall.run_apis.parsing import (
+    is_passing,
     parse_failure,
+    parse_message,
     parse_objects,
-    parse_text,
-    parse_tool_call,
+    parse_tool_calls,
     parse_usage,
     unknown_status,
     unsupported_action,
@@ -52,6 +53,11 @@ def can_resume_after_tool_calls() -> bool:
     return True
 
 
+def can_repeat_after_tool_calls() -> bool:
+    """The same outputs follow the same response."""
+    return True
+
+
 def conversation_to_retry_in(run: Run) -> UpstreamRun | None:
     """The response that the run continued at first. What a failed attempt has added is not used."""
     return run.previous_upstream_run
@@ -75,9 +81,21 @@ def create(request: UpstreamRequest, _: UpstreamRun, answered_calls: Sequence[Le
     return _create_response(request, turn)
 
 
+def repeat(
+    request: UpstreamRequest, failed: UpstreamRun, answered_calls: Sequence[LedgerEntry]
+) -> UpstreamRun:
+    """Create the response again: the one that followed tool calls, or the first one of an attempt."""
+    previous = failed.ids.get("answered_response_id")
+    if previous is None:
+        return create(request, failed, answered_calls)
+    return _create_next_response(
+        request, previous, [each for each in answered_calls if each.round == request.run.round]
+    )
+
+
 def poll(upstream_run: UpstreamRun) -> UpstreamSnapshot:
     """The status of the newest response."""
-    response = client.get(_path(upstream_run))
+    response = client.get(_path(upstream_run), must_exist=True)
     body = response.body
     usage = parse_usage(body.get("usage"))
     raw_status = body.get("status")
@@ -87,32 +105,37 @@ def poll(upstream_run: UpstreamRun) -> UpstreamSnapshot:
     status = STATUSES[key]
     if status in ("failed", "cancelled", "incomplete"):
         failure = parse_failure(status, body.get("error"), body.get("incomplete_details"))
-        return UpstreamSnapshot.failed(failure, usage)
+        return UpstreamSnapshot.failed(failure, usage, repeat=is_passing(failure))
     if status != "completed":
         return UpstreamSnapshot(status=status, pause_seconds=response.poll_after_seconds or 0)
-    calls = tuple(
-        parse_tool_call(item.get("call_id"), item.get("name"), item.get("arguments"))
+    calls = parse_tool_calls(
+        (item.get("call_id") or item.get("id"), item.get("name"), item.get("arguments"))
         for item in _items(body, "function_call")
     )
     for item in _items(body, *UNSUPPORTED_ITEMS):
         return unsupported_action(item["type"], usage)
     if calls:
         return UpstreamSnapshot.requires_action(calls, usage)
+    if body.get("error") and not _items(body, "message"):
+        failure = parse_failure("failed", body["error"])
+        return UpstreamSnapshot.failed(failure, usage, repeat=is_passing(failure))
+    if raw_status is None and "output" not in body:
+        return unknown_status(None, usage)
     return UpstreamSnapshot(status=status, usage=usage)
 
 
-def submit(request: UpstreamRequest, upstream_run: UpstreamRun, outputs: Sequence[ToolOutput]) -> UpstreamRun:
+def submit(
+    request: UpstreamRequest, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry]
+) -> UpstreamRun:
     """Create the response that follows the one with the calls."""
-    items = [_output_item(output) for output in outputs]
-    previous = upstream_run.ids["response_id"]
-    return _create_response(request, {"previous_response_id": previous, "input": items})
+    return _create_next_response(request, upstream_run.ids["response_id"], answers)
 
 
-def get_message(upstream_run: UpstreamRun) -> Message:
-    """The text of a completed response, with the tokens of that response alone."""
-    body = client.get(_path(upstream_run)).body
-    text = "".join(parse_text(item.get("content")) for item in _items(body, "message"))
-    return Message(text=text, usage=parse_usage(body.get("usage")))
+def get_message(run: Run, upstream_run: UpstreamRun) -> Message:
+    """The text of the newest response without commentary, with the tokens of that response alone."""
+    body = client.get(_path(upstream_run), must_exist=True).body
+    contents = [item.get("content") for item in _items(body, "message") if item.get("phase") != "commentary"]
+    return parse_message(run, contents, parse_usage(body.get("usage")))
 
 
 def cancel(upstream_run: UpstreamRun) -> None:
@@ -123,16 +146,31 @@ def cancel(upstream_run: UpstreamRun) -> None:
         client.post(f"{_path(upstream_run)}/cancel")
 
 
+def _create_next_response(
+    request: UpstreamRequest, previous: str, answers: Sequence[LedgerEntry]
+) -> UpstreamRun:
+    """Create the response that follows tool calls. Its ids name the one with the calls, too."""
+    items = [_output_item(answer.output) for answer in answers]
+    created = _create_response(request, {"previous_response_id": previous, "input": items})
+    return UpstreamRun(run_api="responses", ids={**created.ids, "answered_response_id": previous})
+
+
 def _create_response(request: UpstreamRequest, turn: Mapping[str, Any]) -> UpstreamRun:
     run, tools = request.run, request.tools
     body: dict[str, Any] = {
         "model": run.model,
-        "instructions": request.assistant.instructions,
+        "instructions": request.instructions,
         "background": True,
         "store": True,  # a background response can be polled only if it is stored
         "metadata": {"run_id": run.run_id},
         **turn,
     }
+    if run.temperature is not None:
+        body["temperature"] = run.temperature
+    if run.max_output_tokens is not None:
+        body["max_output_tokens"] = run.max_output_tokens
+    if run.reasoning is not None:
+        body["reasoning"] = run.reasoning.model_dump()
     if run.response_format is not None:
         body["text"] = {"format": {"type": "json_schema", **run.response_format.json_schema}}
     if tools:

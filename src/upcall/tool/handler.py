@@ -1,5 +1,6 @@
 """A tool: its definition for the model, and the handler of its Lambda."""
 
+import hashlib
 import inspect
 import time
 from collections.abc import Callable, Mapping
@@ -32,12 +33,27 @@ DEFAULT_MAX_OUTPUT_BYTES = 1024
 
 
 class ToolEvent(Model):
-    """What the workflow sends to a tool's function. `arguments` is the model's own text."""
+    """What the workflow sends to a tool's function.
+
+    Round and position identify the call within its run. `call_id` is the server's and is only returned with
+    the output. `arguments` is the model's own text.
+    """
 
     run_id: str
+    round: int
+    position: int
     call_id: str
     arguments: str
     max_output_bytes: int
+
+    @property
+    def key(self) -> str:
+        """The same for every try of this call, and for no other call of the run.
+
+        Arguments are part of it, because another attempt at a run may make other calls in the same round.
+        """
+        digest = hashlib.sha256(self.arguments.encode()).hexdigest()[:16]
+        return f"{self.round}_{self.position}_{digest}"
 
 
 class LambdaContext(Protocol):
@@ -79,7 +95,7 @@ class Tool:
             try:
                 run = partial(self._run, call, self._arguments.parse(call.arguments), outputs)
                 if self.effect == "once":
-                    run = partial(call_at_most_once, call.run_id, call.call_id, run)
+                    run = partial(call_at_most_once, call.run_id, f"{name}_{call.key}", run)
                 output = run_with_timeout(seconds, run)
             except ToolError as error:
                 output = outputs.error(str(error))

@@ -1,7 +1,9 @@
 """Calls that must run at most once: each is recorded in the table before it is made.
 
-    pk            sk                what
-    RUN#<run_id>  ONCE#<hash>       a call of a tool with effect "once": in progress, or its output
+    pk             sk           what
+    ONCE#<run_id>  ONCE#<hash>  a call of a tool with effect "once": in progress, or its output
+
+They are no items of the run's own partition, so that the role of such a tool needs no access to runs.
 
 Powertools' Idempotency utility keeps the records. A call that is recorded as in progress, and requested
 again, was interrupted: whether it took effect is not known, and it is not made again.
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 SECONDS_PER_DAY = 86_400
 
 
-def call_at_most_once(run_id: str, call_id: str, call: Callable[[], ToolOutput]) -> ToolOutput:
-    """Make a call, unless it was made before: then return the output that it had.
+def call_at_most_once(run_id: str, key: str, call: Callable[[], ToolOutput]) -> ToolOutput:
+    """Make a call, unless a call of the same run and key was made before: then return its output.
 
     `call` raises nothing; its failures are outputs. Raises OutcomeUnknown, and TransientError if the table
     cannot be reached before the call is made.
@@ -37,23 +39,23 @@ def call_at_most_once(run_id: str, call_id: str, call: Callable[[], ToolOutput])
 
     outputs: list[ToolOutput] = []
 
-    def make_call(*, call_id: str) -> dict[str, Any]:  # noqa: ARG001  # the argument is the record's key
+    def make_call(*, key: str) -> dict[str, Any]:  # noqa: ARG001  # the argument is the record's key
         outputs.append(call())
         return outputs[0].model_dump(mode="json")
 
     store = copy.copy(_persistence())  # a copy, because each new one adds a handler to the client
-    store.static_pk_value = f"RUN#{run_id}"
+    store.static_pk_value = f"ONCE#{run_id}"
     options = IdempotencyConfig(expires_after_seconds=config.retention_days() * SECONDS_PER_DAY)
     options.register_lambda_context(_ContextWithoutTimeout())  # type: ignore[arg-type]
     idempotent_call: Callable[..., dict[str, Any]] = idempotent_function(
         make_call,
-        data_keyword_argument="call_id",
+        data_keyword_argument="key",
         persistence_store=store,
         config=options,
         key_prefix="ONCE",
     )
     try:
-        return ToolOutput.model_validate(idempotent_call(call_id=call_id))
+        return ToolOutput.model_validate(idempotent_call(key=key))
     except IdempotencyAlreadyInProgressError as error:
         raise OutcomeUnknown("an earlier try was interrupted") from error
     except (IdempotencyPersistenceLayerError, IdempotencyInconsistentStateError) as error:

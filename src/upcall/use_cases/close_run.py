@@ -15,6 +15,7 @@ from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.status import FailureStatus
 from upcall.observability.logging import logger
+from upcall.run_apis.base import CANCEL_SECONDS, time_limit
 from upcall.use_cases.end_run import end_with_failure
 from upcall.use_cases.interfaces import Clock, EventPublisher, GetRunApi, RunRepository
 
@@ -58,7 +59,8 @@ def close_run(
         publisher.publish(RunEndedEvent.of(run, repository.get_message(run)))
         repository.mark_event_published(run)
     if run.upstream_run is not None and run.status != "completed":
-        get_run_api(run.run_api).cancel(run.upstream_run)
+        with time_limit(CANCEL_SECONDS):
+            get_run_api(run.run_api).cancel(run.upstream_run)
 
 
 def _end(run: Run, execution: Execution, repository: RunRepository, clock: Clock) -> Run:

@@ -16,25 +16,28 @@ FIRST_DELAY_SECONDS: Final = 30
 MAX_DELAY_SECONDS: Final = 7200
 
 
-def deliver_callback(event: RunEndedEvent, *, repository: RunRepository, send_webhook: WebhookSender) -> None:
-    """Post the event to its run's callback URL. Raises TransientError if it did not arrive.
+def deliver_callback(run_id: str, *, repository: RunRepository, send_webhook: WebhookSender) -> None:
+    """Post a run's final event to its callback URL. Raises TransientError if it did not arrive.
 
-    The message's id is the same each time, so that a receiver can recognise a duplicate.
+    What is posted comes from the table: anybody who may put events on the bus could make one up. The
+    message's id is the same each time, so that a receiver can recognise a duplicate.
     """
     try:
-        url = repository.get_run(event.run_id).callback_url
+        run = repository.get_run(run_id)
     except NotFound:
-        url = None
-    if url is None:
-        logger.warning("run has no callback URL")
+        logger.warning("no run to call back for")
         return
+    if run.callback_url is None or not run.ended:
+        logger.warning("run has no callback URL, or has not ended")
+        return
+    event = RunEndedEvent.of(run, repository.get_message(run))
     content = {
         "type": f"run.{event.status}",
         "timestamp": event.ended_at,
         "data": json.loads(event.model_dump_json(exclude={"event", "has_callback"}, exclude_none=True)),
     }
     try:
-        send_webhook(url, f"msg_{event.run_id}", content)
+        send_webhook(run.callback_url, f"msg_{run.execution_name}", content)
     except (ToolError, OutcomeUnknown) as error:
         logger.warning("callback not delivered")
         raise TransientError(str(error)) from error

@@ -16,9 +16,14 @@ def end_with_message(run: Run, message: Message, repository: RunRepository, cloc
 
 
 def end_with_failure(
-    run: Run, failure: Failure, repository: RunRepository, clock: Clock, usage: Usage = NO_USAGE
+    run: Run,
+    failure: Failure,
+    repository: RunRepository,
+    clock: Clock,
+    usage: Usage = NO_USAGE,
+    partial_text: str = "",
 ) -> Run:
-    """Record why the run ended without a message. Raises RunAlreadyEnded."""
-    ended = repository.record_failure(run, failure, usage, clock.now())
+    """Record why the run ended without a complete message. Raises RunAlreadyEnded."""
+    ended = repository.record_failure(run, failure, usage, clock.now(), partial_text)
     metrics.record_run_ended(ended)
     return ended

@@ -10,9 +10,9 @@ from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
 from upcall.domain.run import Run
 from upcall.domain.status import Status
-from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolDefinition, ToolOutput
+from upcall.domain.tool_calls import LedgerEntry, ToolDefinition
 from upcall.domain.upstream_run import Message, RunApiName, UpstreamRun
-from upcall.domain.usage import Usage
+from upcall.domain.usage import NO_USAGE, Usage
 from upcall.domain.views import CallList, RunList
 from upcall.run_apis.base import RunApi
 
@@ -51,24 +51,21 @@ class RunRepository(Protocol):
     def record_intent(self, run: Run, intent: UpstreamRun) -> None:
         """Write down what a run is about to be created with upstream."""
 
-    def record_creation(self, run: Run, upstream_run: UpstreamRun) -> None:
-        """Write down where the run lives upstream."""
+    def record_creation(self, run: Run, upstream_run: UpstreamRun, usage: Usage = NO_USAGE) -> None:
+        """Write down where the run lives upstream, and what a turn before that used which failed."""
 
     def record_round(
-        self,
-        run: Run,
-        upstream_run: UpstreamRun,
-        calls: Sequence[ToolCall],
-        outputs: Sequence[ToolOutput],
-        usage: Usage,
+        self, run: Run, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], usage: Usage
     ) -> None:
-        """Add a round's calls and outputs to the ledger, and count the round in the record."""
+        """Add the calls of the round after `run.round` to the ledger, and count the round in the record."""
 
     def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:
         """Write the final message and end the run with it."""
 
-    def record_failure(self, run: Run, failure: Failure, usage: Usage, ended_at: datetime) -> Run:
-        """End the run without a message."""
+    def record_failure(
+        self, run: Run, failure: Failure, usage: Usage, ended_at: datetime, partial_text: str = ""
+    ) -> Run:
+        """End the run without a complete message, with the part of it that there is."""
 
     def mark_event_published(self, run: Run) -> None:
         """Write down that the run's final event was published outside of the workflow."""
@@ -77,7 +74,10 @@ class RunRepository(Protocol):
         """Queue an ended run for another attempt; its ledger stays. Raises RunNotRetryable if it moved on."""
 
     def get_message(self, run: Run) -> str | None:
-        """The final message of a completed run; None for other runs."""
+        """The message of a completed run, or the part that an incomplete one has; None for other runs."""
+
+    def get_message_part(self, run: Run, number: int) -> str | None:
+        """A part of that message, counted from 0; None if it has no such part. All parts together are it."""
 
     def get_ledger(self, run_id: str) -> list[LedgerEntry]:
         """The answered tool calls of a run, round by round."""

@@ -1,8 +1,12 @@
-"""End a run that will have no message, in the table and upstream."""
+"""End a run that will have no complete message, in the table and upstream."""
 
+from upcall.domain.errors import RequestRejected, TransientError
 from upcall.domain.events import RunEndedEvent
 from upcall.domain.failure import Failure
+from upcall.domain.run import Run
 from upcall.domain.usage import Usage
+from upcall.observability.logging import logger
+from upcall.run_apis.base import CANCEL_SECONDS, time_limit
 from upcall.use_cases.end_run import end_with_failure
 from upcall.use_cases.interfaces import Clock, GetRunApi, RunRepository
 
@@ -19,11 +23,25 @@ def record_failure(
 ) -> RunEndedEvent:
     """Record the failure; then cancel the run upstream if it is still running there.
 
-    A run that has ended already keeps its status. Raises NotFound, TransientError, RunAlreadyEnded.
+    An incomplete run keeps the text that it has. A run that has ended already keeps its status. Raises
+    NotFound, TransientError, RunAlreadyEnded.
     """
     run = repository.get_run(run_id)
     if not run.ended:
-        run = end_with_failure(run, failure, repository, clock, usage)
+        text = _partial_text(run, get_run_api) if failure.status == "incomplete" else ""
+        run = end_with_failure(run, failure, repository, clock, usage, text)
     if still_running and run.upstream_run is not None:
-        get_run_api(run.run_api).cancel(run.upstream_run)
+        with time_limit(CANCEL_SECONDS):
+            get_run_api(run.run_api).cancel(run.upstream_run)
     return RunEndedEvent.of(run, repository.get_message(run))
+
+
+def _partial_text(run: Run, get_run_api: GetRunApi) -> str:
+    if run.upstream_run is None:
+        return ""
+    try:
+        with time_limit(CANCEL_SECONDS):
+            return get_run_api(run.run_api).get_message(run, run.upstream_run).text
+    except (TransientError, RequestRejected):
+        logger.warning("partial message not available", run_id=run.run_id)
+        return ""

@@ -42,10 +42,10 @@ def start_run(
     The same request of an owner with the same key returns the same run, however often and at once it is made.
     Raises IdempotencyKeyConflict for another request with that key.
 
-    Assistant, model and run API are those of the request, otherwise those of the run that it continues; model
-    and run API otherwise those of the assistant, and otherwise the defaults. Raises InvalidInput for an
-    assistant that does not exist, for a run that cannot be continued, and for what the run API does not
-    support.
+    Assistant, model, run API, instructions and reasoning are those of the request, otherwise those of the run
+    that it continues; model and run API otherwise those of the assistant, and otherwise the defaults. Another
+    assistant has its own instructions. Raises InvalidInput for an assistant that does not exist, for a run
+    that cannot be continued, and for what the run API does not support.
 
     The record is written first, so that a run whose execution could not be started is visible, and the
     workflow always finds the record.
@@ -71,6 +71,11 @@ def start_run(
         limits=assistant.limits.model_copy(update=request.limits.model_dump(exclude_none=True)),
         metadata=request.metadata,
         response_format=request.response_format,
+        instructions=request.instructions
+        or (previous.instructions if previous and not request.assistant else None),
+        temperature=request.temperature,
+        max_output_tokens=request.max_output_tokens,
+        reasoning=request.reasoning or (previous.reasoning if previous else None),
         callback_url=request.callback_url,
         previous=previous,
     )

@@ -7,8 +7,11 @@ from upcall.domain.errors import RequestRejected, RunAlreadyEnded, TransientErro
 from upcall.domain.failure import Failure, rejection
 from upcall.domain.limits import Counters, Limits, exceeded
 from upcall.domain.model import Model
+from upcall.domain.upstream_errors import NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun
-from upcall.run_apis.base import RunApi
+from upcall.observability.logging import logger
+from upcall.run_apis.base import RunApi, time_limit
+from upcall.use_cases.interfaces import Clock
 
 MIN_PAUSE_SECONDS = 1
 
@@ -19,23 +22,32 @@ class UpstreamResult(Model):
     upstream_run: UpstreamRun | None = None
     pause_seconds: float = 0
     failure: Failure | None = None
+    errors: UpstreamErrors = NO_ERRORS
 
 
 def send_upstream_request(
-    request: Callable[[], UpstreamRun], limits: Limits, seconds: float
+    request: Callable[[], UpstreamRun], limits: Limits, seconds: float, errors: UpstreamErrors, clock: Clock
 ) -> UpstreamResult:
-    """Make a request for a run that has taken so many seconds.
+    """Make a request for a run that has taken so many seconds, after `errors` of the same request.
 
-    A server that says when to come back (Retry-After) is waited for, as long as the run's limit allows.
-    Raises TransientError if it does not say so: the workflow then retries.
+    An error of the server is a reason to repeat the request later, up to MAX_ERRORS times in a row. Neither
+    requests nor pauses outlast the run's time limit.
     """
+    start = clock.monotonic()
+    seconds_left = limits.seconds - seconds
     try:
-        return UpstreamResult(upstream_run=request())
+        with time_limit(seconds_left):
+            return UpstreamResult(upstream_run=request(), errors=errors.after_success())
     except TransientError as error:
-        if error.retry_after is None:
-            raise
-        failure = exceeded(limits, Counters(seconds=seconds))
-        return UpstreamResult(pause_seconds=max(error.retry_after, MIN_PAUSE_SECONDS), failure=failure)
+        errors = errors.add(error)
+        logger.warning("upstream request failed", error=str(error), errors=errors.count)
+        seconds_left -= clock.monotonic() - start
+        counters = Counters(seconds=limits.seconds - seconds_left, errors=errors)
+        return UpstreamResult(
+            pause_seconds=max(min(errors.pause_seconds(error), seconds_left), MIN_PAUSE_SECONDS),
+            failure=errors.failure or exceeded(limits, counters),
+            errors=errors,
+        )
     except RequestRejected as error:
         return UpstreamResult(failure=rejection(error))
 

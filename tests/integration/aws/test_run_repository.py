@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 from support.fakes.clock import START
-from support.run_records import CALL, FAILURE, OUTPUT, UPSTREAM_RUN, USAGE, new_run
+from support.run_records import ANSWER, FAILURE, UPSTREAM_RUN, USAGE, answered_round, new_run
 from support.run_repository_contract import RunRepositoryContract
 from support.run_repository_contract.writes import DONE, LATER, add_calls, add_failed_run, add_run
 
@@ -95,7 +95,7 @@ def test_every_item_has_the_documented_key(
 ) -> None:
     run = add_run(repository)
     repository.claim_idempotency_key("a key", run, "f")
-    repository.record_round(run, UPSTREAM_RUN, [CALL], [OUTPUT], USAGE)
+    repository.record_round(run, UPSTREAM_RUN, [ANSWER], USAGE)
     repository.complete_run(repository.get_run(run.run_id), DONE, LATER)
 
     keys = sorted((item["pk"]["S"], item["sk"]["S"]) for item in scan(dynamodb, table))
@@ -103,7 +103,7 @@ def test_every_item_has_the_documented_key(
     assert claim[0].startswith("KEY#")
     assert claim[1] == "KEY"
     assert others == [
-        (f"RUN#{run.run_id}", "CALL#0001#call_1"),
+        (f"RUN#{run.run_id}", "CALL#0001#0001"),
         (f"RUN#{run.run_id}", "MESSAGE#01#0001"),
         (f"RUN#{run.run_id}", "RUN"),
     ]
@@ -114,7 +114,7 @@ def test_all_items_of_a_run_expire_at_the_same_time(
 ) -> None:
     run = add_run(repository)
     repository.claim_idempotency_key("a key", run, "f")
-    repository.record_round(run, UPSTREAM_RUN, [CALL], [OUTPUT], USAGE)
+    repository.record_round(run, UPSTREAM_RUN, [ANSWER], USAGE)
     repository.complete_run(repository.get_run(run.run_id), DONE, LATER)
 
     (expires_at,) = {int(item["expires_at"]["N"]) for item in scan(dynamodb, table)}
@@ -133,13 +133,12 @@ def test_a_long_message_is_stored_in_parts_that_fit_into_items(
     assert repository.get_message(ended) == text
 
 
-def test_a_key_that_would_be_too_long_has_a_hash_of_the_calls_id(
+def test_the_key_of_a_call_is_short_whatever_its_id_is(
     repository: DynamoDBRunRepository, dynamodb: "DynamoDBClient", table: str
 ) -> None:
     run = add_run(repository)
     call = ToolCall(call_id="ä" * 1000, name="fetch", arguments="{}")
-    output = OUTPUT.model_copy(update={"call_id": call.call_id})
-    repository.record_round(run, UPSTREAM_RUN, [call], [output], USAGE)
+    repository.record_round(run, UPSTREAM_RUN, answered_round(1, [call]), USAGE)
 
     assert max(len(item["sk"]["S"].encode()) for item in scan(dynamodb, table)) < 256
     (entry,) = repository.get_ledger(run.run_id)
@@ -290,3 +289,25 @@ def test_a_claim_shows_neither_owner_nor_key(
     (item,) = scan(dynamodb, table)
     assert "4711" not in str(item)
     assert "ann" not in str(item)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("ann", "smith key"), ("ann smith", "key")),
+        (("ann", "x|y"), ("ann|x", "y")),
+        (('ann", "x', "y"), ("ann", 'x", "y')),
+        (("ann", "\0x"), ("ann\0", "x")),
+    ],
+)
+def test_claims_of_two_owners_are_two_items_whatever_characters_they_hold(
+    repository: DynamoDBRunRepository,
+    dynamodb: "DynamoDBClient",
+    table: str,
+    first: tuple[str, str],
+    second: tuple[str, str],
+) -> None:
+    for owner, key in (first, second):
+        repository.claim_idempotency_key(key, new_run(owner=owner), "f")
+
+    assert len(scan(dynamodb, table)) == 2

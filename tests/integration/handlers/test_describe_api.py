@@ -44,7 +44,7 @@ def test_it_has_the_routes_of_the_template_and_no_others(
 def test_every_error_is_a_problem_document(description: dict[str, Any]) -> None:
     for methods in description["paths"].values():
         for operation in methods.values():
-            assert {"400", "500"} <= set(operation["responses"])
+            assert {"400", "403", "500"} <= set(operation["responses"])
             for status, response in operation["responses"].items():
                 (content_type,) = response["content"]
                 expected = "application/json" if status < "400" else "application/problem+json"

@@ -36,10 +36,12 @@ class PaymentTool:
         self.tool = tool(pay, effect="once")
 
 
-def tool_event(item: str, call_id: str = "call_1") -> dict[str, Any]:
+def tool_event(item: str) -> dict[str, Any]:
     return {
         "run_id": f"run_{uuid.uuid4().hex[:28]}",
-        "call_id": call_id,
+        "round": 1,
+        "position": 1,
+        "call_id": "call_1",
         "arguments": json.dumps({"item": item}),
         "max_output_bytes": 1000,
     }
@@ -65,10 +67,46 @@ def test_a_repeated_call_gets_the_first_output_and_is_not_made_again(
 
 def test_other_calls_and_calls_of_other_runs_are_made(local_stack: LocalStack) -> None:
     payment, event = PaymentTool(), tool_event("bread")
-    for other in (event, {**event, "call_id": "call_2"}, tool_event("bread")):
+    others = (event, {**event, "round": 2}, {**event, "position": 2}, tool_event("bread"))
+    for other in others:
         assert invoke_tool(local_stack, payment.tool, other)["outcome"] == "ok"
 
-    assert payment.payments == ["bread"] * 3
+    assert payment.payments == ["bread"] * len(others)
+
+
+def test_ids_of_the_server_that_start_anew_in_each_round_skip_no_call(local_stack: LocalStack) -> None:
+    payment, event = PaymentTool(), tool_event("milk")
+    bread = {**event, "round": 2, "arguments": json.dumps({"item": "bread"})}
+
+    outputs = [invoke_tool(local_stack, payment.tool, each) for each in (event, bread)]
+
+    assert payment.payments == ["milk", "bread"]
+    assert [output["output"] for output in outputs] == ["paid for milk", "paid for bread"]
+
+
+@pytest.mark.parametrize("call_id", ["", "None", "ä" * 1000])
+def test_any_id_of_the_server_keeps_a_repeated_call_from_being_made_again(
+    local_stack: LocalStack, call_id: str
+) -> None:
+    payment, event = PaymentTool(), {**tool_event("bread"), "call_id": call_id}
+    outputs = [invoke_tool(local_stack, payment.tool, event) for _ in range(2)]
+
+    assert payment.payments == ["bread"]
+    assert outputs[0] == outputs[1]
+
+
+def test_the_same_place_in_another_attempt_with_other_arguments_is_another_call(
+    local_stack: LocalStack,
+) -> None:
+    """A failed attempt may have made a call in a round that its ledger does not count."""
+    payment, event = PaymentTool(), tool_event("milk")
+    outputs = [
+        invoke_tool(local_stack, payment.tool, {**event, "arguments": json.dumps({"item": item})})
+        for item in ("milk", "bread")
+    ]
+
+    assert payment.payments == ["milk", "bread"]
+    assert outputs[1]["output"] == "paid for bread"
 
 
 def test_a_call_with_invalid_arguments_can_be_corrected_and_made(local_stack: LocalStack) -> None:
@@ -184,7 +222,7 @@ def test_the_record_of_a_call_expires_with_its_run(local_stack: LocalStack) -> N
     found = boto3.client("dynamodb").query(
         TableName=local_stack.deployed.table,
         KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"RUN#{event['run_id']}"}},
+        ExpressionAttributeValues={":pk": {"S": f"ONCE#{event['run_id']}"}},
     )
     (record,) = found["Items"]
     assert record["sk"]["S"].startswith("ONCE#")

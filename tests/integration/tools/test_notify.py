@@ -15,6 +15,7 @@ from support.sample_events import Invoke, sample_event
 from werkzeug.wrappers import Response
 
 from local.stack import LocalStack
+from upcall.tool.handler import ToolEvent
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes ...").decode()
 
@@ -43,7 +44,7 @@ def test_the_message_is_signed_and_names_its_run(invoke: Invoke, webhook: Canned
     (request,) = webhook.requests
     OpenAI(api_key="x").webhooks.verify_signature(request.body, dict(request.headers), secret=SECRET)
     assert request.json["data"] == {"message": "The digest is ready.", "run_id": event["run_id"]}
-    assert request.headers["Webhook-Id"] == f"{event['run_id']}_call_1_1"
+    assert request.headers["Webhook-Id"] == f"{event['run_id']}_{ToolEvent.model_validate(event).key}"
 
 
 def test_a_repeated_call_sends_nothing_and_has_the_same_output(invoke: Invoke, webhook: CannedServer) -> None:

@@ -68,6 +68,40 @@ def test_another_status_than_200_is_an_error(status: int) -> None:
         download_from(server)
 
 
+def test_a_page_that_a_proxy_has_changed_is_read() -> None:
+    with canned_server(Response("hello", 203)) as server:
+        assert download_from(server).body == b"hello"
+
+
+def test_the_time_to_wait_is_told() -> None:
+    with canned_server(Response(status=429, headers={"Retry-After": "90"})) as server:
+        with pytest.raises(ToolError, match="429 TOO MANY REQUESTS; it asks to wait 90 seconds"):
+            download_from(server)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        Response(
+            "<title>Just a moment...</title><script>_cf_chl_opt</script>", 403, content_type="text/html"
+        ),
+        Response("", 403, {"cf-mitigated": "challenge"}),
+        Response("", 202, {"x-amzn-waf-action": "challenge"}),
+        Response("<script src=https://geo.captcha-delivery.com/c.js></script>", 403),
+    ],
+)
+def test_a_check_for_browsers_is_named_as_one(response: Response) -> None:
+    with canned_server(response) as server:
+        with pytest.raises(ToolError, match="checks that its visitors are browsers"):
+            download_from(server)
+
+
+def test_an_error_page_without_an_end_is_an_error_like_others() -> None:
+    with raw_server(respond_with(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9999\r\n\r\nhalf")) as server:
+        with exempt_hosts([server.host]), pytest.raises(ToolError, match="the server returned 403 Forbidden"):
+            download(server.url)
+
+
 def test_a_body_of_the_maximum_size_is_read_and_a_larger_one_is_an_error() -> None:
     with canned_server(html(b"x" * (MAX_BYTES - 1000))) as server:
         assert len(download_from(server).body) == MAX_BYTES - 1000

@@ -42,7 +42,7 @@ def test_the_event_of_a_completed_run_has_the_beginning_of_its_message(
 def test_the_event_of_a_failed_run_has_its_failure(
     local_stack: LocalStack, runs: Runs, event_listener: EventListener
 ) -> None:
-    model = local_stack.emulator.script(Fail("server_error", "It broke."))
+    model = local_stack.emulator.script(Fail("invalid_prompt", "It broke."))
 
     run = runs.run("Go.", model=model).run
 
@@ -89,7 +89,7 @@ def test_the_workflow_and_close_run_publish_the_same_fields(
     local_stack: LocalStack, runs: Runs, event_listener: EventListener
 ) -> None:
     script = local_stack.emulator.script
-    failed = runs.run("Go.", model=script(Fail("server_error", "It broke."))).run["run_id"]
+    failed = runs.run("Go.", model=script(Fail("invalid_prompt", "It broke."))).run["run_id"]
     cancelled = runs.post({"prompt": "Go.", "model": script(Hang())}).json()["run_id"]
     runs.wait_for_state(cancelled, "Poll run")
     runs.http.post(f"/runs/{cancelled}/cancel")

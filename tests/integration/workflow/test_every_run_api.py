@@ -116,10 +116,10 @@ def test_the_model_reads_why_a_tool_call_failed(runs: Runs, api: str) -> None:
 
 
 def test_a_failure_upstream_is_the_failure_of_the_run(runs: Runs, api: str) -> None:
-    run = runs.run_script(Fail("server_error", "Broken."), run_api=api).run
+    run = runs.run_script(Fail("invalid_prompt", "Broken."), run_api=api).run
 
     assert run["status"] == "failed"
-    assert (run["failure"]["code"], run["failure"]["message"]) == ("server_error", "Broken.")
+    assert (run["failure"]["code"], run["failure"]["message"]) == ("invalid_prompt", "Broken.")
 
 
 def test_an_incomplete_answer_keeps_its_reason(runs: Runs, api: str) -> None:

@@ -114,7 +114,9 @@ def plan_fault(faulty_stack: FaultyStack, run_id: str, case: Case) -> None:
         poll_run = function_name(faulty_stack.local_stack, "Poll run")
         faulty_stack.functions.plan(run_id, poll_run, fault, "before", always=True)
     function = function_name(faulty_stack.local_stack, case.state)
-    faulty_stack.functions.plan(run_id, function, case.fault, case.when, always=case.always)
+    faulty_stack.functions.plan(
+        run_id, function, case.fault, case.when, always=case.always, skipped=int(case.repeats_turn)
+    )
 
 
 def function_name(local_stack: LocalStack, state: str) -> str:

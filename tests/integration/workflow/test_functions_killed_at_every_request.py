@@ -5,8 +5,10 @@ request, and so on. In the end its result is lost. `HANDLERS` says of each handl
 its test.
 """
 
+import gc
 import json
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, get_args
@@ -24,7 +26,7 @@ from support.sample_events import sample_batch, sample_event, sample_run_request
 from support.waiting import wait_until
 from werkzeug.wrappers import Response
 
-from local.openai_emulator import Call, CallTools, Hang, Say, Step
+from local.openai_emulator import Call, CallTools, Fail, FailAtFirst, Hang, Say, Step
 from local.stack import LocalStack
 from upcall.aws.run_repository import DynamoDBRunRepository
 from upcall.domain.events import RunEndedEvent
@@ -80,6 +82,13 @@ class KillingStack:
         return self.repository.get_run(run_id)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _close_connections() -> Iterator[None]:
+    """Close the connections that killed handlers leave open: later, they would be a warning in another module."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture
 def stack(
     local_stack: LocalStack,
@@ -114,6 +123,33 @@ def test_each_tool_runs_once_and_one_message_is_stored(
     assert [[each.output for each in round_] for round_ in turns[-1].conversation.rounds] == [["It rains."]]
     assert (turns[-1].conversation.previous is not None) == follow_up
     assert {turn.phase for turn in turns} == {"done"}, "the runs of killed handlers have ended upstream"
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_turn_that_failed_is_requested_again_once(stack: KillingStack, api: RunApiName) -> None:
+    """The Responses API takes no idempotency key: what a killed handler has created is there, unused."""
+    repository, killer = stack.repository, stack.killer
+    run = stack.create_run(FailAtFirst(Fail("server_error", "Sorry."), Say("Done."), times=1), run_api=api)
+    upstream_run = run.upstream_run
+    assert upstream_run is not None
+    failed = poll(killer, run, upstream_run.model_dump())
+    assert failed["repeat"]
+
+    event = {
+        "run_id": run.run_id,
+        "seconds": 0,
+        "errors": failed["errors"],
+        "failed_upstream_run": upstream_run.model_dump(),
+        "usage": failed["usage"],
+    }
+    created = killer.kill_at_each_request("CreateRunFunction", event)
+
+    assert poll(killer, run, created["upstream_run"])["status"] == "completed"
+    assert len(stack.turn_phases(run)) == 2 or api == "responses"
+    found = repository.get_run(run.run_id)
+    assert found.upstream_run is not None
+    assert found.upstream_run.model_dump() == created["upstream_run"]
+    assert found.usage.model_dump() == failed["usage"]
 
 
 def run_to_message(killer: HandlerKiller, run: Run) -> None:

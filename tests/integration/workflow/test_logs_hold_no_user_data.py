@@ -38,7 +38,7 @@ def log_runs(folder: Path, level: str) -> LoggedRuns:
     finished = subprocess.run(
         [sys.executable, "-m", "support.runs_with_planted_secrets", str(folder)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "tests"), "POWERTOOLS_LOG_LEVEL": level},
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}", "POWERTOOLS_LOG_LEVEL": level},
         capture_output=True,
         text=True,
         timeout=300,
@@ -72,6 +72,7 @@ def test_the_runs_have_the_expected_results(at_info: LoggedRuns) -> None:
         "tool errors": "completed",
         "notified": "completed",
         "transient failure": "completed",
+        "transient failure of a task": "failed",
         "failed": "failed",
         "rejected create": "failed",
         "rejected poll": "failed",
@@ -96,6 +97,7 @@ def test_errors_are_logged_without_their_messages(at_info: LoggedRuns) -> None:
     messages = {(line["message"], line.get("error", "")) for line in at_info.upcall_lines}
 
     assert ("task failed", "TransientError") in messages
+    assert ("upstream request failed", "503: Service Unavailable") in messages
     assert ("task failed", "InvalidInput") in messages
     assert ("task failed", "KeyError") in messages
     assert ("tool failed", "RuntimeError") in messages

@@ -94,7 +94,7 @@ def run_that_fails_and_is_retried(local_stack: LocalStack, runs: Runs) -> str:
     )
     fetch = CallTools((Call.of("fetch", url=f"{local_stack.endpoints.pages}/tides"),))
     read_object = CallTools((Call.of("read_object", key=key),))
-    model = models.script(fetch, read_object, Fail("server_error", "It broke."))
+    model = models.script(fetch, read_object, Fail("invalid_prompt", "It broke."))
     run_id: str = runs.run("Go.", model=model).run["run_id"]
     models.replace_steps(model, fetch, fetch, Say("Done."))
     runs.http.post(f"/runs/{run_id}/retry")
@@ -156,6 +156,19 @@ def test_a_role_allows_what_its_function_does_and_nothing_else(
 
     assert used - {SECRET} == allowed - {SECRET} - UNUSED.get(function, set())
     assert SECRET in allowed or SECRET not in used
+
+
+@pytest.mark.usefixtures("every_path")
+def test_a_tool_with_an_effect_touches_only_the_partitions_that_its_role_allows(
+    local_stack: LocalStack, used_permissions: UsedPermissions
+) -> None:
+    used = used_permissions.partition_keys[local_stack.deployed.functions["NotifyFunction"].name]
+    ((_, (role, _)),) = RESOURCES["NotifyFunction"]["Properties"]["Role"].items()
+    conditions = json.dumps(RESOURCES[role]["Properties"]["Policies"])
+
+    assert '"dynamodb:LeadingKeys": ["ONCE#*"]' in conditions
+    assert used
+    assert all(key.startswith("ONCE#run_") for key in used)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -23,7 +23,7 @@ def test_a_retry_keeps_the_outputs_of_earlier_tool_calls(
 ) -> None:
     models = local_stack.emulator.models
     fetch = CallTools((Call.of("fetch", url=f"{local_stack.endpoints.pages}/tides"),))
-    model = models.script(fetch, Fail("server_error", "It broke."))
+    model = models.script(fetch, Fail("invalid_prompt", "It broke."))
     first = runs.run("Go.", model=model, run_api=api).run
     assert (first["status"], first["round"]) == ("failed", 1)
     models.replace_steps(model, Say("Done.") if api == "agents" else fetch, Say("Done."))
@@ -45,7 +45,7 @@ def test_a_retry_keeps_the_outputs_of_earlier_tool_calls(
 @pytest.mark.parametrize("api", ["responses", "assistants", "agents"])
 def test_a_run_without_tool_calls_starts_again(runs: Runs, local_stack: LocalStack, api: str) -> None:
     models = local_stack.emulator.models
-    model = models.script(Fail("server_error", "It broke."))
+    model = models.script(Fail("invalid_prompt", "It broke."))
     run_id = runs.run("Go.", model=model, run_api=api).run["run_id"]
     models.replace_steps(model, Say("Done."))
 
@@ -77,7 +77,7 @@ def test_a_cancelled_run_can_be_retried_and_each_attempt_has_a_final_event(
 def test_the_name_of_the_second_execution_has_the_number_of_the_attempt(
     runs: Runs, local_stack: LocalStack
 ) -> None:
-    model = local_stack.emulator.script(Fail("server_error", "It broke."))
+    model = local_stack.emulator.script(Fail("invalid_prompt", "It broke."))
     run_id = runs.run("Go.", model=model).run["run_id"]
     runs.http.post(f"/runs/{run_id}/retry")
 

@@ -4,33 +4,39 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from upcall.domain.errors import FieldError
+from support.fakes.clock import FakeClock
+from upcall.domain.errors import FieldError, TransientError
 from upcall.domain.run import Run
-from upcall.domain.tool_calls import LedgerEntry, ToolOutput
+from upcall.domain.tool_calls import LedgerEntry
 from upcall.domain.upstream_run import Message, RunApiName, UpstreamRun, UpstreamSnapshot
-from upcall.run_apis.base import UpstreamRequest
+from upcall.run_apis.base import UpstreamRequest, request_seconds
+from upcall.run_apis.client import TIMEOUT_SECONDS
 
-Method = Literal["prepare", "create", "poll", "submit", "get_message", "cancel"]
+Method = Literal["prepare", "create", "repeat", "poll", "submit", "get_message", "cancel"]
 """The methods that call the server."""
 
 
 class FakeRunApi:
     """Implements RunApi, and by `get` also GetRunApi.
 
-    Attributes that end in `ed` list the requests of a kind, the successful ones only. A run is created as
-    resp_1; each submission of outputs leads to the next one: resp_2, resp_3, …
+    `prepared`, `created`, `repeated`, `polled`, `submitted`, `read` and `cancelled` list the requests of a kind, the
+    successful ones only. A run is created as resp_1; each submission of outputs leads to the next one: resp_2, resp_3, …
+    A turn that is requested again is again_1, again_2, …
     """
 
     def __init__(self, name: RunApiName = "responses") -> None:
         self.name = name
         self.unsupported: FieldError | None = None
         self.resumes_after_tool_calls = True
+        self.repeats_after_tool_calls = True
         self.snapshots: list[UpstreamSnapshot] = [UpstreamSnapshot(status="completed")]
         self.message = Message(text="Done.")
         self.prepared: list[UpstreamRequest] = []
         self.created: list[tuple[UpstreamRequest, UpstreamRun, Sequence[LedgerEntry]]] = []
+        self.repeated: list[tuple[UpstreamRequest, UpstreamRun, Sequence[LedgerEntry]]] = []
         self.polled: list[UpstreamRun] = []
-        self.submitted: list[tuple[UpstreamRequest, UpstreamRun, Sequence[ToolOutput]]] = []
+        self.submitted: list[tuple[UpstreamRequest, UpstreamRun, Sequence[LedgerEntry]]] = []
+        self.read: list[tuple[Run, UpstreamRun]] = []
         self.cancelled: list[UpstreamRun] = []
         self._errors: defaultdict[Method, list[Exception]] = defaultdict(list)
         self._actions: defaultdict[Method, list[Callable[[], object]]] = defaultdict(list)
@@ -47,6 +53,11 @@ class FakeRunApi:
         """Do something while the server works on the next request."""
         self._actions[method].append(action)
 
+    def hang_next(self, method: Method, clock: FakeClock) -> None:
+        """Do not answer the next request. The client notices a moment after its time-out."""
+        self.during_next(method, lambda: clock.advance(request_seconds(TIMEOUT_SECONDS) + 0.01))
+        self.fail_next(method, TransientError("no answer (ReadTimeout)"))
+
     def unsupported_field(self, _: Run, /) -> FieldError | None:
         """See RunApi."""
         return self.unsupported
@@ -54,6 +65,10 @@ class FakeRunApi:
     def can_resume_after_tool_calls(self) -> bool:
         """See RunApi."""
         return self.resumes_after_tool_calls
+
+    def can_repeat_after_tool_calls(self) -> bool:
+        """See RunApi."""
+        return self.repeats_after_tool_calls
 
     def conversation_to_retry_in(self, run: Run, /) -> UpstreamRun | None:
         """See RunApi."""
@@ -73,6 +88,14 @@ class FakeRunApi:
         self.created.append((request, intent, answered_calls))
         return self._turn(len(self.created))
 
+    def repeat(
+        self, request: UpstreamRequest, failed: UpstreamRun, answered_calls: Sequence[LedgerEntry], /
+    ) -> UpstreamRun:
+        """See RunApi."""
+        self._request("repeat")
+        self.repeated.append((request, failed, answered_calls))
+        return UpstreamRun(run_api=self.name, ids={"response_id": f"again_{len(self.repeated)}"})
+
     def poll(self, upstream_run: UpstreamRun, /) -> UpstreamSnapshot:
         """See RunApi. The last snapshot is returned again and again."""
         self._request("poll")
@@ -80,16 +103,17 @@ class FakeRunApi:
         return self.snapshots[min(len(self.polled), len(self.snapshots)) - 1]
 
     def submit(
-        self, request: UpstreamRequest, upstream_run: UpstreamRun, outputs: Sequence[ToolOutput], /
+        self, request: UpstreamRequest, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], /
     ) -> UpstreamRun:
         """See RunApi."""
         self._request("submit")
-        self.submitted.append((request, upstream_run, outputs))
+        self.submitted.append((request, upstream_run, answers))
         return self._turn(len(self.submitted) + 1)
 
-    def get_message(self, _: UpstreamRun, /) -> Message:
+    def get_message(self, run: Run, upstream_run: UpstreamRun, /) -> Message:
         """See RunApi."""
         self._request("get_message")
+        self.read.append((run, upstream_run))
         return self.message
 
     def cancel(self, upstream_run: UpstreamRun, /) -> None:

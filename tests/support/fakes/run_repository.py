@@ -3,19 +3,21 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from math import ceil
 from typing import Any
 
-from upcall.aws.run_repository import EXCERPT_CHARACTERS, MAX_CALL_PAGE_BYTES
+from upcall.aws.run_repository import EXCERPT_CHARACTERS, MESSAGE_PART_BYTES, split_message
 from upcall.domain.caller import no_such_run
 from upcall.domain.errors import RunAlreadyEnded, RunNotRetryable
 from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
+from upcall.domain.json_size import json_bytes
 from upcall.domain.run import Run, run_id_prefix
-from upcall.domain.status import Status
-from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolOutput
+from upcall.domain.status import Status, TerminalStatus
+from upcall.domain.tool_calls import LedgerEntry
 from upcall.domain.upstream_run import Message, UpstreamRun
-from upcall.domain.usage import Usage
-from upcall.domain.views import CallList, RunList, RunSummary
+from upcall.domain.usage import NO_USAGE, Usage
+from upcall.domain.views import MAX_CALLS_BYTES, CallList, RunList, RunSummary
 
 
 class InMemoryRunRepository:
@@ -46,42 +48,34 @@ class InMemoryRunRepository:
         """See RunRepository."""
         self._update(run, status="queued", intent=intent)
 
-    def record_creation(self, run: Run, upstream_run: UpstreamRun) -> None:
+    def record_creation(self, run: Run, upstream_run: UpstreamRun, usage: Usage = NO_USAGE) -> None:
         """See RunRepository."""
-        self._update(run, status="in_progress", upstream_run=upstream_run)
+        self._update(run, status="in_progress", upstream_run=upstream_run, usage=run.usage + usage)
 
     def record_round(
-        self,
-        run: Run,
-        upstream_run: UpstreamRun,
-        calls: Sequence[ToolCall],
-        outputs: Sequence[ToolOutput],
-        usage: Usage,
+        self, run: Run, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], usage: Usage
     ) -> None:
         """See RunRepository."""
-        number = run.round + 1
-        for position, (call, output) in enumerate(zip(calls, outputs, strict=True), start=1):
-            entry = LedgerEntry(round=number, position=position, call=call, output=output)
+        for entry in answers:
             self._ledgers[run.run_id][_cursor(entry)] = entry
         self._update(
             run,
             status="in_progress",
             upstream_run=upstream_run,
-            round=number,
-            tool_calls=run.tool_calls + len(calls),
+            round=run.round + 1,
+            tool_calls=run.tool_calls + len(answers),
             usage=run.usage + usage,
         )
 
     def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:
         """See RunRepository."""
-        self._messages[run.run_id, run.attempt] = message.text
-        return self._update(run, status="completed", usage=run.usage + message.usage, ended_at=ended_at)
+        return self._end(run, "completed", message.usage, ended_at, message.text)
 
-    def record_failure(self, run: Run, failure: Failure, usage: Usage, ended_at: datetime) -> Run:
+    def record_failure(
+        self, run: Run, failure: Failure, usage: Usage, ended_at: datetime, partial_text: str = ""
+    ) -> Run:
         """See RunRepository."""
-        return self._update(
-            run, status=failure.status, failure=failure, usage=run.usage + usage, ended_at=ended_at
-        )
+        return self._end(run, failure.status, usage, ended_at, partial_text, failure=failure)
 
     def mark_event_published(self, run: Run) -> None:
         """See RunRepository."""
@@ -102,17 +96,26 @@ class InMemoryRunRepository:
             "upstream_run": None,
             "failure": None,
             "ended_at": None,
+            "message_parts": 0,
             "event_published": False,
         }
         return self._replace(current, fields)
 
     def get_message(self, run: Run) -> str | None:
         """See RunRepository."""
-        return self._messages[run.run_id, run.attempt] if run.status == "completed" else None
+        if run.status != "completed" and not run.message_parts:
+            return None
+        return self._messages[run.run_id, run.attempt]
+
+    def get_message_part(self, run: Run, number: int) -> str | None:
+        """See RunRepository."""
+        if number >= run.message_parts:
+            return None
+        return list(split_message(self._messages[run.run_id, run.attempt]))[number]
 
     def get_ledger(self, run_id: str) -> list[LedgerEntry]:
         """See RunRepository."""
-        return sorted(self._ledgers[run_id].values(), key=lambda entry: (entry.round, entry.position))
+        return [entry for _, entry in sorted(self._ledgers[run_id].items())]
 
     def list_calls(self, run_id: str, limit: int, cursor: str | None = None) -> CallList:
         """See RunRepository."""
@@ -122,8 +125,8 @@ class InMemoryRunRepository:
             if cursor is not None and key <= cursor:
                 continue
             calls.append(entry)
-            size += len(entry.output.output.encode())
-            if len(calls) == limit or size > MAX_CALL_PAGE_BYTES:
+            size += json_bytes(entry.model_dump_json())
+            if len(calls) == limit or size > MAX_CALLS_BYTES:
                 return CallList(calls=tuple(calls), next_cursor=key)
         return CallList(calls=tuple(calls))
 
@@ -150,6 +153,16 @@ class InMemoryRunRepository:
         """Delete the record of a run, as DynamoDB does when its retention is over."""
         del self._runs[run_id]
 
+    def _end(
+        self, run: Run, status: TerminalStatus, usage: Usage, ended_at: datetime, text: str, **fields: Any
+    ) -> Run:
+        parts = ceil(len(text.encode()) / MESSAGE_PART_BYTES)
+        ended = self._update(
+            run, status=status, usage=run.usage + usage, ended_at=ended_at, message_parts=parts, **fields
+        )
+        self._messages[run.run_id, run.attempt] = text
+        return ended
+
     def _update(self, run: Run, **fields: Any) -> Run:
         """Change a record that is open, and still at the attempt and round of `run`."""
         current = self._runs.get(run.run_id)
@@ -167,7 +180,7 @@ def _position(run: Run) -> tuple[int, int]:
 
 
 def _cursor(entry: LedgerEntry) -> str:
-    return f"{entry.round:04}#{entry.call.call_id}"
+    return f"{entry.round:04}#{entry.position:04}"
 
 
 def _summary(run: Run) -> RunSummary:

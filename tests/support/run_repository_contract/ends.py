@@ -20,6 +20,8 @@ from upcall.domain.upstream_run import Message
 from upcall.domain.usage import NO_USAGE
 from upcall.use_cases.interfaces import RunRepository
 
+INCOMPLETE = Failure(status="incomplete", code="max_output_tokens", message="It was too long.")
+
 
 class EndContract:
     @pytest.mark.parametrize(
@@ -35,9 +37,55 @@ class EndContract:
         assert ended == repository.get_run(run.run_id)
         assert repository.get_message(ended) == text
 
+    def test_all_parts_of_a_message_together_are_the_message(self, repository: RunRepository) -> None:
+        text = "ä" * MESSAGE_PART_BYTES
+        run = add_run(repository)
+        ended = repository.complete_run(run, Message(text=text), LATER)
+        parts = [repository.get_message_part(ended, number) for number in range(ended.message_parts)]
+
+        assert "".join(part or "" for part in parts) == text
+        assert len(parts) > 1
+        assert repository.get_message_part(ended, len(parts)) is None
+        assert repository.get_message_part(run, 0) is None
+
     def test_only_a_completed_run_has_a_message(self, repository: RunRepository) -> None:
         assert repository.get_message(add_run(repository)) is None
         assert repository.get_message(add_failed_run(repository)) is None
+
+    @pytest.mark.parametrize("size", [1, MESSAGE_PART_BYTES, 2 * MESSAGE_PART_BYTES + 1])
+    def test_an_incomplete_run_keeps_the_part_of_its_message_that_there_is(
+        self, repository: RunRepository, size: int
+    ) -> None:
+        text = "x" * size
+        ended = repository.record_failure(add_run(repository), INCOMPLETE, USAGE, LATER, text)
+
+        assert (ended.status, ended.failure) == ("incomplete", INCOMPLETE)
+        assert ended == repository.get_run(ended.run_id)
+        assert repository.get_message(ended) == text
+
+    def test_an_incomplete_run_without_text_has_no_message(self, repository: RunRepository) -> None:
+        ended = repository.record_failure(add_run(repository), INCOMPLETE, USAGE, LATER, "")
+
+        assert repository.get_message(ended) is None
+
+    def test_another_attempt_begins_without_the_partial_message_of_the_first(
+        self, repository: RunRepository
+    ) -> None:
+        ended = repository.record_failure(add_run(repository), INCOMPLETE, USAGE, LATER, "Once upon")
+        reopened = repository.reopen_run(ended, None)
+        assert repository.get_message(reopened) is None
+
+        failed = repository.record_failure(reopened, FAILURE, USAGE, LATER)
+        assert repository.get_message(failed) is None
+
+    def test_another_attempt_replaces_the_partial_message_of_the_first(
+        self, repository: RunRepository
+    ) -> None:
+        text = "x" * (2 * MESSAGE_PART_BYTES)
+        ended = repository.record_failure(add_run(repository), INCOMPLETE, USAGE, LATER, text)
+        completed = repository.complete_run(repository.reopen_run(ended, None), DONE, LATER)
+
+        assert repository.get_message(completed) == "Done."
 
     @pytest.mark.parametrize("status", ["failed", "cancelled", "expired", "incomplete"])
     def test_a_failure_is_recorded_with_its_reason(self, repository: RunRepository, status: Status) -> None:

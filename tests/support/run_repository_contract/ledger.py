@@ -2,25 +2,34 @@
 
 import pytest
 
-from support.run_records import CALL, NEXT_UPSTREAM_RUN, OUTPUT, UPSTREAM_RUN, USAGE
-from support.run_repository_contract.writes import WRITES, Write, add_calls, add_run, list_call_pages
-from upcall.aws.run_repository import MAX_CALL_PAGE_BYTES
+from support.run_records import ANSWER, CALL, FAILURE, NEXT_UPSTREAM_RUN, UPSTREAM_RUN, USAGE, answered_round
+from support.run_repository_contract.writes import (
+    LATER,
+    WRITES,
+    Write,
+    add_calls,
+    add_run,
+    list_call_pages,
+    list_entry_pages,
+)
 from upcall.domain.errors import RunAlreadyEnded
-from upcall.domain.tool_calls import ToolCall, ToolOutput
-from upcall.domain.usage import Usage
+from upcall.domain.tool_calls import ToolCall
+from upcall.domain.usage import NO_USAGE, Usage
+from upcall.domain.views import MAX_CALLS_BYTES
 from upcall.use_cases.interfaces import RunRepository
+
+OTHER_CALL = ToolCall(call_id="call_2", name="read_object", arguments="{}")
 
 
 class LedgerContract:
     def test_a_round_is_added_to_the_ledger_and_counted(self, repository: RunRepository) -> None:
         run = add_run(repository)
-        repository.record_round(run, NEXT_UPSTREAM_RUN, [CALL], [OUTPUT], USAGE)
+        repository.record_round(run, NEXT_UPSTREAM_RUN, [ANSWER], USAGE)
 
         found = repository.get_run(run.run_id)
         assert (found.status, found.round, found.tool_calls) == ("in_progress", 1, 1)
         assert (found.upstream_run, found.usage) == (NEXT_UPSTREAM_RUN, USAGE)
-        (entry,) = repository.get_ledger(run.run_id)
-        assert (entry.round, entry.position, entry.call, entry.output) == (1, 1, CALL, OUTPUT)
+        assert repository.get_ledger(run.run_id) == [ANSWER]
 
     def test_rounds_add_up(self, repository: RunRepository) -> None:
         run = add_calls(repository, add_calls(repository, add_run(repository), 2), 3)
@@ -30,10 +39,10 @@ class LedgerContract:
 
     def test_the_same_round_is_not_counted_twice(self, repository: RunRepository) -> None:
         run = add_run(repository)
-        repository.record_round(run, UPSTREAM_RUN, [CALL], [OUTPUT], USAGE)
+        repository.record_round(run, UPSTREAM_RUN, [ANSWER], USAGE)
 
         with pytest.raises(RunAlreadyEnded):
-            repository.record_round(run, UPSTREAM_RUN, [CALL], [OUTPUT], USAGE)
+            repository.record_round(run, UPSTREAM_RUN, [ANSWER], USAGE)
         assert repository.get_run(run.run_id).usage == USAGE
         assert len(repository.get_ledger(run.run_id)) == 1
 
@@ -57,10 +66,9 @@ class LedgerContract:
     def test_the_ledger_is_in_the_order_of_the_calls(self, repository: RunRepository) -> None:
         """Whatever the server calls them: ids of calls need not sort."""
         run = add_run(repository)
-        for ids in (["b", "a", "c"], ["z", "y"]):
+        for number, ids in enumerate((["b", "a", "c"], ["z", "y"]), start=1):
             calls = [ToolCall(call_id=call_id, name="fetch", arguments="{}") for call_id in ids]
-            outputs = [ToolOutput(call_id=call_id, outcome="ok", output=call_id) for call_id in ids]
-            repository.record_round(run, UPSTREAM_RUN, calls, outputs, USAGE)
+            repository.record_round(run, UPSTREAM_RUN, answered_round(number, calls), USAGE)
             run = repository.get_run(run.run_id)
 
         ledger = repository.get_ledger(run.run_id)
@@ -74,11 +82,50 @@ class LedgerContract:
 
     def test_ids_of_calls_may_be_used_again_in_another_round(self, repository: RunRepository) -> None:
         run = add_run(repository)
-        for _ in range(2):
-            repository.record_round(run, UPSTREAM_RUN, [CALL], [OUTPUT], USAGE)
+        rounds = [answered_round(number, [CALL, OTHER_CALL], f"Answer {number}") for number in (1, 2, 3)]
+        for answers in rounds:
+            repository.record_round(run, UPSTREAM_RUN, answers, USAGE)
             run = repository.get_run(run.run_id)
 
-        assert [entry.round for entry in repository.get_ledger(run.run_id)] == [1, 2]
+        expected = [entry for answers in rounds for entry in answers]
+        assert repository.get_ledger(run.run_id) == expected
+        pages = list_entry_pages(repository, run.run_id, limit=1)
+        assert [entry for page in pages for entry in page] == expected
+
+    @pytest.mark.parametrize(
+        "ids", [("same", "same"), ("", ""), ("a#0001", "a"), ("ä" * 1000, "\x00")], ids=repr
+    )
+    def test_calls_are_told_apart_by_round_and_position_whatever_their_ids_are(
+        self, repository: RunRepository, ids: tuple[str, ...]
+    ) -> None:
+        run = add_run(repository)
+        calls = [
+            ToolCall(call_id=call_id, name="fetch", arguments=str(position))
+            for position, call_id in enumerate(ids)
+        ]
+        answers = answered_round(1, calls)
+        repository.record_round(run, UPSTREAM_RUN, answers, USAGE)
+
+        assert repository.get_ledger(run.run_id) == answers
+        first = repository.list_calls(run.run_id, 1)
+        second = repository.list_calls(run.run_id, 1, first.next_cursor)
+        assert [*first.calls, *second.calls] == answers
+
+    def test_more_than_nine_calls_of_a_round_stay_in_order(self, repository: RunRepository) -> None:
+        run = add_calls(repository, add_run(repository), 12)
+
+        assert [entry.position for entry in repository.get_ledger(run.run_id)] == [*range(1, 13)]
+
+    def test_the_calls_of_another_attempt_follow_those_of_the_first(self, repository: RunRepository) -> None:
+        run = add_run(repository)
+        repository.record_round(run, UPSTREAM_RUN, [ANSWER], USAGE)
+        ended = repository.record_failure(repository.get_run(run.run_id), FAILURE, NO_USAGE, LATER)
+        reopened = repository.reopen_run(ended, None)
+        second = answered_round(2, [CALL], "Another answer")
+        repository.record_round(reopened, UPSTREAM_RUN, second, USAGE)
+
+        assert repository.get_ledger(run.run_id) == [ANSWER, *second]
+        assert repository.get_run(run.run_id).tool_calls == 2
 
     def test_more_than_nine_rounds_stay_in_order(self, repository: RunRepository) -> None:
         run = add_run(repository)
@@ -104,14 +151,14 @@ class LedgerContract:
         ]
 
     def test_a_page_of_calls_ends_where_its_outputs_are_too_large(self, repository: RunRepository) -> None:
-        """Counted in bytes of UTF-8: each of these characters takes two."""
+        """Counted as JSON in JSON, where each of these characters takes six bytes."""
         run = add_run(repository)
         for _ in range(6):
             run = add_calls(repository, run, 3, output="ä" * 120_000)
 
-        pages = [len(page) * 240_000 for page in list_call_pages(repository, run.run_id, limit=100) if page]
-        assert sum(pages) == 18 * 240_000
-        assert max(pages) == pages[0] < MAX_CALL_PAGE_BYTES + 240_000
+        pages = [len(page) for page in list_call_pages(repository, run.run_id, limit=100) if page]
+        assert sum(pages) == 18
+        assert max(pages) == pages[0] == MAX_CALLS_BYTES // 720_000 + 1
 
     def test_two_runs_have_two_ledgers(self, repository: RunRepository) -> None:
         first, second = add_run(repository), add_run(repository)

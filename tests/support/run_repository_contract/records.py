@@ -8,7 +8,7 @@ from support.fakes.clock import START
 from support.run_records import UPSTREAM_RUN, new_run
 from support.run_repository_contract.writes import WRITES, Write, add_run
 from upcall.domain.errors import NotFound, RunAlreadyEnded
-from upcall.domain.run_request import InputItem, ResponseFormat
+from upcall.domain.run_request import InputItem, Reasoning, ResponseFormat
 from upcall.use_cases.interfaces import RunRepository
 
 
@@ -20,8 +20,10 @@ class RecordContract:
             {"prompt": None, "input": (InputItem(role="user", content="Go."),)},
             {"metadata": {"ticket": "4711"}, "callback_url": "https://example.com/hook"},
             {"created_at": START + timedelta(microseconds=123_456)},
+            {"instructions": "Be brief.", "temperature": 0.25, "reasoning": Reasoning(effort="low")},
+            {"temperature": 0.0, "max_output_tokens": 1},
         ],
-        ids=["a prompt", "an input", "optional fields", "microseconds"],
+        ids=["a prompt", "an input", "optional fields", "microseconds", "options", "zero"],
     )
     def test_a_run_is_returned_as_it_was_added(
         self, repository: RunRepository, fields: dict[str, object]

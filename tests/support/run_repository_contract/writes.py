@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from support.fakes.clock import START
-from support.run_records import CALL, FAILURE, OUTPUT, UPSTREAM_RUN, USAGE, new_run
+from support.run_records import ANSWER, FAILURE, UPSTREAM_RUN, USAGE, answered_round, new_run
 from upcall.domain.run import Run
 from upcall.domain.status import Status
-from upcall.domain.tool_calls import ToolCall, ToolOutput
+from upcall.domain.tool_calls import LedgerEntry, ToolCall
 from upcall.domain.upstream_run import Message
 from upcall.domain.usage import NO_USAGE
 from upcall.domain.views import RunSummary
@@ -21,9 +21,7 @@ Write = Callable[[RunRepository, Run], object]
 WRITES: dict[str, Write] = {
     "record_intent": lambda repository, run: repository.record_intent(run, UPSTREAM_RUN),
     "record_creation": lambda repository, run: repository.record_creation(run, UPSTREAM_RUN),
-    "record_round": lambda repository, run: repository.record_round(
-        run, UPSTREAM_RUN, [CALL], [OUTPUT], USAGE
-    ),
+    "record_round": lambda repository, run: repository.record_round(run, UPSTREAM_RUN, [ANSWER], USAGE),
     "complete_run": lambda repository, run: repository.complete_run(run, DONE, LATER),
     "record_failure": lambda repository, run: repository.record_failure(run, FAILURE, USAGE, LATER),
 }
@@ -44,8 +42,7 @@ def add_calls(repository: RunRepository, run: Run, count: int, output: str = "x"
     calls = [
         ToolCall(call_id=f"call_{number}_{n}", name="fetch", arguments="{}") for n in range(1, count + 1)
     ]
-    outputs = [ToolOutput(call_id=call.call_id, outcome="ok", output=output) for call in calls]
-    repository.record_round(run, UPSTREAM_RUN, calls, outputs, USAGE)
+    repository.record_round(run, UPSTREAM_RUN, answered_round(number, calls, output), USAGE)
     return repository.get_run(run.run_id)
 
 
@@ -65,9 +62,15 @@ def list_all_runs(
 
 def list_call_pages(repository: RunRepository, run_id: str, limit: int) -> Iterator[list[str]]:
     """The ids of the calls of each page."""
+    for page in list_entry_pages(repository, run_id, limit):
+        yield [entry.call.call_id for entry in page]
+
+
+def list_entry_pages(repository: RunRepository, run_id: str, limit: int) -> Iterator[tuple[LedgerEntry, ...]]:
+    """The calls and outputs of each page."""
     cursor = None
     while True:
         page = repository.list_calls(run_id, limit, cursor)
-        yield [entry.call.call_id for entry in page.calls]
+        yield page.calls
         if (cursor := page.next_cursor) is None:
             return

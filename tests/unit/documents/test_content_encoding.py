@@ -136,14 +136,44 @@ def test_skippable_frames_are_skipped() -> None:
     )
 
 
-@pytest.mark.parametrize("encodings", ["", "identity", "none", "IDENTITY", " , identity"])
+@pytest.mark.parametrize(
+    "encodings",
+    [
+        *(
+            "",
+            "identity",
+            "none",
+            "IDENTITY",
+            " , identity",
+            "utf-8",
+            "UTF8",
+            "binary",
+            "aws-chunked",
+            "7bit",
+        ),
+        *("amz-1.0", "base64", "text/html", "null", "charset=utf-8", "utf-8,aws-chunked,none,binary"),
+    ],
+)
 def test_content_without_an_encoding_is_unchanged(encodings: str) -> None:
     assert decode_bytes(b"text", encodings) == b"text"
+
+
+@pytest.mark.parametrize("encodings", ["aws-chunked,gzip", "gzip,utf-8", '"gzip"'])
+def test_an_encoding_is_decoded_beside_others_that_are_none(encodings: str) -> None:
+    assert decode_bytes(gzip.compress(b"text"), encodings) == b"text"
 
 
 @pytest.mark.parametrize("encodings", ["gzip", "deflate", "br", "zstd", "GZIP", " Br "])
 def test_empty_data_is_empty_content(encodings: str) -> None:
     assert decode_bytes(b"", encodings) == b""
+
+
+@pytest.mark.parametrize("content", [b"x", b"xy", b"plain words", b"\x1e\x8b", b"{}" * 100_000])
+@pytest.mark.parametrize("cuts", [(), (1,), (1, 2, 3)])
+def test_content_that_was_declared_as_gzip_and_never_compressed_is_unchanged(
+    content: bytes, cuts: tuple[int, ...]
+) -> None:
+    assert decode_bytes(content, "gzip", *cuts) == content
 
 
 def test_unsupported_encodings_and_too_many_are_errors() -> None:

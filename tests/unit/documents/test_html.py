@@ -1,8 +1,12 @@
 """Main text, title and links of HTML pages."""
 
+import time
+from typing import Never
+
 import pytest
 
 from local import sample_pages
+from upcall.documents import html
 from upcall.documents.html import read_html
 
 TIDES = (sample_pages.FOLDER / "tides.html").read_text("utf-8")
@@ -37,6 +41,45 @@ def test_links_are_absolute_and_point_to_other_pages() -> None:
 
 
 @pytest.mark.parametrize(
+    ("bases", "expected"),
+    [
+        ('<base href="https://cdn.example/v2/">', "https://cdn.example/v2/next"),
+        ('<base href="/other/">', "https://example.com/other/next"),
+        ('<base href="sub/dir/">', "https://example.com/articles/sub/dir/next"),
+        ('<base href="//cdn.example">', "https://cdn.example/next"),
+        ('<base href=" https://cdn.example/a ">', "https://cdn.example/next"),
+        (
+            '<base href="https://first.example/"><base href="https://second.example/">',
+            "https://first.example/next",
+        ),
+        ('<base target="_blank"><base href="https://second.example/">', "https://second.example/next"),
+        ("<base>", "https://example.com/articles/next"),
+        ('<base href="">', "https://example.com/articles/next"),
+        ('<base href="javascript:alert(1)//">', "https://example.com/articles/next"),
+        (
+            '<base href="data:text/html,x"><base href="https://b.example/">',
+            "https://example.com/articles/next",
+        ),
+        ('<base href="file:///etc/">', "https://example.com/articles/next"),
+        ('<base href="http://[">', "https://example.com/articles/next"),
+        ("</head><body><base href='https://late.example/'>", "https://late.example/next"),
+    ],
+)
+def test_links_are_relative_to_the_first_base_of_the_page(bases: str, expected: str) -> None:
+    page = f"<html><head>{bases}</head><body><p>Go to the <a href='next'>next page</a> now.</p></body></html>"
+
+    assert [link.url for link in read_html(page, URL).links] == [expected]
+
+
+def test_a_base_makes_links_of_a_stored_page_absolute() -> None:
+    page = (
+        '<head><base href="https://example.com/a/"></head><body><p>Go to the <a href="b">next page</a>.</p>'
+    )
+
+    assert [link.url for link in read_html(page, "").links] == ["https://example.com/a/b"]
+
+
+@pytest.mark.parametrize(
     ("page", "title"),
     [
         ("<title>One</title><h1>Two</h1><p>x</p>", "One"),
@@ -64,3 +107,39 @@ def test_a_page_that_is_too_large_for_a_tree_is_read_as_a_stream() -> None:
     lines = read_html(page, URL).text.splitlines()
 
     assert (len(lines), lines[0], lines[-1]) == (60_000, "line 0", "line 59999")
+
+
+def test_a_page_that_takes_too_long_for_a_tree_is_read_as_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    def extract(*_: object, **__: object) -> Never:
+        while True:
+            time.process_time()
+
+    monkeypatch.setattr(html, "MAX_TREE_SECONDS", 0.2)
+    monkeypatch.setattr("trafilatura.extract", extract)
+    document = read_html(ARTICLE, URL)
+
+    assert document.title == "A title - A site"
+    assert "The second paragraph goes on" in document.text
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError, ValueError])
+def test_a_page_that_trafilatura_cannot_read_is_read_as_a_stream(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def extract(*_: object, **__: object) -> Never:
+        raise error
+
+    monkeypatch.setattr("trafilatura.extract", extract)
+
+    assert "The second paragraph goes on" in read_html(ARTICLE, URL).text
+
+
+@pytest.mark.parametrize("needed", [0, 1, 10, 100, 10_000])
+def test_a_page_without_a_tree_is_read_until_there_is_more_than_needed(needed: int) -> None:
+    page = (
+        "<html><body>" + "".join(f"<p> line  <b> {n} </b> </p>" for n in range(20_000)) * 3 + "</body></html>"
+    )
+    whole, part = read_html(page, URL).text, read_html(page, URL, needed).text
+
+    assert whole.startswith(part)
+    assert needed < len(part) < needed + 20

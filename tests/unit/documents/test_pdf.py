@@ -51,9 +51,10 @@ def test_a_pdf_with_a_password_is_an_error(algorithm: str) -> None:
         read_pdf(to_bytes(writer), ALL)
 
 
-def test_a_pdf_with_an_empty_user_password_is_read() -> None:
+@pytest.mark.parametrize("algorithm", ["RC4-40", "RC4-128", "AES-128", "AES-256-R5", "AES-256"])
+def test_a_pdf_with_an_empty_user_password_is_read(algorithm: str) -> None:
     writer = PdfWriter(PdfReader(io.BytesIO(THREE_PAGES)))
-    writer.encrypt("", "owner", algorithm="RC4-128")
+    writer.encrypt("", "owner", algorithm=algorithm)
 
     assert "Two." in read_pdf(to_bytes(writer), ALL).text
 

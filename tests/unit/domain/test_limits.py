@@ -4,6 +4,7 @@ from pydantic import ValidationError
 from upcall.domain.failure import Failure
 from upcall.domain.limits import MAX_CALLS, Counters, Limits, LimitsRequest, exceeded
 from upcall.domain.state_budget import max_calls_bytes
+from upcall.domain.upstream_errors import UpstreamErrors
 
 LIMITS = Limits(rounds=3, calls_per_round=5, seconds=60, tokens=1000)
 
@@ -131,3 +132,19 @@ def test_limits_have_a_minimum_and_a_maximum(
     for value in (lowest - 1, highest + 1):
         with pytest.raises(ValidationError, match=name):
             model.model_validate({name: value})
+
+
+def test_the_message_of_the_time_limit_tells_what_the_server_did() -> None:
+    counters = Counters(seconds=60, errors=UpstreamErrors(count=2, last="no answer (ReadTimeout)"))
+
+    assert exceeded(LIMITS, counters) == Failure(
+        code="limit_seconds",
+        message="The run was not done after 60 seconds. "
+        "The last error of the server: no answer (ReadTimeout)",
+    )
+
+
+def test_errors_of_the_server_exceed_no_limit() -> None:
+    counters = Counters(seconds=59, requested_calls=1, errors=UpstreamErrors(count=99, last="503"))
+
+    assert exceeded(LIMITS, counters) is None

@@ -79,3 +79,21 @@ def test_an_invalid_callback_url_is_rejected(url: str) -> None:
 def test_an_unknown_field_is_rejected() -> None:
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         RunRequest.model_validate({"prompt": "Go.", "promt": "Go."})
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"instructions": " "}, "instructions\n.*must not be empty"),
+        ({"instructions": "x" * 102_401}, "instructions\n.*at most 102,400 bytes"),
+        ({"temperature": 2.1}, "temperature\n.*less than or equal to 2"),
+        ({"temperature": -0.1}, "temperature\n.*greater than or equal to 0"),
+        ({"temperature": float("nan")}, "temperature\n"),
+        ({"max_output_tokens": 0}, "max_output_tokens\n.*greater than or equal to 1"),
+        ({"reasoning": {"effort": "Very high"}}, r"reasoning\.effort\n.*should match pattern"),
+        ({"reasoning": {"budget": 1}}, r"reasoning\.effort\n.*Field required"),
+    ],
+)
+def test_an_invalid_option_of_the_model_is_named(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        RunRequest.model_validate({"prompt": "Go.", **fields})

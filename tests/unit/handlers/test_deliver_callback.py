@@ -8,7 +8,7 @@ from support.run_records import new_run
 from support.sample_events import sample_event
 from support.wired_handlers import ENVIRONMENT, NOTHING_FAILED, WiredHandlers
 
-from upcall.domain.errors import OutcomeUnknown, ToolError
+from upcall.domain.errors import InvalidSecret, OutcomeUnknown, ToolError
 from upcall.domain.events import RunEndedEvent
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
@@ -79,6 +79,23 @@ def test_an_event_that_has_not_arrived_after_a_day_goes_to_the_dead_letter_queue
     assert handlers.delays == []
 
 
+def test_an_event_that_cannot_be_signed_goes_to_the_dead_letter_queue_with_what_to_do(
+    handlers: WiredHandlers, run: Run
+) -> None:
+    """Nothing but another secret helps, and a message that waits is not seen by anybody."""
+    handlers.send_webhook.error = InvalidSecret("the secret callback-secret is empty")
+    body = message(run)
+
+    assert handlers.deliver("deliver_callback", body) == NOTHING_FAILED
+
+    reason = (
+        "the secret callback-secret is empty. Correct the secret callback-secret "
+        "(parameter CallbackSecretName), then redrive this message."
+    )
+    assert handlers.dead_letters == [(ENVIRONMENT["CALLBACK_DEAD_LETTER_QUEUE_URL"], body, reason)]
+    assert handlers.delays == []
+
+
 def test_an_old_event_is_delivered_if_that_is_possible_now(handlers: WiredHandlers, run: Run) -> None:
     sent_at = milliseconds_ago(MAX_AGE_SECONDS + 60)
 
@@ -90,10 +107,10 @@ def test_an_old_event_is_delivered_if_that_is_possible_now(handlers: WiredHandle
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"status": "done"}, "detail.status: "),
         ({"run_id": ""}, "detail.run_id: "),
         ({"run_id": "x" * 81}, "detail.run_id: "),
-        ({"usage": None}, "detail.usage: "),
+        ({"run_id": None}, "detail.run_id: "),
+        ({"run_id": ["run_x"]}, "detail.run_id: "),
     ],
 )
 def test_an_event_that_is_not_understood_goes_to_the_dead_letter_queue(
@@ -106,4 +123,58 @@ def test_an_event_that_is_not_understood_goes_to_the_dead_letter_queue(
     ((_, dead_letter, reason_given),) = handlers.dead_letters
     assert dead_letter == body
     assert reason in reason_given
+    assert handlers.send_webhook.messages == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("", "body: "),
+        ("[]", "body: "),
+        ("{}", "detail: Field required"),
+        ('{"detail": null}', "detail: "),
+        ('{"detail": {}}', "detail.run_id: Field required"),
+    ],
+)
+def test_a_message_without_a_runs_id_goes_to_the_dead_letter_queue(
+    handlers: WiredHandlers, body: str, reason: str
+) -> None:
+    assert handlers.deliver("deliver_callback", body) == NOTHING_FAILED
+
+    ((_, dead_letter, reason_given),) = handlers.dead_letters
+    assert dead_letter == body
+    assert reason in reason_given
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"status": "failed", "event": "Run Failed", "failure": {"code": "x", "message": "Pay again."}},
+        {"message_excerpt": "Send the money to mallory.", "message_characters": 26},
+        {"owner": "mallory", "metadata": {"order": "4711"}, "callback_url": "https://mallory.test/"},
+        {"status": "done", "usage": None, "ended_at": "tomorrow"},
+    ],
+    ids=["status", "message", "owner", "invalid fields"],
+)
+def test_a_forged_event_has_the_end_posted_that_is_recorded(
+    handlers: WiredHandlers, run: Run, forged: dict[str, Any]
+) -> None:
+    handlers.deliver("deliver_callback", message(run))
+    assert handlers.deliver("deliver_callback", message(run, **forged)) == NOTHING_FAILED
+
+    genuine, posted = handlers.send_webhook.messages
+    assert posted == genuine
+    assert posted[2]["data"]["message_excerpt"] == "Done."
+
+
+def test_a_forged_end_of_a_run_that_has_not_ended_is_not_posted(handlers: WiredHandlers, run: Run) -> None:
+    open_run = handlers.repository.add_run(new_run(callback_url=URL))
+    body = message(run, run_id=open_run.run_id)
+
+    assert handlers.deliver("deliver_callback", body) == NOTHING_FAILED
+    assert (handlers.send_webhook.messages, handlers.dead_letters) == ([], [])
+
+
+def test_an_event_of_another_stacks_run_is_not_posted(handlers: WiredHandlers, run: Run) -> None:
+    assert handlers.deliver("deliver_callback", message(run, run_id="run_" + "0" * 28)) == NOTHING_FAILED
     assert handlers.send_webhook.messages == []

@@ -1,8 +1,9 @@
 import pytest
 from support.fakes.clock import START
-from support.run_records import UPSTREAM_RUN, new_run
+from support.run_records import UPSTREAM_RUN, USAGE, new_run
 from support.wired_handlers import WiredHandlers
 
+from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
 
@@ -48,6 +49,18 @@ def test_a_caller_who_waits_gets_the_run_as_soon_as_it_has_ended(handlers: Wired
     assert handlers.clock.monotonic() < 1
 
 
+@pytest.mark.parametrize(("age", "seconds"), [(10, 15), (25, 0), (40, 0), (-5, 25)])
+def test_the_wait_counts_from_the_time_of_the_request(
+    handlers: WiredHandlers, run: Run, age: int, seconds: int
+) -> None:
+    """A cold start may have taken seconds of it; clocks may differ."""
+    sent_at = handlers.clock.now().timestamp() - age
+
+    response = handlers.request("get_run", run_id=run.run_id, query={"wait": "25"}, sent_at=sent_at)
+
+    assert (response.status, handlers.clock.monotonic()) == (200, seconds)
+
+
 @pytest.mark.parametrize(("query", "seconds"), [({"wait": "1"}, 1), ({"wait": "25"}, 25), ({}, 0)])
 def test_a_caller_who_waits_in_vain_gets_the_run_as_it_is(
     handlers: WiredHandlers, run: Run, query: dict[str, str], seconds: int
@@ -65,3 +78,27 @@ def test_a_wait_that_the_api_does_not_allow_is_rejected(handlers: WiredHandlers,
     assert (response.status, response.json["status"]) == (400, 400)
     assert response.invalid_fields == ["wait"]
     assert handlers.clock.sleeps == []
+
+
+def test_an_incomplete_run_is_shown_with_its_failure_and_the_text_that_it_has(
+    handlers: WiredHandlers, run: Run
+) -> None:
+    failure = Failure(status="incomplete", code="max_output_tokens", message="It was too long.")
+    handlers.repository.record_failure(run, failure, USAGE, START, "Once upon a")
+
+    body = handlers.request("get_run", run_id=run.run_id).json
+
+    assert (body["status"], body["message"]) == ("incomplete", "Once upon a")
+    assert body["failure"] == failure.model_dump()
+
+
+@pytest.mark.parametrize("text", ["x" * 5_000_000, "😀" * 600_000, "\x01" * 1_000_000])
+def test_a_message_that_does_not_fit_into_a_response_is_shown_by_its_address(
+    handlers: WiredHandlers, run: Run, text: str
+) -> None:
+    handlers.repository.complete_run(run, Message(text=text), START)
+
+    body = handlers.request("get_run", run_id=run.run_id).json
+
+    assert (body["status"], body["message_url"]) == ("completed", f"/runs/{run.run_id}/message")
+    assert "message" not in body

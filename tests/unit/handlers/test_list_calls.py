@@ -1,11 +1,11 @@
 import json
 
 import pytest
-from support.run_records import UPSTREAM_RUN, USAGE, new_run
+from support.run_records import UPSTREAM_RUN, USAGE, answered_round, new_run
 from support.wired_handlers import WiredHandlers
 
-from upcall.aws.run_repository import MAX_CALL_PAGE_BYTES
-from upcall.domain.tool_calls import ToolCall, ToolOutput
+from upcall.domain.tool_calls import ToolCall
+from upcall.domain.views import MAX_CALLS_BYTES
 
 
 def add_run_with_calls(handlers: WiredHandlers, rounds: int, output: str = "x" * 10) -> str:
@@ -13,8 +13,7 @@ def add_run_with_calls(handlers: WiredHandlers, rounds: int, output: str = "x" *
     run = handlers.repository.add_run(new_run())
     for number in range(1, rounds + 1):
         calls = [ToolCall(call_id=f"call_{number}_{n}", name="fetch", arguments="{}") for n in (1, 2, 3)]
-        outputs = [ToolOutput(call_id=call.call_id, outcome="ok", output=output) for call in calls]
-        handlers.repository.record_round(run, UPSTREAM_RUN, calls, outputs, USAGE)
+        handlers.repository.record_round(run, UPSTREAM_RUN, answered_round(number, calls, output), USAGE)
         run = handlers.repository.get_run(run.run_id)
     return run.run_id
 
@@ -50,13 +49,14 @@ def test_the_ledger_is_listed_round_by_round_in_pages(handlers: WiredHandlers) -
     }
 
 
-def test_a_page_is_no_larger_than_a_response_may_be(handlers: WiredHandlers) -> None:
-    run_id = add_run_with_calls(handlers, rounds=6, output="x" * 240_000)
+@pytest.mark.parametrize("output", ["x" * 240_000, "\x01" * 240_000], ids=["text", "escapes"])
+def test_a_page_is_no_larger_than_a_response_may_be(handlers: WiredHandlers, output: str) -> None:
+    run_id = add_run_with_calls(handlers, rounds=6, output=output)
 
-    page = handlers.request("list_calls", run_id=run_id, query={"limit": "100"}).json
+    response = handlers.request("list_calls", run_id=run_id, query={"limit": "100"})
 
-    assert len(json.dumps(page)) < MAX_CALL_PAGE_BYTES + 300_000
-    assert "next_cursor" in page
+    assert len(json.dumps(json.dumps(response.json))) < MAX_CALLS_BYTES + 1_800_000 < 6_000_000
+    assert "next_cursor" in response.json
     assert len(list_all_calls(handlers, run_id, limit=100)) == 18
 
 
@@ -74,6 +74,9 @@ def test_a_run_that_does_not_exist_has_no_ledger(handlers: WiredHandlers) -> Non
         ({"limit": "101"}, "limit"),
         ({"cursor": "call_1"}, "cursor"),
         ({"cursor": "0001#" + "x" * 252}, "cursor"),
+        ({"cursor": "0001#call_1"}, "cursor"),
+        ({"cursor": "0001#0001#"}, "cursor"),
+        ({"cursor": "0001#0001\n"}, "cursor"),
     ],
 )
 def test_a_parameter_that_is_invalid_is_named(

@@ -1,11 +1,16 @@
 import json
 
 import pytest
+from support.fakes.clock import START
+from support.run_records import UPSTREAM_RUN, new_run
 from support.sample_events import sample_event, sample_message
 from support.wired_handlers import ENVIRONMENT, NOTHING_FAILED, WiredHandlers
 
-from upcall.domain.caller import EVENTS
+from upcall.domain.caller import ANYBODY, EVENTS
 from upcall.domain.run import Run
+from upcall.domain.upstream_run import Message
+
+DONE = Message(text="Done.")
 
 
 def started_runs(handlers: WiredHandlers) -> list[Run]:
@@ -116,3 +121,126 @@ def test_one_message_that_cannot_be_handled_now_does_not_hold_back_the_others(
 
     assert result == {"batchItemFailures": [{"itemIdentifier": "m2"}]}
     assert len(handlers.dead_letters) == len(handlers.workflow.executions) == 1
+
+
+@pytest.fixture
+def many_tenants(handlers: WiredHandlers, monkeypatch: pytest.MonkeyPatch) -> WiredHandlers:
+    monkeypatch.setenv("TENANCY", "many")
+    return handlers
+
+
+def add_completed_run(handlers: WiredHandlers, owner: str) -> Run:
+    run = handlers.repository.add_run(new_run(owner=owner))
+    handlers.repository.record_creation(run, UPSTREAM_RUN)
+    return handlers.repository.complete_run(run, Message(text="Done."), START)
+
+
+def request_to_continue(run: Run) -> str:
+    return json.dumps({"prompt": "Go on.", "previous_run_id": run.run_id})
+
+
+def test_an_event_continues_the_run_of_an_event_where_tenants_share_the_stack(
+    many_tenants: WiredHandlers,
+) -> None:
+    """A message of the queue starts the first run, and another one continues it."""
+    many_tenants.deliver("start_run_from_event", json.dumps({"prompt": "Go."}))
+    (first,) = started_runs(many_tenants)
+    many_tenants.repository.record_creation(first, UPSTREAM_RUN)
+    many_tenants.repository.complete_run(many_tenants.repository.get_run(first.run_id), DONE, START)
+    event = {
+        **sample_message("run_requested"),
+        "detail": {"prompt": "Go on.", "previous_run_id": first.run_id},
+    }
+
+    assert many_tenants.deliver("start_run_from_event", json.dumps(event)) == NOTHING_FAILED
+
+    assert many_tenants.dead_letters == []
+    second, _ = started_runs(many_tenants)
+    assert (second.prompt, second.owner, second.previous_run_id) == ("Go on.", EVENTS, first.run_id)
+    assert second.previous_upstream_run == UPSTREAM_RUN
+
+
+@pytest.mark.parametrize("owner", ["https://issuer.test|ann", ANYBODY, ""])
+def test_an_event_does_not_continue_the_run_of_a_caller_where_tenants_share_the_stack(
+    many_tenants: WiredHandlers, owner: str
+) -> None:
+    run = add_completed_run(many_tenants, owner)
+
+    assert many_tenants.deliver("start_run_from_event", request_to_continue(run)) == NOTHING_FAILED
+
+    ((_, _, reason),) = many_tenants.dead_letters
+    assert reason == f"previous_run_id: there is no run {run.run_id!r}"
+    assert started_runs(many_tenants) == [run]
+
+
+def test_in_a_stack_of_one_tenant_an_event_continues_the_run_of_a_caller(handlers: WiredHandlers) -> None:
+    run = add_completed_run(handlers, "ann")
+
+    handlers.deliver("start_run_from_event", request_to_continue(run))
+
+    assert handlers.dead_letters == []
+    assert [each.previous_run_id for each in started_runs(handlers) if each.owner == EVENTS] == [run.run_id]
+
+
+def s3_notification(*keys: str) -> str:
+    records = [
+        {
+            "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": "inbox"}, "object": {"key": key, "size": 1, "eTag": "e"}},
+        }
+        for key in keys
+    ]
+    return json.dumps({"Records": records})
+
+
+def test_each_object_of_a_notification_of_s3_starts_a_run(handlers: WiredHandlers) -> None:
+    assert handlers.deliver("start_run_from_event", s3_notification("a.txt", "b+c.txt")) == NOTHING_FAILED
+
+    assert [run.metadata["object"] for run in started_runs(handlers)] == ["a.txt", "b c.txt"]
+    assert len(handlers.workflow.executions) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "inbox"}),
+        json.dumps(
+            {
+                "Records": [
+                    {
+                        "eventName": "ObjectRemoved:Delete",
+                        "s3": {"bucket": {"name": "inbox"}, "object": {"key": "a"}},
+                    }
+                ]
+            }
+        ),
+    ],
+    ids=["a test event", "a deletion"],
+)
+def test_a_message_that_is_understood_and_asks_for_no_run_is_done(handlers: WiredHandlers, body: str) -> None:
+    assert handlers.deliver("start_run_from_event", body) == NOTHING_FAILED
+
+    assert (handlers.dead_letters, started_runs(handlers)) == ([], [])
+
+
+def test_a_notification_some_of_whose_runs_cannot_be_started_now_starts_each_of_them_once(
+    handlers: WiredHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_execution = handlers.workflow.start_execution
+
+    def fail_for_one(run: Run) -> None:
+        if run.metadata["object"] == "b.txt":
+            raise ConnectionError("Step Functions is not available")
+        start_execution(run)
+
+    body = s3_notification("a.txt", "b.txt", "c.txt")
+    with monkeypatch.context() as patches:
+        patches.setattr(handlers.workflow, "start_execution", fail_for_one)
+        result = handlers.deliver("start_run_from_event", body)
+    assert result == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+
+    assert handlers.deliver("start_run_from_event", body) == NOTHING_FAILED
+
+    runs = started_runs(handlers)
+    assert sorted(run.metadata["object"] for run in runs) == ["a.txt", "b.txt", "c.txt"]
+    assert set(handlers.workflow.executions) == {run.run_id for run in runs}

@@ -8,7 +8,14 @@ from support.run_records import UPSTREAM_RUN, USAGE, new_run
 from support.sample_events import sample_event
 from support.wired_handlers import WiredHandlers
 
-from upcall.domain.errors import InternalError, InvalidInput, NotFound, RequestRejected, RunAlreadyEnded
+from upcall.domain.errors import (
+    InternalError,
+    InvalidInput,
+    NotFound,
+    RequestRejected,
+    RunAlreadyEnded,
+    TransientError,
+)
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import ToolCall
 from upcall.domain.upstream_run import Message, UpstreamSnapshot
@@ -67,6 +74,7 @@ def test_create_run_returns_upstream_ids_tools_limits_and_counters(handlers: Wir
         "upstream_run": UPSTREAM_RUN.model_dump(),
         "pause_seconds": 0,
         "failure": None,
+        "errors": {"count": 0, "last": "", "failed_turns": 0},
         "tools": ["fetch", "read_object"],
         "limits": {"rounds": 10, "calls_per_round": 50, "seconds": 900, "tokens": 1_000_000},
         "round": 0,
@@ -74,6 +82,24 @@ def test_create_run_returns_upstream_ids_tools_limits_and_counters(handlers: Wir
         "tool_calls": 0,
     }
     assert handlers.repository.get_run(run.run_id).status == "in_progress"
+
+
+def test_create_run_requests_a_turn_again_that_failed_and_counts_what_it_used(
+    handlers: WiredHandlers, run: Run
+) -> None:
+    handlers.repository.record_creation(run, UPSTREAM_RUN)
+    event = sample_event(
+        "create_run",
+        failed_upstream_run=UPSTREAM_RUN.model_dump(),
+        usage=USAGE.model_dump(),
+        errors={"count": 0, "last": "Slow down.", "failed_turns": 1},
+    )
+
+    result = handlers.invoke("create_run", event)
+
+    assert result["upstream_run"]["ids"] == {"response_id": "again_1"}
+    assert result["tokens"] == USAGE.total_tokens
+    assert result["errors"] == {"count": 0, "last": "Slow down.", "failed_turns": 1}
 
 
 def test_create_run_offers_only_public_tools_where_tenants_share_the_stack(
@@ -127,6 +153,30 @@ def test_submit_tool_outputs_returns_the_next_upstream_ids(handlers: WiredHandle
     (entry,) = handlers.repository.get_ledger(run.run_id)
     assert entry.output.output == event["tool_outputs"][0]["output"]
     assert handlers.repository.get_run(run.run_id).usage.model_dump() == event["usage"]
+
+
+@pytest.mark.parametrize(
+    ("name", "method"), [("create_run", "create"), ("poll_run", "poll"), ("submit_tool_outputs", "submit")]
+)
+def test_errors_of_the_server_go_through_the_workflow_and_are_counted(
+    handlers: WiredHandlers, run: Run, name: str, method: Any
+) -> None:
+    """As JSON: the workflow passes on what it got, and an empty object at first."""
+    event = sample_event(name)
+    errors: dict[str, Any] = {}
+    for count in (1, 2, 3):
+        handlers.run_api.fail_next(method, TransientError("503", detail=f"503: Try {count}."))
+        if name == "poll_run":
+            event["counters"]["errors"] = errors
+        else:
+            event["errors"] = errors
+
+        result = handlers.invoke(name, event)
+
+        errors = result["errors"]
+        assert errors == {"count": count, "last": f"503: Try {count}.", "failed_turns": 0}
+        assert result["failure"] is None
+        assert result["pause_seconds"] > 0
 
 
 def test_save_message_returns_the_final_event(handlers: WiredHandlers, run: Run) -> None:

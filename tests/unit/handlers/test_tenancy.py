@@ -1,6 +1,7 @@
 """Each caller sees its own runs only, unless the stack has one tenant. Callers are named by the authorizer."""
 
 import pytest
+from support.sample_events import sample_event
 from support.wired_handlers import WiredHandlers
 
 ANN, BOB = (f"arn:aws:iam::123456789012:user/{name}" for name in ("ann", "bob"))
@@ -59,6 +60,20 @@ def test_the_run_of_another_caller_cannot_be_continued(many_tenants: WiredHandle
 def test_the_same_key_of_two_callers_stands_for_two_runs(many_tenants: WiredHandlers) -> None:
     assert start(many_tenants, ANN, "a key") == start(many_tenants, ANN, "a key")
     assert start(many_tenants, ANN, "a key") != start(many_tenants, BOB, "a key")
+
+
+def test_two_callers_whose_tokens_have_no_subject_do_not_see_each_others_runs(
+    many_tenants: WiredHandlers,
+) -> None:
+    """Both are refused, instead of being the same caller."""
+    event = sample_event("start_run")
+    claims = {"iss": "https://issuer.test", "client_id": "a"}
+    event["requestContext"]["authorizer"] = {"jwt": {"claims": claims}}
+
+    response = many_tenants.invoke("start_run", event)
+
+    assert response["statusCode"] == 403
+    assert many_tenants.repository.list_runs(owner=None, status=None, limit=1).runs == ()
 
 
 def test_in_a_stack_of_one_tenant_every_caller_sees_every_run(handlers: WiredHandlers) -> None:

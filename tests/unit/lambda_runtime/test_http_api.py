@@ -131,3 +131,42 @@ def test_an_internal_error_is_a_problem_without_internals(monkeypatch: pytest.Mo
     assert status == 500
     assert document["detail"] == "internal error; it has been logged"
     assert [line["message"] for line in lines.parsed] == ["request failed"]
+
+
+def request_context(authorizer: object) -> dict[str, Any]:
+    context: dict[str, Any] = sample_event("start_run")["requestContext"]
+    return {**context, "authorizer": authorizer}
+
+
+@pytest.mark.parametrize(
+    ("authorizer", "detail"),
+    [
+        (
+            {"jwt": {"claims": {"iss": "https://a.test", "client_id": "a"}}},
+            "the token has no claim sub, which identifies the caller",
+        ),
+        ({"iam": {"accountId": "1"}}, "the request's signature names neither a user nor a role"),
+        ({"lambda": {}}, "the authorizer does not say who the caller is"),
+    ],
+    ids=["a token", "a signature", "a Lambda authorizer"],
+)
+def test_a_caller_who_cannot_be_told_from_others_is_refused_with_the_reason(
+    authorizer: object, detail: str
+) -> None:
+    status, document, content_type = post_run(requestContext=request_context(authorizer))
+
+    assert (status, content_type) == (403, "application/problem+json")
+    assert document == {"title": "Forbidden", "status": 403, "detail": detail, "type": "about:blank"}
+
+
+def test_a_caller_with_a_name_is_served() -> None:
+    authorizer = {"jwt": {"claims": {"iss": "https://a.test", "sub": "ann"}}}
+
+    assert post_run(requestContext=request_context(authorizer))[0] == 202
+
+
+def test_a_byte_order_mark_before_a_body_is_ignored() -> None:
+    body = base64.b64encode(b'\xef\xbb\xbf{"prompt": "Hello."}').decode()
+
+    assert post_run(body=body, isBase64Encoded=True)[0] == 202
+    assert post_run(body='\ufeff{"prompt": "Hello."}')[0] == 202

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from local.openai_emulator.conversation import CallTools, Conversation, Exchange, Say
 from local.openai_emulator.offline_model import offline_model
 
@@ -25,6 +27,39 @@ def test_it_fetches_each_page_once_and_summarises_all_of_them() -> None:
     assert offline_model(Conversation(prompt, TOOLS, (round_,))) == Say(
         "X: The first sentence stands. A second one follows it.\n\nI could not read http://b.example/y: gone"
     )
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ('{"text": "It rains."}', "http://a.example/x: It rains."),
+        ('{"title": null, "text": "It rains."}', "http://a.example/x: It rains."),
+        ('{"title": "X"}', "X: there is no text."),
+        ('{"title": "X", "text": null}', "X: there is no text."),
+        ('{"title": 5, "text": ["It rains."]}', "5: ['It rains.']"),
+        ('{"error": null}', "I could not read http://a.example/x: None"),
+        ("[1, 2]", "http://a.example/x: there is no text."),
+        ("null", "http://a.example/x: there is no text."),
+        ("", "http://a.example/x: there is no text."),
+        ("It rains.", "http://a.example/x: It rains."),
+        ("[" * 100_000, "http://a.example/x: there is no text."),
+    ],
+)
+def test_it_summarises_an_output_of_any_form(output: str, expected: str) -> None:
+    """A tool of somebody else may have the name of one of ours."""
+    prompt = "Summarise http://a.example/x"
+    first = offline_model(Conversation(prompt, TOOLS))
+    assert isinstance(first, CallTools)
+
+    round_ = (Exchange(first.calls[0], output),)
+
+    assert offline_model(Conversation(prompt, TOOLS, (round_,))) == Say(expected)
+
+
+def test_a_key_that_is_no_json_string_is_not_read() -> None:
+    message = offline_model(Conversation('Read the stored object "a\\q".', TOOLS))
+
+    assert isinstance(message, Say)
 
 
 def test_it_says_so_if_the_prompt_names_no_page() -> None:

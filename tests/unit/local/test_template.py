@@ -10,6 +10,7 @@ def test_the_routes_are_those_of_the_template() -> None:
         ("POST", "/runs", "StartRunFunction"),
         ("GET", "/runs", "ListRunsFunction"),
         ("GET", "/runs/{run_id}/calls", "ListCallsFunction"),
+        ("GET", "/runs/{run_id}/message", "GetMessageFunction"),
         ("GET", "/tools", "ListToolsFunction"),
         ("GET", "/assistants", "ListAssistantsFunction"),
         ("GET", "/openapi.json", "DescribeApiFunction"),

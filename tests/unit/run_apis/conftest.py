@@ -1,7 +1,8 @@
 """Run APIs against canned responses, in memory: only the network transport below the OpenAI SDK is replaced."""
 
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,11 +33,20 @@ class ReceivedRequest:
 
 @dataclass(frozen=True)
 class CannedResponse:
-    """A response that the server gives to any request."""
+    """A response that the server gives to any request. `chunk_seconds` is the pause before each part of the body."""
 
-    body: str = ""
+    body: str | bytes = ""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    chunk_bytes: int = 65_536
+    chunk_seconds: float = 0
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body as it comes from the connection."""
+        body = self.body.encode() if isinstance(self.body, str) else self.body
+        for start in range(0, len(body), self.chunk_bytes):
+            time.sleep(self.chunk_seconds)
+            yield body[start : start + self.chunk_bytes]
 
 
 Reply = CannedResponse | Exception
@@ -73,7 +83,7 @@ def respond_with(monkeypatch: pytest.MonkeyPatch) -> RespondWith:
             reply = remaining.pop(0) if len(remaining) > 1 else remaining[0]
             if isinstance(reply, Exception):
                 raise reply
-            return httpx2.Response(reply.status, headers=reply.headers, content=reply.body.encode())
+            return httpx2.Response(reply.status, headers=reply.headers, content=reply.chunks())
 
         monkeypatch.setattr(httpx2.HTTPTransport, "handle_request", handle_request)
         return requests

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from upcall.domain.assistants import find_assistant
-from upcall.domain.errors import RequestRejected
+from upcall.domain.errors import RequestRejected, TransientError
 from upcall.domain.run import Run
-from upcall.domain.tool_calls import ToolDefinition, ToolOutput
+from upcall.domain.run_request import Reasoning
+from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolDefinition, ToolOutput
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 from upcall.domain.usage import Usage
 from upcall.run_apis import assistants
@@ -28,7 +29,12 @@ RUN = Run.new(
     created_at=datetime.now(UTC),
 )
 REQUEST = UpstreamRequest(RUN, find_assistant("summarizer"), [TOOL])
-OUTPUT = ToolOutput(call_id="c1", outcome="ok", output="text")
+ANSWER = LedgerEntry(
+    round=1,
+    position=1,
+    call=ToolCall(call_id="c1", name="fetch", arguments="{"),
+    output=ToolOutput(call_id="c1", outcome="ok", output="text"),
+)
 CALL = {"id": "c1", "type": "function", "function": {"name": "fetch", "arguments": "{"}}
 ACTION = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [CALL]}}
 
@@ -126,7 +132,7 @@ def test_usage_is_read_by_the_names_of_this_api_and_may_be_missing(respond_with:
 
 
 def test_the_servers_poll_interval_becomes_the_pause(respond_with: RespondWith) -> None:
-    respond_with(json_response({"status": "queued"}, openai_poll_after_ms="5000"))
+    respond_with(json_response({"id": "run_1", "status": "queued"}, openai_poll_after_ms="5000"))
 
     assert assistants.poll(UPSTREAM_RUN).pause_seconds == 5
 
@@ -204,37 +210,63 @@ def test_messages_that_an_earlier_try_has_added_to_the_thread_are_not_added_agai
     assert [request.json["content"] for request in requests[3:]] == ["One.", "Two?"]
 
 
+WAITING = json_response({"id": "run_1", "status": "requires_action", "required_action": ACTION})
+
+
 def submit(respond_with: RespondWith, *responses: CannedResponse) -> list[ReceivedRequest]:
     requests = respond_with(*responses)
-    assert assistants.submit(REQUEST, UPSTREAM_RUN, [OUTPUT]) == UPSTREAM_RUN
+    assert assistants.submit(REQUEST, UPSTREAM_RUN, [ANSWER]) == UPSTREAM_RUN
     return requests
 
 
 def test_all_outputs_are_submitted_in_one_request(respond_with: RespondWith) -> None:
-    requests = submit(respond_with, json_response({"status": "queued"}))
+    requests = submit(respond_with, WAITING, json_response({"status": "queued"}))
 
-    assert requests[0].path == "/v1/threads/thread_1/runs/run_1/submit_tool_outputs"
-    assert requests[0].json == {"tool_outputs": [{"tool_call_id": "c1", "output": "text"}]}
+    assert [request.method for request in requests] == ["GET", "POST"]
+    assert requests[1].path == "/v1/threads/thread_1/runs/run_1/submit_tool_outputs"
+    assert requests[1].json == {"tool_outputs": [{"tool_call_id": "c1", "output": "text"}]}
 
 
-@pytest.mark.parametrize(
-    "body", [{"status": "in_progress"}, {"status": "completed", "required_action": None}]
-)
+def waiting_for(**call: Any) -> dict[str, Any]:
+    calls = [{**CALL, **call}]
+    action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
+    return {"id": "run_1", "status": "requires_action", "required_action": action}
+
+
+SUBMITTED = [
+    {"id": "run_1", "status": "in_progress"},
+    {"id": "run_1", "status": "completed", "required_action": None},
+    waiting_for(id="c2"),
+    waiting_for(function={"name": "fetch", "arguments": '{"url": "another"}'}),
+    waiting_for(function={"name": "notify", "arguments": "{"}),
+]
+"""Runs whose outputs were submitted. Some servers use the ids of the calls again in the next round."""
+
+
+@pytest.mark.parametrize("body", SUBMITTED)
 def test_outputs_that_were_submitted_by_an_earlier_try_are_not_submitted_again(
     respond_with: RespondWith, body: Any
 ) -> None:
-    rejected = json_response({"error": {"message": "no"}}, 400)
-    requests = submit(respond_with, rejected, json_response(body))
+    requests = submit(respond_with, json_response(body))
 
-    assert [request.method for request in requests] == ["POST", "GET"]
+    assert [request.method for request in requests] == ["GET"]
+
+
+@pytest.mark.parametrize("body", SUBMITTED)
+def test_outputs_that_are_rejected_because_an_earlier_try_has_submitted_them_meanwhile_are_submitted(
+    respond_with: RespondWith, body: Any
+) -> None:
+    rejected = json_response({"error": {"message": "no"}}, 400)
+    requests = submit(respond_with, WAITING, rejected, json_response(body))
+
+    assert [request.method for request in requests] == ["GET", "POST", "GET"]
 
 
 def test_outputs_that_are_rejected_while_the_run_waits_for_them_fail(respond_with: RespondWith) -> None:
     rejected = json_response({"error": {"message": "too long"}}, 400)
-    waiting = json_response({"status": "requires_action", "required_action": ACTION})
 
     with pytest.raises(RequestRejected, match="400: too long"):
-        submit(respond_with, rejected, waiting)
+        submit(respond_with, WAITING, rejected, WAITING)
 
 
 def thread_message(text: str, run_id: str | None, role: str = "assistant") -> dict[str, Any]:
@@ -249,10 +281,37 @@ def test_the_message_is_the_newest_of_the_run(respond_with: RespondWith) -> None
         thread_message("Hello.", "run_1"),
         thread_message("earlier", "run_1"),
     ]
-    respond_with(json_response({"data": messages}), json_response({"usage": {"total_tokens": 5}}))
-    message = assistants.get_message(UPSTREAM_RUN)
+    respond_with(
+        json_response({"data": messages}), json_response({"id": "run_1", "usage": {"total_tokens": 5}})
+    )
+    message = assistants.get_message(RUN, UPSTREAM_RUN)
 
     assert (message.text, message.usage.total_tokens) == ("Hello.", 5)
+
+
+def test_a_refusal_is_not_text(respond_with: RespondWith) -> None:
+    content = [{"type": "refusal", "refusal": "I cannot help with that."}]
+    messages = [{"role": "assistant", "run_id": "run_1", "content": content}]
+    respond_with(json_response({"data": messages}), json_response({"id": "run_1"}))
+    message = assistants.get_message(RUN, UPSTREAM_RUN)
+
+    assert (message.text, message.refusal) == ("", "I cannot help with that.")
+
+
+@pytest.mark.parametrize("messages", [[], [thread_message("other", "run_2")], None, "text"])
+def test_a_run_without_a_message_on_its_thread_has_none(respond_with: RespondWith, messages: Any) -> None:
+    respond_with(json_response({"data": messages}), json_response({"id": "run_1"}))
+
+    assert assistants.get_message(RUN, UPSTREAM_RUN).text == ""
+
+
+def test_a_run_that_was_just_created_may_not_show_yet(respond_with: RespondWith) -> None:
+    respond_with(json_response({"error": {"message": "No run found with id 'run_1'."}}, 404))
+
+    with pytest.raises(TransientError) as caught:
+        assistants.poll(UPSTREAM_RUN)
+
+    assert caught.value.detail == "404: No run found with id 'run_1'."
 
 
 @pytest.mark.parametrize("status", [400, 404, 409])
@@ -261,3 +320,45 @@ def test_cancel_accepts_that_the_run_has_ended(respond_with: RespondWith, status
     assistants.cancel(UPSTREAM_RUN)
 
     assert requests[0].path.endswith("/cancel")
+
+
+def test_options_of_the_run_are_sent_when_it_is_created(respond_with: RespondWith) -> None:
+    options = {
+        "instructions": "Answer in Latin.",
+        "temperature": 0.0,
+        "max_output_tokens": 100,
+        "reasoning": Reasoning(effort="low"),
+    }
+    request = UpstreamRequest(RUN.model_copy(update=options), REQUEST.assistant, [])
+    requests = respond_with(json_response({"data": []}), json_response({"id": "run_9"}))
+    assistants.create(request, INTENT, [])
+
+    assert requests[1].json == {
+        "assistant_id": "asst_1",
+        "metadata": {"run_id": RUN.run_id},
+        "instructions": "Answer in Latin.",
+        "temperature": 0.0,
+        "max_completion_tokens": 100,
+        "reasoning_effort": "low",
+    }
+
+
+def test_a_run_that_failed_for_a_reason_that_passes_may_be_started_again(respond_with: RespondWith) -> None:
+    error = {"code": "server_error", "message": "Sorry."}
+
+    assert poll(respond_with, {"status": "failed", "last_error": error}).repeat
+    assert not poll(respond_with, {"status": "expired", "last_error": error}).repeat
+    assert not poll(respond_with, {"status": "failed", "last_error": {**error, "code": "invalid"}}).repeat
+
+
+@pytest.mark.parametrize(("newest", "requests_sent"), [("run_1", 2), ("run_2", 1)])
+def test_another_run_is_started_on_the_thread_unless_an_earlier_try_has_done_so(
+    respond_with: RespondWith, newest: str, requests_sent: int
+) -> None:
+    runs = {"data": [{"id": newest, "metadata": {"run_id": RUN.execution_name}}]}
+    requests = respond_with(json_response(runs), json_response({"id": "run_2"}))
+
+    repeated = assistants.repeat(REQUEST, UPSTREAM_RUN, [])
+
+    assert repeated.ids == {**INTENT.ids, "run_id": "run_2"}
+    assert len(requests) == requests_sent

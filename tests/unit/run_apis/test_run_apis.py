@@ -17,7 +17,7 @@ from upcall.run_apis import get_run_api
 from upcall.run_apis.base import RunApi
 
 NAMES: Sequence[RunApiName] = get_args(RunApiName)
-SHARED_MODULES = {"base", "client", "parsing"}
+SHARED_MODULES = {"base", "bounded_client", "client", "parsing"}
 METHODS = {
     name: method
     for name, method in inspect.getmembers(RunApi, inspect.isfunction)
@@ -94,6 +94,11 @@ def test_items_of_the_assistant_are_supported_by_all_but_agents(
 @pytest.mark.parametrize(("name", "can"), [("responses", True), ("assistants", False), ("agents", True)])
 def test_a_run_can_be_resumed_after_tool_calls_except_by_assistants(name: RunApiName, can: bool) -> None:
     assert get_run_api(name).can_resume_after_tool_calls() is can
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_responses_repeat_a_turn_after_tool_calls(name: RunApiName) -> None:
+    assert get_run_api(name).can_repeat_after_tool_calls() is (name == "responses")
 
 
 @pytest.mark.parametrize("name", NAMES)

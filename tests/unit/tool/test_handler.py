@@ -13,6 +13,7 @@ from support.log_capture import capture_logs
 from upcall.domain.errors import OutcomeUnknown, ToolError
 from upcall.domain.json_size import json_bytes
 from upcall.tool import Tool, current_call, tool
+from upcall.tool.handler import ToolEvent
 
 
 class Weather(BaseModel):
@@ -48,6 +49,8 @@ class Context:
 def tool_event(arguments: str = "{}", max_output_bytes: int = 1000) -> dict[str, Any]:
     return {
         "run_id": "run_1",
+        "round": 2,
+        "position": 3,
         "call_id": "call_1",
         "arguments": arguments,
         "max_output_bytes": max_output_bytes,
@@ -224,10 +227,32 @@ def test_a_tool_can_read_the_ids_of_its_call() -> None:
     def show_ids() -> str:
         """Show the ids of this call."""
         call = current_call()
-        return f"{call.run_id} {call.call_id}" if call else "no call"
+        return f"{call.run_id} {call.round} {call.position} {call.call_id}" if call else "no call"
 
-    assert tool(show_ids)(tool_event(), Context(5))["output"] == "run_1 call_1"
+    assert tool(show_ids)(tool_event(), Context(5))["output"] == "run_1 2 3 call_1"
     assert show_ids() == "no call"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"round": 3}, {"position": 4}, {"round": 23, "position": 3}, {"arguments": '{"a": 1}'}],
+)
+def test_calls_of_a_run_have_different_keys_though_the_server_repeats_their_ids(
+    changes: dict[str, Any],
+) -> None:
+    event = ToolEvent.model_validate(tool_event())
+    other = ToolEvent.model_validate({**tool_event(), **changes})
+
+    assert other.call_id == event.call_id
+    assert other.key != event.key
+
+
+def test_a_call_has_the_same_key_each_time_whatever_id_the_server_gives_it() -> None:
+    event = ToolEvent.model_validate(tool_event())
+    again = ToolEvent.model_validate({**tool_event(max_output_bytes=500), "call_id": "call_2"})
+
+    assert again.key == event.key
+    assert event.key.isascii()
 
 
 def test_each_call_is_logged_without_arguments_and_output() -> None:

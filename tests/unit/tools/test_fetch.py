@@ -56,6 +56,16 @@ def test_the_handler_accepts_the_sample_event() -> None:
     assert (output["call_id"], output["outcome"]) == ("call_1_1", "error")
 
 
+def test_a_page_without_text_is_an_error_that_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Download(URL, "text/html", None, b"<title>App</title><div id=root></div><script src=a.js></script>")
+    monkeypatch.setattr("upcall.web.download.download", lambda _: app)
+
+    output = lambda_handler(sample_event("fetch", arguments=json.dumps({"url": URL})))
+
+    assert output["outcome"] == "error"
+    assert "drawn by JavaScript, which this tool does not run" in json.loads(output["output"])["error"]
+
+
 def test_the_model_learns_how_to_get_the_next_part() -> None:
     assert "next_offset" in lambda_handler.definition.description
     assert lambda_handler.definition.parameters["properties"]["url"]["description"]

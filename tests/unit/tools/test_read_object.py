@@ -64,6 +64,43 @@ def test_a_compressed_object_is_decoded(bucket: FakeS3Client) -> None:
     assert read("inbox/data")["text"] == '{"a": 1}'
 
 
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "binary", "aws-chunked", "amz-1.0", "none", "identity", "", " "]
+)
+def test_what_is_no_content_encoding_is_ignored(bucket: FakeS3Client, encoding: str) -> None:
+    bucket.put("inbox/note", b"words", ContentType="text/plain", ContentEncoding=encoding)
+
+    assert read("inbox/note")["text"] == "words"
+
+
+@pytest.mark.parametrize(
+    ("key", "content_type"),
+    [
+        ("inbox/data.csv", "application/vnd.ms-excel"),
+        ("inbox/code.ts", "video/mp2t"),
+        ("inbox/data.jsonl", "application/jsonl"),
+        ("inbox/data", "*/*"),
+        ("inbox/data", "binary/octet-stream"),
+        ("inbox/data", "no type at all"),
+    ],
+)
+def test_a_wrong_media_type_does_not_make_an_object_unreadable(
+    bucket: FakeS3Client, key: str, content_type: str
+) -> None:
+    bucket.put(key, b"a,b\n1,2\n", ContentType=content_type)
+
+    assert read(key)["text"] == "a,b\n1,2\n"
+
+
+def test_the_key_says_what_the_bytes_do_not(bucket: FakeS3Client) -> None:
+    message = b"X-Note: 1\nSubject: Tides\n\nWords."
+    bucket.put("inbox/a.eml", message)
+    bucket.put("inbox/a.txt", message)
+
+    assert read("inbox/a.eml")["title"] == "Tides"
+    assert read("inbox/a.txt")["title"] is None
+
+
 def test_a_missing_object_is_an_error(bucket: FakeS3Client) -> None:
     assert read("inbox/nothing") == {
         "outcome": "error",

@@ -7,13 +7,15 @@ from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.senders import InMemoryEndedExecutionQueue
 from support.fakes.tools import FakeTools
 from support.fakes.workflow import InMemoryWorkflow
-from support.run_records import CALL, FAILURE, OUTPUT, UPSTREAM_RUN, USAGE, new_run
+from support.run_records import ANSWER, FAILURE, UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.caller import ANYBODY, Caller
 from upcall.domain.errors import NotFound, RunAlreadyEnded, TransientError
 from upcall.domain.execution import Execution
 from upcall.domain.run import Run
+from upcall.domain.upstream_errors import NO_ERRORS
 from upcall.domain.upstream_run import Message
+from upcall.run_apis.base import CANCEL_SECONDS
 from upcall.use_cases.cancel_run import CANCELLED, MAX_TRIES, cancel_run
 from upcall.use_cases.create_run import create_run
 
@@ -96,7 +98,7 @@ def test_a_run_without_an_execution_is_enqueued_to_be_closed(
 
 
 def test_a_run_that_was_not_created_yet_is_never_created(
-    cancel: Cancel, repository: InMemoryRunRepository, run_api: FakeRunApi
+    cancel: Cancel, repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock
 ) -> None:
     run = repository.add_run(new_run())
     cancel(run.run_id)
@@ -105,10 +107,12 @@ def test_a_run_that_was_not_created_yet_is_never_created(
         create_run(
             run.run_id,
             1,
+            NO_ERRORS,
             one_tenant=False,
             repository=repository,
             get_run_api=run_api.get,
             tools=FakeTools(),
+            clock=clock,
         )
     assert run_api.created == []
     assert repository.get_run(run.run_id).upstream_run is None
@@ -121,6 +125,16 @@ def test_a_server_that_cannot_be_reached_does_not_keep_a_run_from_being_cancelle
 
     assert cancel(run.run_id).status == "cancelled"
     assert workflow.executions[run.run_id].status == "ABORTED"
+
+
+def test_a_server_that_never_answers_delays_a_cancellation_by_seconds(
+    cancel: Cancel, run: Run, run_api: FakeRunApi, workflow: InMemoryWorkflow, clock: FakeClock
+) -> None:
+    run_api.hang_next("cancel", clock)
+
+    assert cancel(run.run_id).status == "cancelled"
+    assert workflow.executions[run.run_id].status == "ABORTED"
+    assert clock.monotonic() == pytest.approx(CANCEL_SECONDS, abs=0.1)
 
 
 def test_a_run_that_is_completed_is_a_conflict_and_stays_as_it_is(
@@ -162,7 +176,8 @@ def test_a_cancellation_that_died_on_the_way_is_completed_by_the_next_request(
 
 def move_on(repository: InMemoryRunRepository, run_id: str) -> None:
     run = repository.get_run(run_id)
-    repository.record_round(run, UPSTREAM_RUN, [CALL], [OUTPUT], USAGE)
+    answer = ANSWER.model_copy(update={"round": run.round + 1})
+    repository.record_round(run, UPSTREAM_RUN, [answer], USAGE)
 
 
 def let_it_change_before_it_is_written(

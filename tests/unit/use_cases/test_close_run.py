@@ -13,6 +13,7 @@ from upcall.domain.execution import Execution
 from upcall.domain.failure import MAX_CODE_CHARACTERS, Failure
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
+from upcall.run_apis.base import CANCEL_SECONDS
 from upcall.use_cases.close_run import MAX_MESSAGE_CHARACTERS, WORKFLOW_CAUSE, close_run
 
 Close = Callable[..., None]
@@ -318,3 +319,33 @@ def test_a_run_that_is_retried_while_its_event_is_published_has_another_event_to
     close(f"{run.run_id}-2", status="ABORTED")
 
     assert len(publisher.events) == 2
+
+
+def test_a_server_that_never_answers_delays_the_end_by_seconds(
+    close: Close,
+    run: Run,
+    repository: InMemoryRunRepository,
+    run_api: FakeRunApi,
+    publisher: InMemoryEventPublisher,
+    clock: FakeClock,
+) -> None:
+    run_api.hang_next("cancel", clock)
+
+    with pytest.raises(TransientError):
+        close(run.run_id, status="TIMED_OUT")
+    assert repository.get_run(run.run_id).status == "failed"
+    assert len(publisher.events) == 1
+    assert clock.monotonic() == pytest.approx(CANCEL_SECONDS, abs=0.1)
+
+
+def test_the_event_of_an_incomplete_run_has_the_text_that_it_kept(
+    close: Close, run: Run, repository: InMemoryRunRepository, publisher: InMemoryEventPublisher
+) -> None:
+    """The workflow recorded the end, and died before it published the event."""
+    failure = Failure(status="incomplete", code="max_output_tokens", message="It was too long.")
+    repository.record_failure(run, failure, USAGE, START, "Once upon a")
+
+    close(run.run_id, status="TIMED_OUT")
+
+    (event,) = publisher.events
+    assert (event.status, event.message_excerpt) == ("incomplete", "Once upon a")

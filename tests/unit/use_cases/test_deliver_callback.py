@@ -5,10 +5,10 @@ import pytest
 from support.fakes.clock import START
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.senders import FakeWebhookSender
-from support.run_records import FAILURE, USAGE, new_run
+from support.run_records import FAILURE, UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.errors import OutcomeUnknown, ToolError, TransientError
-from upcall.domain.events import RunEndedEvent
+from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
 from upcall.use_cases.deliver_callback import (
@@ -22,7 +22,7 @@ from upcall.use_cases.deliver_callback import (
 URL = "https://example.com/hook?for=me"
 
 Deliver = Callable[[Run], None]
-"""Deliver the final event of a run."""
+"""Deliver the final event of a run, as its record has it now."""
 
 
 @pytest.fixture
@@ -33,8 +33,7 @@ def send_webhook() -> FakeWebhookSender:
 @pytest.fixture
 def deliver(repository: InMemoryRunRepository, send_webhook: FakeWebhookSender) -> Deliver:
     def call(run: Run) -> None:
-        event = RunEndedEvent.of(run, repository.get_message(run))
-        deliver_callback(event, repository=repository, send_webhook=send_webhook)
+        deliver_callback(run.run_id, repository=repository, send_webhook=send_webhook)
 
     return call
 
@@ -131,3 +130,57 @@ def test_delays_grow_up_to_two_hours_and_are_enough_for_a_day() -> None:
 
 def test_a_delay_of_any_number_of_tries_is_finite() -> None:
     assert retry_delay_seconds(10**6) <= MAX_DELAY_SECONDS
+
+
+@pytest.mark.parametrize("is_created", [True, False], ids=["in progress", "queued"])
+def test_nothing_is_posted_for_a_run_that_has_not_ended(
+    deliver: Deliver, repository: InMemoryRunRepository, send_webhook: FakeWebhookSender, is_created: bool
+) -> None:
+    """Whoever may put events on the bus could publish its end."""
+    run = repository.add_run(new_run(callback_url=URL))
+    if is_created:
+        repository.record_creation(run, UPSTREAM_RUN)
+
+    deliver(run)
+
+    assert send_webhook.messages == []
+
+
+def test_what_is_posted_is_what_the_record_says_and_not_an_older_copy_of_the_run(
+    deliver: Deliver, completed_run: Run, send_webhook: FakeWebhookSender
+) -> None:
+    forged = {"status": "failed", "failure": FAILURE, "callback_url": "https://attacker.test/", "owner": "x"}
+
+    deliver(completed_run.model_copy(update=forged))
+
+    ((url, _, content),) = send_webhook.messages
+    assert (url, content["type"], content["data"]["owner"]) == (URL, "run.completed", completed_run.owner)
+
+
+def test_a_second_attempt_is_posted_under_another_message_id(
+    deliver: Deliver, repository: InMemoryRunRepository, send_webhook: FakeWebhookSender
+) -> None:
+    run = repository.add_run(new_run(callback_url=URL))
+    failed = repository.record_failure(run, FAILURE, USAGE, START)
+    deliver(failed)
+    reopened = repository.reopen_run(failed, None)
+    deliver(failed)  # a late copy of the first event, while the second attempt is at work
+    assert len(send_webhook.messages) == 1
+    repository.complete_run(reopened, Message(text="Done."), START)
+    deliver(failed)
+
+    ids_and_types = [(message_id, content["type"]) for _, message_id, content in send_webhook.messages]
+    assert ids_and_types == [(f"msg_{run.run_id}", "run.failed"), (f"msg_{run.run_id}-2", "run.completed")]
+
+
+def test_an_incomplete_run_is_posted_with_the_text_that_it_has(
+    deliver: Deliver, repository: InMemoryRunRepository, send_webhook: FakeWebhookSender
+) -> None:
+    run = repository.add_run(new_run(callback_url=URL))
+    failure = Failure(status="incomplete", code="max_output_tokens", message="It was too long.")
+    deliver(repository.record_failure(run, failure, USAGE, START, "Once upon a"))
+
+    ((_, _, content),) = send_webhook.messages
+    assert content["type"] == "run.incomplete"
+    assert content["data"]["failure"] == failure.model_dump()
+    assert content["data"]["message_excerpt"] == "Once upon a"

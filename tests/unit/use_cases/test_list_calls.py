@@ -1,6 +1,6 @@
 import pytest
 from support.fakes.run_repository import InMemoryRunRepository
-from support.run_records import OUTPUT, UPSTREAM_RUN, USAGE, new_run
+from support.run_records import UPSTREAM_RUN, USAGE, answered_round, new_run
 
 from upcall.domain.caller import Caller
 from upcall.domain.errors import NotFound
@@ -16,8 +16,7 @@ CALLS = [ToolCall(call_id=f"call_{number}", name="fetch", arguments="{}") for nu
 def run(repository: InMemoryRunRepository) -> Run:
     """A run of ann's with three answered calls."""
     run = repository.add_run(new_run(owner="ann"))
-    outputs = [OUTPUT.model_copy(update={"call_id": call.call_id}) for call in CALLS]
-    repository.record_round(run, UPSTREAM_RUN, CALLS, outputs, USAGE)
+    repository.record_round(run, UPSTREAM_RUN, answered_round(1, CALLS), USAGE)
     return run
 
 
@@ -43,3 +42,21 @@ def test_the_ledger_of_another_callers_run_is_not_found(repository: InMemoryRunR
 def test_a_run_that_does_not_exist_has_no_ledger(repository: InMemoryRunRepository) -> None:
     with pytest.raises(NotFound, match="there is no run 'run_x'"):
         list_calls("run_x", 2, None, ANN, repository=repository)
+
+
+def test_calls_with_the_same_id_in_several_rounds_are_all_listed(
+    repository: InMemoryRunRepository, run: Run
+) -> None:
+    for number in (2, 3):
+        run = repository.get_run(run.run_id)
+        repository.record_round(run, UPSTREAM_RUN, answered_round(number, CALLS[:1]), USAGE)
+
+    found: list[tuple[int, int]] = []
+    cursor = None
+    while True:
+        page = list_calls(run.run_id, 2, cursor, ANN, repository=repository)
+        found += [(entry.round, entry.position) for entry in page.calls]
+        if (cursor := page.next_cursor) is None:
+            break
+
+    assert found == [(1, 1), (1, 2), (1, 3), (2, 1), (3, 1)]

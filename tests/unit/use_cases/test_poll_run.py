@@ -14,8 +14,10 @@ from upcall.domain.failure import Failure
 from upcall.domain.limits import MAX_CALLS, Counters, Limits
 from upcall.domain.state_budget import max_calls_bytes
 from upcall.domain.tool_calls import ToolCall
+from upcall.domain.upstream_errors import MAX_ERRORS, NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamSnapshot
 from upcall.observability import metrics
+from upcall.run_apis.base import MIN_REQUEST_SECONDS
 from upcall.use_cases.poll_run import poll_run
 
 WORKING = UpstreamSnapshot(status="in_progress")
@@ -165,13 +167,128 @@ def test_retry_after_zero_is_a_usual_interval() -> None:
     assert polls.clock.sleeps == [0.5]
 
 
-@pytest.mark.parametrize("window_seconds", [0, 5])
-def test_a_transient_error_without_retry_after_is_left_to_the_workflow(window_seconds: float) -> None:
+def test_after_an_error_without_retry_after_the_run_is_polled_again() -> None:
     polls = Polls(DONE)
     polls.run_api.fail_next("poll", TransientError("503"))
 
-    with pytest.raises(TransientError, match="503"):
-        polls.poll(window_seconds)
+    assert polls.poll(window_seconds=5) == DONE
+    assert [0.5 <= pause <= 1 for pause in polls.clock.sleeps] == [True]
+
+
+def test_without_a_window_the_workflow_waits_after_an_error_and_keeps_count() -> None:
+    polls = Polls(DONE)
+    polls.run_api.fail_next("poll", TransientError("503", detail="503: Try later."))
+
+    snapshot = polls.poll(window_seconds=0)
+
+    assert snapshot.status == "in_progress"
+    assert 0.5 <= snapshot.pause_seconds <= 1
+    assert snapshot.errors == UpstreamErrors(count=1, last="503: Try later.")
+    assert polls.clock.sleeps == []
+    assert polls.poll(0, counters=Counters(errors=snapshot.errors)).errors == NO_ERRORS
+
+
+@pytest.mark.parametrize("window_seconds", [0, 50, 200])
+def test_seven_errors_in_a_row_stop_the_run_with_the_servers_message(window_seconds: float) -> None:
+    """Over about a minute, in one window or in several. A server that comes back earlier loses no run."""
+    polls = Polls(DONE)
+    for number in range(1, MAX_ERRORS + 1):
+        polls.run_api.fail_next("poll", TransientError("503", detail=f"503: Try {number}."))
+
+    counters = Counters()
+    snapshot = polls.poll(window_seconds)
+    while snapshot.failure is None:
+        assert snapshot.status == "in_progress"
+        polls.clock.sleep(snapshot.pause_seconds)
+        counters = Counters(seconds=polls.clock.monotonic(), errors=snapshot.errors)
+        snapshot = polls.poll(window_seconds, counters=counters)
+
+    message = "7 requests to the server failed in a row. The last error: 503: Try 7."
+    assert snapshot == UpstreamSnapshot.stopped(Failure(code="upstream_error", message=message))
+    assert snapshot.still_running
+    assert 30 <= polls.clock.monotonic() <= 70
+
+
+@pytest.mark.parametrize("window_seconds", [0, 50])
+def test_six_errors_in_a_row_are_forgotten_with_the_first_answer(window_seconds: float) -> None:
+    polls = Polls(WORKING, DONE)
+    polls.run_api.fail_next("poll", TransientError("503"))
+    six = Counters(errors=UpstreamErrors(count=MAX_ERRORS - 2, last="503"))
+
+    snapshot = polls.poll(window_seconds, counters=six)
+    assert snapshot.errors.count == MAX_ERRORS - 1
+    snapshot = polls.poll(window_seconds, counters=Counters(errors=snapshot.errors))
+    if window_seconds == 0:
+        assert (snapshot.status, snapshot.errors) == ("in_progress", NO_ERRORS)
+        polls.run_api.fail_next("poll", TransientError("503"))
+        snapshot = polls.poll(window_seconds, counters=Counters(errors=snapshot.errors))
+        assert snapshot.errors.count == 1
+    else:
+        assert snapshot == DONE
+
+
+def test_an_error_with_a_longer_pause_than_usual_ends_the_window() -> None:
+    """The history of the execution then shows the error within seconds."""
+    polls = Polls(DONE)
+    for _ in range(4):
+        polls.run_api.fail_next("poll", TransientError("503"))
+
+    snapshot = polls.poll(50)
+
+    assert snapshot.errors.last == "503"
+    assert snapshot.pause_seconds > 2
+    assert sum(polls.clock.sleeps) <= 5
+
+
+def test_errors_with_retry_after_are_not_counted() -> None:
+    polls = Polls(DONE)
+    for _ in range(50):
+        polls.run_api.fail_next("poll", TransientError("429", retry_after=1))
+
+    assert polls.poll(window_seconds=100) == DONE
+    assert polls.clock.sleeps == [1] * 50
+
+
+@pytest.mark.parametrize("window_seconds", [0, 50, 200])
+@pytest.mark.parametrize("limit_seconds", [1, 30, 150, 300])
+def test_a_server_that_never_answers_does_not_keep_a_run_beyond_its_time_limit(
+    window_seconds: float, limit_seconds: int
+) -> None:
+    polls = Polls(DONE)
+    for _ in range(MAX_ERRORS):
+        polls.run_api.hang_next("poll", polls.clock)
+    limits = Limits(seconds=limit_seconds)
+
+    counters = Counters()
+    while (snapshot := polls.poll(window_seconds, limits, counters)).failure is None:
+        polls.clock.sleep(snapshot.pause_seconds)
+        counters = Counters(seconds=polls.clock.monotonic(), errors=snapshot.errors)
+
+    assert limit_seconds <= polls.clock.monotonic() <= limit_seconds + 2 * MIN_REQUEST_SECONDS
+    assert snapshot.failure == Failure(
+        code="limit_seconds",
+        message=f"The run was not done after {limit_seconds} seconds. "
+        "The last error of the server: no answer (ReadTimeout)",
+    )
+    assert snapshot.still_running
+
+
+def test_the_message_of_the_time_limit_is_about_the_newest_requests_only() -> None:
+    """An error that was followed by an answer is no reason for a run to end."""
+    polls = Polls(WORKING)
+    polls.run_api.fail_next("poll", TransientError("503"))
+
+    snapshot = polls.poll(50, Limits(seconds=10))
+
+    assert snapshot.failure is not None
+    assert snapshot.failure.message == "The run was not done after 10 seconds."
+
+
+def test_a_pause_that_the_workflow_makes_does_not_outlast_the_time_limit() -> None:
+    polls = Polls(DONE)
+    polls.run_api.fail_next("poll", TransientError("429", retry_after=3600))
+
+    assert polls.poll(0, Limits(seconds=60), Counters(seconds=50)).pause_seconds == pytest.approx(10)
 
 
 def test_a_rejected_request_stops_the_run() -> None:
@@ -303,10 +420,12 @@ def test_a_run_whose_server_is_throttled_is_stopped_at_its_time_limit() -> None:
     for _ in range(2):
         polls.run_api.fail_next("poll", TransientError("429", retry_after=20))
     snapshot = polls.poll(50, Limits(seconds=10), Counters())
+    assert (snapshot.failure, snapshot.pause_seconds) == (None, 10)
+    snapshot = polls.poll(50, Limits(seconds=10), Counters(seconds=10, errors=snapshot.errors))
 
     assert snapshot.failure is not None
     assert snapshot.failure.code == "limit_seconds"
-    assert polls.clock.sleeps == [10]
+    assert polls.clock.sleeps == []
 
 
 seconds = st.floats(0, 100)
@@ -326,3 +445,65 @@ def test_no_poll_is_made_at_once_or_after_the_end_of_the_window(
     assert polls.count <= min(window, seconds_left) / pause + 3
     if snapshot.failure is None:
         assert used + polls.clock.monotonic() < limit
+
+
+PASSING = UpstreamSnapshot.failed(Failure(code="server_error", message="Sorry."), USAGE, repeat=True)
+
+
+def test_a_turn_that_failed_for_a_reason_that_passes_is_to_be_requested_again_after_a_pause() -> None:
+    snapshot = Polls(WORKING, PASSING).poll(50)
+
+    assert snapshot.repeat
+    assert 0.5 <= snapshot.pause_seconds <= 1
+    assert (snapshot.usage, snapshot.errors) == (USAGE, UpstreamErrors(last="Sorry.", failed_turns=1))
+
+
+def test_turns_that_failed_are_counted_while_the_next_one_works() -> None:
+    errors = UpstreamErrors(last="Sorry.", failed_turns=2)
+    counters = Counters(errors=errors)
+
+    assert Polls(WORKING).poll(1, counters=counters).errors == errors
+    assert Polls(PASSING).poll(1, counters=counters).errors.failed_turns == 3
+
+
+@pytest.mark.parametrize("snapshot", [WAITING, DONE])
+def test_a_turn_that_succeeds_ends_a_row_of_turns_that_failed(snapshot: UpstreamSnapshot) -> None:
+    counters = Counters(errors=UpstreamErrors(last="Sorry.", failed_turns=2))
+
+    assert Polls(snapshot).poll(1, counters=counters).errors == NO_ERRORS
+
+
+def test_the_last_of_seven_turns_that_failed_in_a_row_is_the_runs_failure() -> None:
+    snapshot = Polls(PASSING).poll(1)
+    for number in range(2, MAX_ERRORS + 1):
+        assert snapshot.repeat, number
+        snapshot = Polls(PASSING).poll(1, counters=Counters(errors=snapshot.errors))
+
+    assert not snapshot.repeat
+    assert (snapshot.status, snapshot.still_running) == ("failed", False)
+    assert snapshot.failure == Failure(
+        code="server_error", message="The run failed 7 times upstream. The last error: Sorry."
+    )
+
+
+def test_a_turn_is_not_requested_again_if_the_time_limit_leaves_no_time_for_the_pause() -> None:
+    snapshot = Polls(PASSING).poll(1, Limits(seconds=10), Counters(seconds=9.9))
+
+    assert snapshot == PASSING.model_copy(update={"repeat": False})
+
+
+@pytest.mark.parametrize(("rounds", "repeats"), [(0, True), (1, False)])
+def test_a_turn_after_tool_calls_is_requested_again_only_where_it_can_be(rounds: int, repeats: bool) -> None:
+    polls = Polls(PASSING)
+    polls.run_api.repeats_after_tool_calls = False
+
+    assert polls.poll(1, counters=Counters(rounds=rounds)).repeat == repeats
+    assert Polls(PASSING).poll(1, counters=Counters(rounds=rounds)).repeat
+
+
+def test_the_time_limit_tells_of_the_turn_that_failed() -> None:
+    counters = Counters(seconds=9, errors=UpstreamErrors(last="Sorry.", failed_turns=1))
+    snapshot = Polls(WORKING).poll(50, Limits(seconds=10), counters)
+
+    assert snapshot.failure is not None
+    assert snapshot.failure.message.endswith("The last error of the server: Sorry.")

@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from support.fakes.clock import START, FakeClock
@@ -6,12 +8,15 @@ from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.run_records import FAILURE, UPSTREAM_RUN, USAGE, new_run
 
-from upcall.domain.errors import NotFound, TransientError
+from upcall.domain.errors import NotFound, RequestRejected, TransientError
 from upcall.domain.events import RunEndedEvent
 from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
+from upcall.run_apis.base import CANCEL_SECONDS
 from upcall.use_cases.record_failure import record_failure
+
+INCOMPLETE = Failure(status="incomplete", code="max_output_tokens", message="It was too long.")
 
 RecordFailure = Callable[..., RunEndedEvent]
 """Record a failure; `still_running` is true unless it is passed."""
@@ -127,3 +132,93 @@ def test_a_server_that_cannot_be_reached_is_tried_again_and_the_failure_stays(
 def test_a_run_that_does_not_exist_is_not_found(record: RecordFailure) -> None:
     with pytest.raises(NotFound):
         record(new_run())
+
+
+def test_an_incomplete_run_keeps_the_text_that_it_has(
+    record: RecordFailure, run: Run, repository: InMemoryRunRepository, run_api: FakeRunApi
+) -> None:
+    run_api.message = Message(text="Once upon a", usage=USAGE)
+
+    event = record(run, INCOMPLETE, still_running=False)
+
+    ended = repository.get_run(run.run_id)
+    assert (ended.status, ended.failure) == ("incomplete", INCOMPLETE)
+    assert repository.get_message(ended) == "Once upon a"
+    assert (event.event, event.message_excerpt, event.message_characters) == ("Run Failed", "Once upon a", 11)
+    assert ended.usage == USAGE, "the tokens of the last turn are those of the failure"
+    assert run_api.read == [(run, UPSTREAM_RUN)]
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "expired"])
+def test_no_text_is_read_for_a_run_that_has_ended_otherwise(
+    record: RecordFailure, run: Run, repository: InMemoryRunRepository, run_api: FakeRunApi, status: str
+) -> None:
+    record(run, Failure.model_validate({"status": status, "code": status, "message": "It says so."}))
+
+    assert run_api.read == []
+    assert repository.get_message(repository.get_run(run.run_id)) is None
+
+
+@pytest.mark.parametrize(
+    "error", [TransientError("503"), RequestRejected("404: gone"), RequestRejected("unreadable_response")]
+)
+def test_an_incomplete_run_whose_text_cannot_be_read_is_recorded_without_it(
+    record: RecordFailure,
+    run: Run,
+    repository: InMemoryRunRepository,
+    run_api: FakeRunApi,
+    error: Exception,
+) -> None:
+    run_api.fail_next("get_message", error)
+
+    event = record(run, INCOMPLETE, still_running=False)
+
+    ended = repository.get_run(run.run_id)
+    assert (ended.status, ended.failure, event.message_excerpt) == ("incomplete", INCOMPLETE, None)
+    assert repository.get_message(ended) is None
+
+
+def test_an_incomplete_run_that_was_never_created_has_no_text(
+    record: RecordFailure, repository: InMemoryRunRepository, run_api: FakeRunApi
+) -> None:
+    run = repository.add_run(new_run())
+
+    assert record(run, INCOMPLETE).message_excerpt is None
+    assert run_api.read == []
+
+
+def test_an_incomplete_run_with_nothing_but_a_refusal_has_no_text(
+    record: RecordFailure, run: Run, repository: InMemoryRunRepository, run_api: FakeRunApi
+) -> None:
+    run_api.message = Message(text="", refusal="No.")
+
+    assert record(run, INCOMPLETE).message_excerpt is None
+    assert repository.get_message(repository.get_run(run.run_id)) is None
+
+
+def test_a_second_try_returns_the_event_with_the_same_text(
+    record: RecordFailure, run: Run, run_api: FakeRunApi
+) -> None:
+    run_api.message = Message(text="Once upon a")
+    first = record(run, INCOMPLETE)
+    run_api.message = Message(text="Another text")
+
+    assert record(run, INCOMPLETE) == first
+
+
+@pytest.mark.parametrize("method", ["get_message", "cancel"])
+def test_a_server_that_never_answers_delays_the_record_and_the_cancellation_by_seconds(
+    record: RecordFailure,
+    run: Run,
+    repository: InMemoryRunRepository,
+    run_api: FakeRunApi,
+    clock: FakeClock,
+    method: Any,
+) -> None:
+    run_api.hang_next(method, clock)
+
+    with suppress(TransientError):  # of the cancellation, which the workflow tries again
+        record(run, INCOMPLETE)
+
+    assert repository.get_run(run.run_id).failure == INCOMPLETE
+    assert clock.monotonic() == pytest.approx(CANCEL_SECONDS, abs=0.1)

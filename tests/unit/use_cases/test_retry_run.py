@@ -5,7 +5,7 @@ from support.fakes.clock import START
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.workflow import InMemoryWorkflow
-from support.run_records import CALL, FAILURE, NEXT_UPSTREAM_RUN, OUTPUT, UPSTREAM_RUN, USAGE, new_run
+from support.run_records import ANSWER, FAILURE, NEXT_UPSTREAM_RUN, UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.caller import ANYBODY, Caller
 from upcall.domain.errors import NotFound, RunNotRetryable
@@ -82,7 +82,7 @@ def test_a_run_that_is_open_or_completed_is_a_conflict_that_says_so(
 def run_with_calls(repository: InMemoryRunRepository) -> Run:
     """A failed run that has called a tool."""
     run = repository.add_run(new_run())
-    repository.record_round(run, UPSTREAM_RUN, [CALL], [OUTPUT], USAGE)
+    repository.record_round(run, UPSTREAM_RUN, [ANSWER], USAGE)
     return repository.record_failure(repository.get_run(run.run_id), FAILURE, USAGE, START)
 
 
@@ -92,7 +92,7 @@ def test_a_run_that_has_called_tools_keeps_its_ledger(
     run = retry(run_with_calls.run_id)
 
     assert (run.round, run.tool_calls) == (1, 1)
-    assert [entry.call for entry in repository.get_ledger(run.run_id)] == [CALL]
+    assert repository.get_ledger(run.run_id) == [ANSWER]
 
 
 def test_a_run_api_that_cannot_resume_retries_no_run_that_has_called_tools(

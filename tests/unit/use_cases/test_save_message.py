@@ -8,13 +8,16 @@ from support.run_records import UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.errors import NotFound, RequestRejected, RunAlreadyEnded, TransientError
 from upcall.domain.events import MAX_EXCERPT_CHARACTERS, RunEndedEvent
-from upcall.domain.failure import Failure
+from upcall.domain.failure import MAX_FAILURE_CHARACTERS, Failure
 from upcall.domain.run import Run
+from upcall.domain.upstream_errors import MAX_ERRORS
 from upcall.domain.upstream_run import Message
 from upcall.domain.usage import NO_USAGE
-from upcall.use_cases.save_message import save_message
+from upcall.run_apis.base import MIN_REQUEST_SECONDS
+from upcall.use_cases.save_message import MAX_SECONDS, REQUEST_SECONDS, save_message
 
 CANCELLED = Failure(status="cancelled", code="cancelled", message="Stop.")
+NO_MESSAGE = Failure(code="no_message", message="The model ended its turn without a message.")
 
 SaveMessage = Callable[[Run], RunEndedEvent]
 
@@ -71,13 +74,81 @@ def test_the_event_has_the_beginning_of_a_long_message(
     assert repository.get_message(repository.get_run(run.run_id)) == text
 
 
-def test_an_empty_message_is_a_message(
+@pytest.mark.parametrize("text", ["", " \n\t", "\u3000"], ids=repr)
+def test_a_run_without_a_message_has_failed(
+    save: SaveMessage, run: Run, repository: InMemoryRunRepository, run_api: FakeRunApi, text: str
+) -> None:
+    run_api.message = Message(text=text, usage=USAGE)
+
+    event = save(run)
+
+    ended = repository.get_run(run.run_id)
+    assert event.failure == ended.failure == NO_MESSAGE
+    assert (event.event, ended.status, ended.usage) == ("Run Failed", "failed", USAGE)
+    assert (event.message_excerpt, repository.get_message(ended)) == (None, None)
+
+
+@pytest.mark.parametrize("text", ["", "\n"], ids=repr)
+def test_a_refusal_is_the_runs_failure_in_the_models_words(
+    save: SaveMessage, run: Run, repository: InMemoryRunRepository, run_api: FakeRunApi, text: str
+) -> None:
+    run_api.message = Message(text=text, refusal="I can't help with that.", usage=USAGE)
+
+    event = save(run)
+
+    ended = repository.get_run(run.run_id)
+    assert event.failure == ended.failure == Failure(code="refusal", message="I can't help with that.")
+    assert (ended.status, ended.usage, repository.get_message(ended)) == ("failed", USAGE, None)
+
+
+def test_a_long_refusal_is_shortened(save: SaveMessage, run: Run, run_api: FakeRunApi) -> None:
+    run_api.message = Message(text="", refusal="x" * 10_000)
+
+    failure = save(run).failure
+
+    assert failure is not None
+    assert failure.message == "x" * MAX_FAILURE_CHARACTERS + "… (6,000 characters more)"
+
+
+def test_a_message_beside_a_refusal_is_a_message(
     save: SaveMessage, run: Run, repository: InMemoryRunRepository, run_api: FakeRunApi
 ) -> None:
-    run_api.message = Message(text="")
+    run_api.message = Message(text="Half of it.", refusal="Not the other half.")
 
-    assert save(run).message_excerpt == ""
-    assert repository.get_message(repository.get_run(run.run_id)) == ""
+    assert save(run).status == "completed"
+    assert repository.get_message(repository.get_run(run.run_id)) == "Half of it."
+
+
+def test_the_message_is_that_of_the_upstream_run_and_read_for_the_run(
+    save: SaveMessage, run: Run, run_api: FakeRunApi
+) -> None:
+    save(run)
+
+    assert run_api.read == [(run, UPSTREAM_RUN)]
+
+
+def test_a_request_without_an_answer_is_repeated(
+    save: SaveMessage, run: Run, run_api: FakeRunApi, clock: FakeClock
+) -> None:
+    run_api.hang_next("get_message", clock)
+
+    assert save(run).status == "completed"
+    assert clock.monotonic() == pytest.approx(REQUEST_SECONDS, abs=1.1)
+
+
+def test_a_server_that_never_answers_is_the_runs_failure_after_a_minute(
+    save: SaveMessage, run: Run, run_api: FakeRunApi, clock: FakeClock
+) -> None:
+    for _ in range(MAX_ERRORS):
+        run_api.hang_next("get_message", clock)
+
+    event = save(run)
+
+    assert clock.monotonic() == pytest.approx(MAX_SECONDS, abs=MIN_REQUEST_SECONDS)
+    assert event.failure == Failure(
+        code="upstream_error",
+        message="The message could not be read. The last error of the server: no answer (ReadTimeout)",
+    )
 
 
 def test_a_late_message_does_not_complete_a_cancelled_run(
@@ -110,14 +181,50 @@ def test_a_message_that_the_server_does_not_give_is_the_runs_failure(
     assert repository.get_run(run.run_id).status == event.status == "failed"
 
 
-def test_a_server_that_cannot_be_reached_leaves_the_run_open(
-    save: SaveMessage, run: Run, repository: InMemoryRunRepository, run_api: FakeRunApi
+def test_a_message_that_is_read_after_a_few_errors_completes_the_run(
+    save: SaveMessage, run: Run, run_api: FakeRunApi, clock: FakeClock
 ) -> None:
-    run_api.fail_next("get_message", TransientError("no connection"))
+    for _ in range(3):
+        run_api.fail_next("get_message", TransientError("no connection"))
 
-    with pytest.raises(TransientError):
-        save(run)
-    assert repository.get_run(run.run_id) == run
+    assert save(run).status == "completed"
+    assert len(clock.sleeps) == 3
+    assert clock.sleeps == sorted(clock.sleeps)
+
+
+def test_errors_in_a_row_are_the_runs_failure_in_the_words_of_the_server(
+    save: SaveMessage, run: Run, repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock
+) -> None:
+    for _ in range(MAX_ERRORS):
+        run_api.fail_next("get_message", TransientError("503: busy", detail="503: Come back tomorrow."))
+
+    event = save(run)
+
+    assert event.failure is not None
+    assert event.failure.code == "upstream_error"
+    assert event.failure.message.endswith(": 503: Come back tomorrow.")
+    assert repository.get_run(run.run_id).status == "failed"
+    assert clock.monotonic() <= MAX_SECONDS
+
+
+@pytest.mark.parametrize(("retry_after", "status"), [(0, "completed"), (20, "completed"), (3600, "failed")])
+def test_a_server_that_says_when_to_come_back_is_waited_for_within_the_minute(
+    save: SaveMessage, run: Run, run_api: FakeRunApi, clock: FakeClock, retry_after: float, status: str
+) -> None:
+    run_api.fail_next("get_message", TransientError("429: busy", retry_after))
+
+    assert save(run).status == status
+    assert all(0 < seconds <= MAX_SECONDS for seconds in clock.sleeps)
+
+
+def test_a_server_that_always_says_at_once_is_not_asked_without_a_pause(
+    save: SaveMessage, run: Run, run_api: FakeRunApi, clock: FakeClock
+) -> None:
+    for _ in range(1000):
+        run_api.fail_next("get_message", TransientError("429: busy", 0))
+
+    assert save(run).status == "failed"
+    assert len(clock.sleeps) <= 120
 
 
 def test_a_run_that_does_not_exist_is_not_found(save: SaveMessage) -> None:

@@ -12,7 +12,7 @@ from upcall.domain.assistants import Assistant
 from upcall.domain.caller import Caller
 from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput
 from upcall.domain.run import Run
-from upcall.domain.run_request import RunRequest
+from upcall.domain.run_request import Reasoning, RunRequest
 from upcall.domain.upstream_run import Message
 from upcall.use_cases import start_run as start_run_module
 from upcall.use_cases.start_run import RunDefaults, start_run
@@ -319,3 +319,29 @@ def test_a_conversation_cannot_move_to_another_run_api(start: Start, completed_r
     with pytest.raises(InvalidInput) as caught:
         start(previous_run_id=completed_run.run_id, run_api="agents")
     assert caught.value.errors == (FieldError("run_api", "the run that it continues used responses"),)
+
+
+def test_options_of_the_model_are_recorded(start: Start) -> None:
+    run = start(
+        instructions="Answer in Latin.",
+        temperature=0.5,
+        max_output_tokens=100,
+        reasoning={"effort": "low"},
+    )
+
+    assert (run.instructions, run.temperature, run.max_output_tokens) == ("Answer in Latin.", 0.5, 100)
+    assert run.reasoning == Reasoning(effort="low")
+
+
+def test_a_conversation_keeps_its_instructions_unless_another_assistant_is_requested(
+    start: Start, repository: InMemoryRunRepository
+) -> None:
+    first = start(instructions="Answer in Latin.", reasoning={"effort": "low"}, temperature=1)
+    repository.record_creation(first, UPSTREAM_RUN)
+    repository.complete_run(repository.get_run(first.run_id), Message(text="Ita."), START)
+
+    second = start(previous_run_id=first.run_id)
+    other = start(previous_run_id=first.run_id, assistant="messenger")
+
+    assert (second.instructions, second.reasoning) == ("Answer in Latin.", Reasoning(effort="low"))
+    assert (second.temperature, other.instructions) == (None, None)

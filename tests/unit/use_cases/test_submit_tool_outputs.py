@@ -3,18 +3,29 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from support.fakes.clock import START
+from support.fakes.clock import START, FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.tools import FakeTools
-from support.run_records import CALL, FAILURE, NEXT_UPSTREAM_RUN, OUTPUT, UPSTREAM_RUN, USAGE, new_run
+from support.run_records import (
+    ANSWER,
+    CALL,
+    FAILURE,
+    NEXT_UPSTREAM_RUN,
+    OUTPUT,
+    UPSTREAM_RUN,
+    USAGE,
+    new_run,
+)
 
 from upcall.domain.errors import NotFound, RequestRejected, RunAlreadyEnded, TransientError
 from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import ToolCall
+from upcall.domain.upstream_errors import MAX_ERRORS, NO_ERRORS, UpstreamErrors
+from upcall.run_apis.base import MIN_REQUEST_SECONDS
 from upcall.use_cases.submit_tool_outputs import submit_tool_outputs
-from upcall.use_cases.upstream_request import UpstreamResult
+from upcall.use_cases.upstream_request import MIN_PAUSE_SECONDS, UpstreamResult
 
 RESULT = OUTPUT.model_dump(mode="json")
 
@@ -23,7 +34,7 @@ Submit = Callable[..., UpstreamResult]
 
 
 @pytest.fixture
-def submit(repository: InMemoryRunRepository, run_api: FakeRunApi) -> Submit:
+def submit(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock) -> Submit:
     def call(
         run: Run,
         results: Sequence[object] = (RESULT,),
@@ -31,6 +42,7 @@ def submit(repository: InMemoryRunRepository, run_api: FakeRunApi) -> Submit:
         *,
         round_number: int = 1,
         seconds: float = 1,
+        errors: UpstreamErrors = NO_ERRORS,
         one_tenant: bool = True,
     ) -> UpstreamResult:
         return submit_tool_outputs(
@@ -41,10 +53,12 @@ def submit(repository: InMemoryRunRepository, run_api: FakeRunApi) -> Submit:
             results,
             USAGE,
             seconds,
+            errors,
             one_tenant=one_tenant,
             repository=repository,
             get_run_api=run_api.get,
             tools=FakeTools(),
+            clock=clock,
         )
 
     return call
@@ -63,13 +77,12 @@ def test_outputs_are_submitted_and_written_to_the_ledger(
 ) -> None:
     result = submit(run)
 
-    ((_, upstream_run, outputs),) = run_api.submitted
-    assert (upstream_run, outputs) == (UPSTREAM_RUN, (OUTPUT,))
+    ((_, upstream_run, answers),) = run_api.submitted
+    assert (upstream_run, answers) == (UPSTREAM_RUN, (ANSWER,))
     found = repository.get_run(run.run_id)
     assert found.upstream_run == result.upstream_run == NEXT_UPSTREAM_RUN
     assert (found.round, found.tool_calls, found.usage) == (1, 1, USAGE)
-    (entry,) = repository.get_ledger(run.run_id)
-    assert (entry.call, entry.output) == (CALL, OUTPUT)
+    assert repository.get_ledger(run.run_id) == [ANSWER]
 
 
 def test_the_outputs_of_a_round_are_submitted_at_once_and_in_order(
@@ -78,8 +91,9 @@ def test_the_outputs_of_a_round_are_submitted_at_once_and_in_order(
     calls = [CALL.model_copy(update={"call_id": call_id}) for call_id in ("b", "a")]
     submit(run, [{**RESULT, "call_id": call.call_id} for call in calls], calls)
 
-    ((_, _, outputs),) = run_api.submitted
-    assert [output.call_id for output in outputs] == ["b", "a"]
+    ((_, _, answers),) = run_api.submitted
+    assert [answer.output.call_id for answer in answers] == ["b", "a"]
+    assert [(answer.round, answer.position) for answer in answers] == [(1, 1), (1, 2)]
     assert [entry.call.call_id for entry in repository.get_ledger(run.run_id)] == ["b", "a"]
 
 
@@ -101,6 +115,36 @@ def test_the_next_round_is_submitted(
     assert [entry.round for entry in repository.get_ledger(run.run_id)] == [1, 2]
 
 
+def test_calls_of_several_rounds_with_the_same_ids_are_submitted_and_recorded_each_with_its_own_output(
+    submit: Submit, run: Run, repository: InMemoryRunRepository, run_api: FakeRunApi
+) -> None:
+    """Some servers number the calls of each round anew, such as `pay:0`."""
+    for number, bought in enumerate(["milk", "bread", "milk"], start=1):
+        call = ToolCall(call_id="pay:0", name="pay", arguments=json.dumps({"for": bought}))
+        result = {"call_id": "pay:0", "outcome": "ok", "output": f"Paid for {bought} ({number})."}
+        submit(run, [result], [call], round_number=number)
+
+    expected = ["Paid for milk (1).", "Paid for bread (2).", "Paid for milk (3)."]
+    assert [answer.output.output for _, _, (answer,) in run_api.submitted] == expected
+    ledger = repository.get_ledger(run.run_id)
+    assert [(entry.round, entry.position, entry.output.output) for entry in ledger] == [
+        (number, 1, output) for number, output in enumerate(expected, start=1)
+    ]
+
+
+def test_a_second_attempt_goes_on_after_the_rounds_of_the_first(
+    submit: Submit, run: Run, repository: InMemoryRunRepository, run_api: FakeRunApi
+) -> None:
+    submit(run)
+    ended = repository.record_failure(repository.get_run(run.run_id), FAILURE, USAGE, START)
+    repository.record_creation(repository.reopen_run(ended, None), UPSTREAM_RUN)
+    submit(run, round_number=2)
+
+    assert [answer.round for _, _, (answer,) in run_api.submitted] == [1, 2]
+    assert [request.run.attempt for request, _, _ in run_api.submitted] == [1, 2]
+    assert [entry.round for entry in repository.get_ledger(run.run_id)] == [1, 2]
+
+
 @pytest.mark.parametrize(
     "result",
     [
@@ -119,7 +163,8 @@ def test_a_result_that_is_no_output_of_the_call_is_an_error_that_the_model_reads
 ) -> None:
     submit(run, [result])
 
-    ((_, _, (output,)),) = run_api.submitted
+    ((_, _, (answer,)),) = run_api.submitted
+    output = answer.output
     assert (output.call_id, output.outcome) == ("call_1", "error")
     message = "The tool fetch gave no readable output. Whether it had an effect is not known."
     assert json.loads(output.output) == {"error": message}
@@ -184,13 +229,59 @@ def test_a_wait_for_the_server_ends_at_the_runs_time_limit(
     assert failure.code == "limit_seconds"
 
 
-def test_a_server_that_does_not_say_when_to_come_back_is_retried_by_the_workflow(
+def test_after_an_error_that_does_not_say_when_to_come_back_the_workflow_waits_and_tries_again(
+    submit: Submit, run: Run, repository: InMemoryRunRepository, run_api: FakeRunApi
+) -> None:
+    run_api.fail_next("submit", TransientError("503", detail="503: Try later."))
+
+    result = submit(run)
+
+    assert (result.upstream_run, result.failure) == (UPSTREAM_RUN, None)
+    assert result.pause_seconds == MIN_PAUSE_SECONDS
+    assert result.errors == UpstreamErrors(count=1, last="503: Try later.")
+    assert repository.get_ledger(run.run_id) == []
+    again = submit(run, errors=result.errors)
+    assert (again.upstream_run, again.errors) == (NEXT_UPSTREAM_RUN, NO_ERRORS)
+
+
+def test_the_last_error_of_seven_in_a_row_is_the_runs_failure(
     submit: Submit, run: Run, run_api: FakeRunApi
 ) -> None:
-    run_api.fail_next("submit", TransientError("503"))
+    for _ in range(MAX_ERRORS):
+        run_api.fail_next("submit", TransientError("503", detail="503: Try later."))
 
-    with pytest.raises(TransientError):
-        submit(run)
+    result = submit(run)
+    for _ in range(MAX_ERRORS - 1):
+        assert result.failure is None
+        result = submit(run, errors=result.errors)
+
+    assert result.failure == Failure(
+        code="upstream_error",
+        message="7 requests to the server failed in a row. The last error: 503: Try later.",
+    )
+    assert result.upstream_run == UPSTREAM_RUN, "what is still running there is cancelled by Record failure"
+
+
+def test_a_server_that_never_answers_does_not_keep_a_run_beyond_its_time_limit(
+    submit: Submit, run: Run, run_api: FakeRunApi, clock: FakeClock
+) -> None:
+    run_api.hang_next("submit", clock)
+
+    result = submit(run, seconds=run.limits.seconds - 20)
+
+    assert clock.monotonic() <= 20 + MIN_REQUEST_SECONDS
+    assert result.upstream_run == UPSTREAM_RUN
+    assert result.failure == Failure(
+        code="limit_seconds",
+        message="The run was not done after 900 seconds. "
+        "The last error of the server: no answer (ReadTimeout)",
+    )
+
+
+def test_a_pause_does_not_outlast_the_runs_time_limit(submit: Submit, run: Run, run_api: FakeRunApi) -> None:
+    run_api.fail_next("submit", TransientError("429", retry_after=3600))
+
+    assert submit(run, seconds=run.limits.seconds - 3).pause_seconds == pytest.approx(3)
 
 
 def test_a_run_that_does_not_exist_is_not_found(submit: Submit) -> None:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from openai import InvalidWebhookSignatureError, OpenAI
 
-from upcall.domain.errors import ToolError
+from upcall.domain.errors import InvalidSecret, ToolError
 from upcall.web.standard_webhooks import post, signature, signature_headers
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes ...").decode()
@@ -62,11 +62,67 @@ def test_the_prefix_of_the_secret_is_optional() -> None:
     assert with_prefix["webhook-signature"] == without["webhook-signature"]
 
 
-def test_a_secret_that_is_not_base64_is_rejected_and_not_quoted() -> None:
-    with pytest.raises(ValueError, match="must be base64") as caught:
-        signature_headers("my password!", "msg_1", b"x")
+def secret_of(length: int) -> str:
+    return base64.b64encode(bytes(range(length))).decode()
+
+
+@pytest.mark.parametrize("secret", ["my password!", "my pässword", "-_password-_" * 4])
+def test_a_secret_that_is_not_base64_is_rejected_and_not_quoted(secret: str) -> None:
+    with pytest.raises(InvalidSecret, match="must be base64") as caught:
+        signature_headers(secret, "msg_1", b"x")
 
     assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", ["", " \n", "whsec_", "whsec_ \n", "====", "whsec_=="])
+def test_an_empty_secret_is_rejected(secret: str) -> None:
+    with pytest.raises(InvalidSecret, match="the webhook secret is empty"):
+        signature_headers(secret, "msg_1", b"x")
+
+
+@pytest.mark.parametrize("length", [1, 3, 16, 23, 65, 100])
+def test_a_secret_that_is_too_short_or_too_long_is_rejected(length: int) -> None:
+    expected = f"the webhook secret has {length} bytes; Standard Webhooks requires 24 to 64"
+    with pytest.raises(InvalidSecret, match=expected):
+        signature_headers(secret_of(length), "msg_1", b"x")
+
+
+@pytest.mark.parametrize("length", [24, 25, 26, 32, 64])
+def test_a_secret_of_24_to_64_bytes_may_lack_its_padding_and_have_blanks_around(length: int) -> None:
+    padded = secret_of(length)
+    bare = padded.rstrip("=")
+
+    forms = [padded, bare, f"whsec_{bare}", f" whsec_{padded}\r\n", f"\ufeff{padded}"]
+    values = {signature(form, "msg_1", "1", b"x") for form in forms}
+
+    assert len(values) == 1
+
+
+@pytest.mark.parametrize("secret", ["whsk_" + "A" * 88, "whpk_" + "A" * 44])
+def test_a_key_for_asymmetric_signatures_is_rejected_as_one(secret: str) -> None:
+    with pytest.raises(InvalidSecret, match="is a key for asymmetric signatures, which are not supported"):
+        signature_headers(secret, "msg_1", b"x")
+
+
+def test_each_of_two_secrets_has_its_signature() -> None:
+    """The receiver may be given the new secret before or after the sender."""
+    new = "whsec_" + secret_of(32)
+    headers = signature_headers(f"{new}\n{SECRET}\n", "msg_1", b"x")
+
+    assert len(headers["webhook-signature"].split(" ")) == 2
+    for secret in (new, SECRET):
+        WEBHOOKS.verify_signature(b"x", headers, secret=secret)
+
+
+def test_a_wrong_secret_among_several_is_named_by_its_position() -> None:
+    with pytest.raises(InvalidSecret, match=r"the webhook secret \(number 2 of 2\) has 5 bytes"):
+        signature_headers(f"{SECRET} {secret_of(5)}", "msg_1", b"x")
+
+
+def test_a_message_id_with_a_full_stop_is_not_signed() -> None:
+    """Two messages whose ids, times and bodies differ would have the same signature."""
+    with pytest.raises(ValueError, match="full stop"):
+        signature(SECRET, "msg_1.2", "3", b"x")
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 404, 410, 500, 503])

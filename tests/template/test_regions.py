@@ -1,0 +1,45 @@
+"""What is deployed names no partition, region or account by hand."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from local.config import ROOT
+
+DEPLOYED = [
+    ROOT / "template.yaml",
+    ROOT / "monitoring.yaml",
+    *sorted((ROOT / "statemachine").glob("*.yaml")),
+    *sorted((ROOT / "src").rglob("*.py")),
+    *sorted((ROOT / "src").rglob("*.toml")),
+    *sorted((ROOT / "layers").rglob("Makefile")),
+]
+FIXED = {
+    "partition": r"\barn:aws[a-z-]*:",
+    "region": r"\b(us|eu|ap|sa|ca|me|af|il|mx|cn)(-gov)?-(north|south|east|west|central)[a-z]*-\d\b",
+    "account": r"\b\d{12}\b",
+    "domain of a partition": r"amazonaws\.com\.cn",
+}
+
+
+@pytest.mark.parametrize("kind", FIXED)
+@pytest.mark.parametrize("path", DEPLOYED, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_deployed_file_names_none_by_hand(path: Path, kind: str) -> None:
+    found = re.search(FIXED[kind], path.read_text("utf-8"))
+
+    assert found is None, found and found[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("partition", "arn:aws:states:::lambda:invoke"),
+        ("partition", "arn:aws-cn:s3:::x"),
+        ("region", "us-gov-west-1"),
+        ("region", "eu-central-1"),
+        ("account", "arn:x:iam::123456789012:role"),
+    ],
+)
+def test_the_patterns_find_what_they_are_for(kind: str, text: str) -> None:
+    assert re.search(FIXED[kind], text)

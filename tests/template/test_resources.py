@@ -1,0 +1,58 @@
+"""Settings of resources that cost money or data if they are wrong."""
+
+import pytest
+from support.templates import FUNCTIONS, TEMPLATE
+
+from local.config import ROOT
+
+DEFAULT_TIMEOUT = TEMPLATE.source["Globals"]["Function"]["Timeout"]
+QUEUES = {
+    event["Properties"]["Queue"]["Fn::GetAtt"][0]: function
+    for function, properties in FUNCTIONS.items()
+    for event in properties.get("Events", {}).values()
+    if event["Type"] == "SQS"
+}
+
+
+@pytest.mark.parametrize(("queue", "function"), QUEUES.items())
+def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run(
+    queue: str, function: str
+) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html."""
+    seconds = TEMPLATE.source["Resources"][queue]["Properties"]["VisibilityTimeout"]
+
+    assert seconds >= 6 * FUNCTIONS[function].get("Timeout", DEFAULT_TIMEOUT)
+
+
+@pytest.mark.parametrize("kind", ["AWS::DynamoDB::Table", "AWS::S3::Bucket"])
+def test_data_outlives_the_stack_but_not_a_creation_that_failed(kind: str) -> None:
+    resources = [each for each in TEMPLATE.source["Resources"].values() if each["Type"] == kind]
+
+    assert resources
+    for resource in resources:
+        assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_table_is_encrypted_with_the_key_that_costs_nothing() -> None:
+    """`SSEEnabled: true` takes a key of KMS, which costs per request."""
+    assert "SSESpecification" not in TEMPLATE.source["Resources"]["RunTable"]["Properties"]
+
+
+def test_two_stacks_of_an_account_have_layers_of_their_own() -> None:
+    layers = [each for each in TEMPLATE.source["Resources"].values() if "LayerVersion" in each["Type"]]
+
+    assert len(layers) == 2
+    assert all("${AWS::StackName}" in layer["Properties"]["LayerName"]["Fn::Sub"] for layer in layers)
+
+
+@pytest.mark.parametrize("layer", ["runtime", "extraction"])
+def test_a_layer_is_built_for_the_runtime_whatever_python_builds_it(layer: str) -> None:
+    """pip evaluates environment markers for the Python that it runs on, so there are none."""
+    version = TEMPLATE.source["Globals"]["Function"]["Runtime"].removeprefix("python")
+    folder, makefile = ROOT / "layers" / layer, (ROOT / "Makefile").read_text("utf-8")
+
+    assert ";" not in (folder / "requirements.txt").read_text("utf-8")
+    assert f"--python-version {version} " in (folder / "Makefile").read_text("utf-8")
+    assert f"--python-version {version}\n" in makefile
+    assert f"TARGET_PYTHON ?= python{version}\n" in makefile
