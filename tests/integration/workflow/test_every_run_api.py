@@ -95,6 +95,21 @@ def test_the_message_is_json_of_the_requested_schema(runs: Runs, local_stack: Lo
     assert "Most coasts see two high tides" in json.loads(ended.run["message"])["summary"]
 
 
+def test_a_conversation_keeps_the_instructions_and_the_reasoning_of_its_first_run(
+    runs: Runs, api: str
+) -> None:
+    options: dict[str, Any] = {"instructions": "Be brief.", "reasoning": {"effort": "low"}}
+    if api != "agents":
+        options |= {"temperature": 0.25, "max_output_tokens": 500}
+    first = runs.run_script(Say("One."), run_api=api, **options)
+    second = runs.run("And now?", previous_run_id=first.run["run_id"], model=first.run["model"])
+
+    assert {name: first.run[name] for name in options} == options
+    assert (second.run["status"], second.run["instructions"]) == ("completed", "Be brief.")
+    assert second.run["reasoning"] == {"effort": "low"}
+    assert "temperature" not in second.run
+
+
 def test_a_run_may_have_three_rounds(runs: Runs, local_stack: LocalStack, api: str) -> None:
     call = CallTools((Call.of("fetch", url=f"{local_stack.endpoints.pages}/bread"),))
     ended = runs.run_script(call, call, call, Say("Done."), run_api=api)
