@@ -1,22 +1,15 @@
-"""Pages that lead to another page by themselves: `<meta http-equiv="refresh">`, or the header Refresh."""
+"""The content of `<meta http-equiv="refresh">` and of the header Refresh."""
 
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urljoin
 
 MAX_CHARACTERS: Final = 5000
 """Of the content of a refresh."""
 
-HEAD_BYTES: Final = 65_536
-"""Of a page, in which a refresh is looked for."""
-
-_HTML_TYPES: Final = ("", "text/html", "application/xhtml+xml")
 _REFRESH: Final = re.compile(r"\s*(?P<seconds>\d+|(?=\.))[\d.]*(?P<rest>.*)", re.DOTALL)
 _REFRESH_URL: Final = re.compile(r"(?:\s*[;,]|\s)\s*(?P<url>.+)", re.DOTALL)
 _URL_PREFIX: Final = re.compile(r"url\s*=\s*", re.IGNORECASE)
-_META: Final = re.compile(rb"http-equiv\s{0,20}=\s{0,20}[\"']?\s{0,20}refresh", re.IGNORECASE)
-"""Bounded, because each unbounded run of blanks is searched again from each of its blanks."""
 
 
 @dataclass(frozen=True)
@@ -50,26 +43,3 @@ def parse_refresh(content: str) -> Refresh | None:
     if url[:1] in ("'", '"'):
         url = url[1:].partition(url[0])[0]
     return Refresh(seconds, url.strip())
-
-
-def find_refresh(body: bytes, media_type: str, url: str, header: str = "") -> Refresh | None:
-    """The refresh of the page at `url`, with an absolute http or https URL; None if it has none.
-
-    `header` is the header Refresh of the response, which counts first.
-    """
-    refresh, base = parse_refresh(header), url
-    if refresh is None:
-        head = body[:HEAD_BYTES]
-        if media_type not in _HTML_TYPES or not _META.search(head):
-            return None
-        from upcall.documents.outline import read_outline  # loads lxml
-
-        page = read_outline(head.decode("utf-8", "replace"), url)
-        refresh, base = page.refresh, page.base
-    if refresh is None:
-        return None
-    try:
-        target = urljoin(base, refresh.url) if refresh.url else url
-    except ValueError:
-        return None
-    return Refresh(refresh.seconds, target) if target.startswith(("http://", "https://")) else None

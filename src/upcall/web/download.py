@@ -7,7 +7,7 @@ import httpcore
 import httpx
 
 from upcall.documents.content_encoding import ENCODINGS
-from upcall.documents.refresh import find_refresh
+from upcall.documents.find_refresh import find_refresh
 from upcall.domain.errors import ToolError
 from upcall.web.cookies import DownloadCookies
 from upcall.web.page_response import MAX_BYTES, Download, read_page

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
+from upcall.documents.find_refresh import find_refresh
 from upcall.documents.outline import MAX_ADDRESSES, read_outline
-from upcall.documents.refresh import Refresh, find_refresh, parse_refresh
+from upcall.documents.refresh import Refresh, parse_refresh
 
 URL = "https://example.com/dir/page"
 
