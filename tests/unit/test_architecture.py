@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,15 @@ def test_every_module_is_in_a_package_of_the_table() -> None:
     assert _imports(SRC / "upcall" / "__init__.py") == set()
 
 
+def test_no_modules_import_each_other() -> None:
+    """Also not through others, and not by imports that wait until a function is called."""
+    files = {_module_name(path): path for package in OURS for path in _files_of(package)}
+    graph = {name: _imports(path) & files.keys() - {name} for name, path in files.items()}
+
+    assert len(graph) > 150
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules
+
+
 def test_only_the_openai_client_reads_secrets_among_the_run_apis() -> None:
     readers = {
         path.name
@@ -249,6 +259,11 @@ def _files_of(package: str) -> Iterator[Path]:
     folder = SRC if package.partition(".")[0] in ("handlers", "tools", "upcall") else ROOT
     path = folder / package.replace(".", "/")
     return path.rglob("*.py") if path.is_dir() else iter([path.with_suffix(".py")])
+
+
+def _module_name(path: Path) -> str:
+    folder = SRC if path.is_relative_to(SRC) else ROOT
+    return ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
 
 
 def _is_part_of(module: str, packages: set[str]) -> bool:
