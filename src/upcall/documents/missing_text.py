@@ -1,12 +1,13 @@
 """Pages of which nothing can be read: what they are, and what can be done instead."""
 
 import re
+from contextlib import suppress
 from typing import Final
 
 from upcall.documents.challenge import challenge_message, detect_challenge
 from upcall.documents.document import Document
 from upcall.documents.limits import LimitExceeded, time_limit
-from upcall.documents.outline import Outline, read_outline
+from upcall.documents.outline import Outline, add_to_outline
 from upcall.domain.errors import ToolError
 
 MAX_CHARACTERS: Final = 300
@@ -42,11 +43,8 @@ def check_has_text(html: str, document: Document, url: str) -> None:
     if len(document.text.strip()) > MAX_CHARACTERS:
         return
     page = Outline(base=url)
-    try:
-        with time_limit(MAX_SECONDS):
-            page = read_outline(html[:MAX_HTML_CHARACTERS], url)
-    except LimitExceeded:
-        pass
+    with suppress(LimitExceeded), time_limit(MAX_SECONDS):
+        add_to_outline(page, html[:MAX_HTML_CHARACTERS])
     if reason := _reason(html, document, page):
         raise ToolError(_message(reason, document, page))
 

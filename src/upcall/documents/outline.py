@@ -60,7 +60,14 @@ def base_url(href: str | None, url: str) -> str:
 
 def read_outline(html: str, url: str) -> Outline:
     """The outline of the page at `url`."""
-    collector = _Collector(url)
+    outline = Outline(base=url)
+    add_to_outline(outline, html)
+    return outline
+
+
+def add_to_outline(outline: Outline, html: str) -> None:
+    """Note the parts of a page in an outline. If that is interrupted, those noted until then are kept."""
+    collector = _Collector(outline)
     parser = etree.HTMLParser(target=collector, huge_tree=True, encoding="utf-8")
     try:
         for start in range(0, len(html), CHUNK_CHARACTERS):
@@ -68,15 +75,14 @@ def read_outline(html: str, url: str) -> Outline:
         parser.close()
     except (etree.LxmlError, AssertionError):  # keep what was parsed until then
         pass
-    return collector.outline
 
 
 class _Collector:
     """A parser target of lxml."""
 
-    def __init__(self, url: str) -> None:
-        self.outline = Outline(base=url)
-        self._url = url
+    def __init__(self, outline: Outline) -> None:
+        self.outline = outline
+        self._url = outline.base
         self._has_base = False
         self._raw: str | None = None
         self._raw_depth = 0

@@ -177,5 +177,11 @@ def test_a_page_with_text_is_read_although_it_is_short_or_has_scripts(page: str)
     assert read(page).text
 
 
+def test_what_was_found_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("upcall.documents.missing_text.MAX_SECONDS", 0.01)
+
+    assert BY_SCRIPT in reason("<script></script>" + "<i>" * 150_000)
+
+
 def test_a_page_of_millions_of_tags_is_explained_in_seconds() -> None:
     assert BY_SCRIPT in reason("<script></script>" + "<i>" * 1_000_000)
