@@ -12,7 +12,7 @@ TARGET_PYTHON ?= python3.13
 # /opt and /var/task are read-only: without bytecode, each cold start compiles what it imports
 COMPILE_BUILD = set -e; for folder in .aws-sam/build/*/; do \
   case $$folder in *Layer/) prefix=/opt;; *) prefix=/var/task;; esac; \
-  $(TARGET_PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $$folder -p $$prefix $$folder; done
+  $(TARGET_PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $${folder%/} -p $$prefix $$folder; done
 NO_BYTECODE = "There is no $(TARGET_PYTHON), so the build has no bytecode, and each cold start takes longer."
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
