@@ -19,6 +19,7 @@ from upcall.domain.tool_calls import LedgerEntry
 from upcall.domain.views import MAX_PAGE_SIZE, CallList, MessagePage, RunList, RunSummary, RunView
 
 M = TypeVar("M", bound=Model)
+P = TypeVar("P", CallList, MessagePage)
 
 TIMEOUT_SECONDS = 35
 """An HTTP API gives its functions 30 s (AWS quota). A response that takes longer will not come."""
@@ -79,7 +80,9 @@ class ApiClient:
         run = self._parse(RunView, self._send("GET", f"{_run_path(run_id)}?wait={wait}"))
         if run.message_url is None:
             return run
-        return run.model_copy(update={"message": self._get_message(run_id), "message_url": None})
+        parts = self._pages(MessagePage, f"{_run_path(run_id)}/message")
+        message = "".join(part.text for part in parts)
+        return run.model_copy(update={"message": message, "message_url": None})
 
     def cancel_run(self, run_id: str) -> RunView:
         """Cancel a run. Not repeated: a repetition would fail because the run has ended."""
@@ -102,25 +105,18 @@ class ApiClient:
 
     def list_calls(self, run_id: str) -> list[LedgerEntry]:
         """The whole ledger of a run, by round and position."""
-        calls: list[LedgerEntry] = []
-        cursor = None
-        while True:
-            query = _query(limit=CALLS_PAGE_SIZE, cursor=cursor)
-            page = self._parse(CallList, self._send("GET", f"{_run_path(run_id)}/calls?{query}"))
-            calls += page.calls
-            if (cursor := page.next_cursor) is None:
-                return sorted(calls, key=lambda entry: (entry.round, entry.position))
+        pages = self._pages(CallList, f"{_run_path(run_id)}/calls", limit=CALLS_PAGE_SIZE)
+        calls = (entry for page in pages for entry in page.calls)
+        return sorted(calls, key=lambda entry: (entry.round, entry.position))
 
-    def _get_message(self, run_id: str) -> str:
-        parts: list[str] = []
+    def _pages(self, model: type[P], path: str, **parameters: int) -> Iterator[P]:
+        """All pages of a list, each requested with the cursor of the one before."""
         cursor = None
         while True:
-            page = self._parse(
-                MessagePage, self._send("GET", f"{_run_path(run_id)}/message?{_query(cursor=cursor)}")
-            )
-            parts.append(page.text)
+            page = self._parse(model, self._send("GET", f"{path}?{_query(**parameters, cursor=cursor)}"))
+            yield page
             if (cursor := page.next_cursor) is None:
-                return "".join(parts)
+                return
 
     def _send(
         self,

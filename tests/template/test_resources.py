@@ -6,15 +6,10 @@ from support.templates import FUNCTIONS, TEMPLATE
 from local.config import ROOT
 
 DEFAULT_TIMEOUT = TEMPLATE.source["Globals"]["Function"]["Timeout"]
-QUEUES = {
-    event["Properties"]["Queue"]["Fn::GetAtt"][0]: function
-    for function, properties in FUNCTIONS.items()
-    for event in properties.get("Events", {}).values()
-    if event["Type"] == "SQS"
-}
+QUEUES = [(mapping.queue, mapping.function) for mapping in TEMPLATE.queue_mappings()]
 
 
-@pytest.mark.parametrize(("queue", "function"), QUEUES.items())
+@pytest.mark.parametrize(("queue", "function"), QUEUES)
 def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run(
     queue: str, function: str
 ) -> None:

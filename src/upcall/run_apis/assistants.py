@@ -200,17 +200,16 @@ def _find_or_start(run: Run, ids: Mapping[str, str]) -> UpstreamRun:
     if newest.get("metadata") == metadata and newest.get("id") != ids.get("run_id"):
         run_id = parse_id(newest)
     else:
-        body: dict[str, Any] = {"assistant_id": ids["assistant_id"], "metadata": metadata}
-        if run.response_format is not None:
-            body["response_format"] = run.response_format.model_dump()
-        if run.instructions is not None:
-            body["instructions"] = run.instructions
-        if run.temperature is not None:
-            body["temperature"] = run.temperature
-        if run.max_output_tokens is not None:
-            body["max_completion_tokens"] = run.max_output_tokens
-        if run.reasoning is not None:
-            body["reasoning_effort"] = run.reasoning.effort
+        fields = {
+            "assistant_id": ids["assistant_id"],
+            "metadata": metadata,
+            "response_format": run.response_format and run.response_format.model_dump(),
+            "instructions": run.instructions,
+            "temperature": run.temperature,
+            "max_completion_tokens": run.max_output_tokens,
+            "reasoning_effort": run.reasoning and run.reasoning.effort,
+        }
+        body = {name: value for name, value in fields.items() if value is not None}
         run_id = client.post(path, body, headers=HEADERS).id
     return UpstreamRun(run_api="assistants", ids={**ids, "run_id": run_id})
 

@@ -165,12 +165,12 @@ def _create_response(request: UpstreamRequest, turn: Mapping[str, Any]) -> Upstr
         "metadata": {"run_id": run.run_id},
         **turn,
     }
-    if run.temperature is not None:
-        body["temperature"] = run.temperature
-    if run.max_output_tokens is not None:
-        body["max_output_tokens"] = run.max_output_tokens
-    if run.reasoning is not None:
-        body["reasoning"] = run.reasoning.model_dump()
+    options = {
+        "temperature": run.temperature,
+        "max_output_tokens": run.max_output_tokens,
+        "reasoning": run.reasoning and run.reasoning.model_dump(),
+    }
+    body |= {name: value for name, value in options.items() if value is not None}
     if run.response_format is not None:
         body["text"] = {"format": {"type": "json_schema", **run.response_format.json_schema}}
     if tools:

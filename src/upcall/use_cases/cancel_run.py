@@ -6,10 +6,10 @@ from upcall.domain.execution import Execution
 from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.observability.logging import logger
-from upcall.run_apis.base import CANCEL_SECONDS, time_limit
 from upcall.use_cases.end_run import end_with_failure
 from upcall.use_cases.get_run import get_run_of_caller
 from upcall.use_cases.interfaces import Clock, EndedExecutionQueue, GetRunApi, RunRepository, Workflow
+from upcall.use_cases.upstream_request import cancel_upstream_run
 
 CANCELLED = Failure(status="cancelled", code="cancelled", message="Cancelled on request.")
 
@@ -36,12 +36,10 @@ def cancel_run(
     """
 
     def stop(run: Run) -> None:
-        if run.upstream_run is not None:
-            try:
-                with time_limit(CANCEL_SECONDS):
-                    get_run_api(run.run_api).cancel(run.upstream_run)
-            except TransientError:
-                logger.exception("run not cancelled upstream", run_id=run.run_id)
+        try:
+            cancel_upstream_run(run, get_run_api)
+        except TransientError:
+            logger.exception("run not cancelled upstream", run_id=run.run_id)
         if not workflow.stop_execution(run, CANCELLED.code, CANCELLED.message):
             ended_executions.enqueue_ended_execution(
                 Execution(

@@ -15,9 +15,9 @@ from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.status import FailureStatus
 from upcall.observability.logging import logger
-from upcall.run_apis.base import CANCEL_SECONDS, time_limit
 from upcall.use_cases.end_run import end_with_failure
 from upcall.use_cases.interfaces import Clock, EventPublisher, GetRunApi, RunRepository
+from upcall.use_cases.upstream_request import cancel_upstream_run
 
 WORKFLOW_CAUSE: Final = "The record of the run says why."
 """The cause with which the workflow's last state fails, after it has recorded and published the run's end."""
@@ -58,9 +58,8 @@ def close_run(
     if not run.event_published:
         publisher.publish(RunEndedEvent.of(run, repository.get_message(run)))
         repository.mark_event_published(run)
-    if run.upstream_run is not None and run.status != "completed":
-        with time_limit(CANCEL_SECONDS):
-            get_run_api(run.run_api).cancel(run.upstream_run)
+    if run.status != "completed":
+        cancel_upstream_run(run, get_run_api)
 
 
 def _end(run: Run, execution: Execution, repository: RunRepository, clock: Clock) -> Run:

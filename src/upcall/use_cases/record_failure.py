@@ -9,6 +9,7 @@ from upcall.observability.logging import logger
 from upcall.run_apis.base import CANCEL_SECONDS, time_limit
 from upcall.use_cases.end_run import end_with_failure
 from upcall.use_cases.interfaces import Clock, GetRunApi, RunRepository
+from upcall.use_cases.upstream_request import cancel_upstream_run
 
 
 def record_failure(
@@ -30,9 +31,8 @@ def record_failure(
     if not run.ended:
         text = _partial_text(run, get_run_api) if failure.status == "incomplete" else ""
         run = end_with_failure(run, failure, repository, clock, usage, text)
-    if still_running and run.upstream_run is not None:
-        with time_limit(CANCEL_SECONDS):
-            get_run_api(run.run_api).cancel(run.upstream_run)
+    if still_running:
+        cancel_upstream_run(run, get_run_api)
     return RunEndedEvent.of(run, repository.get_message(run))
 
 

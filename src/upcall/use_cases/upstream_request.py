@@ -1,4 +1,4 @@
-"""What `create_run` and `submit_tool_outputs` share: a request that changes a run upstream."""
+"""Requests that change a run upstream, as several use cases make them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,11 +7,12 @@ from upcall.domain.errors import RequestRejected, RunAlreadyEnded, TransientErro
 from upcall.domain.failure import Failure, rejection
 from upcall.domain.limits import Counters, Limits, exceeded
 from upcall.domain.model import Model
+from upcall.domain.run import Run
 from upcall.domain.upstream_errors import NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.observability.logging import logger
-from upcall.run_apis.base import RunApi, time_limit
-from upcall.use_cases.interfaces import Clock
+from upcall.run_apis.base import CANCEL_SECONDS, RunApi, time_limit
+from upcall.use_cases.interfaces import Clock, GetRunApi
 
 MIN_PAUSE_SECONDS = 1
 
@@ -50,6 +51,13 @@ def send_upstream_request(
         )
     except RequestRejected as error:
         return UpstreamResult(failure=rejection(error))
+
+
+def cancel_upstream_run(run: Run, get_run_api: GetRunApi) -> None:
+    """Cancel a run upstream, if it was created there, within CANCEL_SECONDS. Raises TransientError."""
+    if run.upstream_run is not None:
+        with time_limit(CANCEL_SECONDS):
+            get_run_api(run.run_api).cancel(run.upstream_run)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """What a response is to a reader: a page, or an error in words for the model."""
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import httpx
 
 from upcall.documents.challenge import challenge_message, detect_challenge
 from upcall.documents.content_encoding import check_encoding_count, decode
+from upcall.documents.media_type import parse_charset
 from upcall.domain.errors import ToolError
 from upcall.web.http_status import READABLE, challenger, status_error
 from upcall.web.transport import TransferBudget
@@ -25,9 +25,6 @@ MAX_ERROR_BYTES: Final = 65_536
 MAX_MEDIA_TYPE_CHARACTERS: Final = 200
 
 _CHALLENGE_STATUSES: Final = frozenset({202, 403, 405, 429, 503})
-
-_CHARSET: Final = re.compile(r""";\s*charset\s*=\s*["']?([\w.:+-]{1,40})""", re.ASCII | re.IGNORECASE)
-"""In a Content-Type. The standard library's parser takes seconds for some values, and fails on others."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,13 @@ def read_page(url: httpx.URL, response: httpx.Response, budget: TransferBudget) 
     if response.status_code not in READABLE:
         _raise_status(response, budget)
     content_type = response.headers.get("content-type", "")
-    charset = _CHARSET.search(content_type)
     body = bytearray()
     for chunk in _decoded_chunks(response, budget):
         body += chunk
     return Download(
         url=str(url),
         media_type=content_type.partition(";")[0].strip().lower()[:MAX_MEDIA_TYPE_CHARACTERS],
-        charset=charset and charset[1].lower(),
+        charset=parse_charset(content_type),
         body=bytes(body),
     )
 

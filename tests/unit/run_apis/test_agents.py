@@ -1,14 +1,13 @@
 """The Agents API: how its sessions and turns are parsed, and the requests that it gets."""
 
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from support.run_records import new_run
 
 from upcall.domain.assistants import find_assistant
 from upcall.domain.errors import FieldError, RequestRejected, TransientError
-from upcall.domain.run import Run
 from upcall.domain.run_request import Reasoning
 from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolDefinition, ToolOutput
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
@@ -19,14 +18,7 @@ from .conftest import CannedResponse, ReceivedRequest, RespondWith, json_respons
 
 AGENT = "summarizer on m"
 TOOL = ToolDefinition(name="fetch", description="Fetch.", parameters={"type": "object"})
-RUN = Run.new(
-    owner="ann",
-    prompt="Go.",
-    assistant="summarizer",
-    model="m",
-    run_api="agents",
-    created_at=datetime.now(UTC),
-)
+RUN = new_run(owner="ann", run_api="agents")
 REQUEST = UpstreamRequest(RUN, find_assistant("summarizer"), [TOOL])
 IDEMPOTENCY_KEY = f"{RUN.run_id}:1"
 CALL = {

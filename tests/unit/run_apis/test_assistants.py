@@ -1,9 +1,9 @@
 """The Assistants API: how its runs are parsed, and the requests that it gets."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from support.run_records import new_run
 
 from upcall.domain.assistants import find_assistant
 from upcall.domain.errors import RequestRejected, TransientError
@@ -20,14 +20,7 @@ from .conftest import CannedResponse, ReceivedRequest, RespondWith, json_respons
 INTENT = UpstreamRun(run_api="assistants", ids={"assistant_id": "asst_1", "thread_id": "thread_1"})
 UPSTREAM_RUN = UpstreamRun(run_api="assistants", ids={**INTENT.ids, "run_id": "run_1"})
 TOOL = ToolDefinition(name="fetch", description="Fetch.", parameters={"type": "object"})
-RUN = Run.new(
-    owner="ann",
-    prompt="Go.",
-    assistant="summarizer",
-    model="m",
-    run_api="assistants",
-    created_at=datetime.now(UTC),
-)
+RUN = new_run(owner="ann", run_api="assistants")
 REQUEST = UpstreamRequest(RUN, find_assistant("summarizer"), [TOOL])
 ANSWER = LedgerEntry(
     round=1,

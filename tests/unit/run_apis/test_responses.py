@@ -1,9 +1,9 @@
 """The Responses API: how its responses are parsed, and the requests that it gets."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from support.run_records import new_run
 
 from upcall.domain.assistants import find_assistant
 from upcall.domain.errors import RequestRejected, TransientError
@@ -20,14 +20,7 @@ from .conftest import RespondWith, json_response
 UPSTREAM_RUN = UpstreamRun(run_api="responses", ids={"response_id": "resp_1"})
 INTENT = UpstreamRun(run_api="responses", ids={})
 TOOL = ToolDefinition(name="fetch", description="Fetch.", parameters={"type": "object"})
-RUN = Run.new(
-    owner="ann",
-    prompt="Go.",
-    assistant="summarizer",
-    model="m",
-    run_api="responses",
-    created_at=datetime.now(UTC),
-)
+RUN = new_run(owner="ann", run_api="responses")
 STRUCTURED_RUN = RUN.model_copy(
     update={
         "response_format": ResponseFormat.model_validate(
