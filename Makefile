@@ -8,6 +8,7 @@ COMPILE := .venv-lock/bin/uv pip compile --quiet --no-header --no-annotate --no-
 EVERYWHERE := --universal --python-version 3.11
 ON_LAMBDA := --python-platform aarch64-manylinux2014 --python-version 3.13
 SAM_VERSION := 1.170.0
+ENVIRONMENT ?= default
 TARGET_PYTHON ?= python3.13
 # /opt and /var/task are read-only: without bytecode, each cold start compiles what it imports
 COMPILE_BUILD = set -e; for folder in .aws-sam/build/*/; do \
@@ -17,7 +18,7 @@ NO_BYTECODE = "There is no $(TARGET_PYTHON), so the build has no bytecode, and e
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run local test fuzz fuzz-documents coverage fault-matrix lint format openapi bench bench-load build sam-build sam-local validate check-template lock clean
+.PHONY: help install run local test test-deploy deploy fuzz fuzz-documents coverage fault-matrix lint format openapi bench bench-load build sam-build sam-local validate check-template lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,6 +43,9 @@ local: install  ## Start the local stack and keep it running
 
 test: install  ## Run all tests, offline
 	@$(BIN)/python -m pytest
+
+test-deploy: install $(SAM) .venv-engine/installed  ## Deploy to an emulator of AWS, and run every command of the guides and every kind of run there
+	@$(BIN)/python -m pytest -n 0 -x -v tests/deployment
 
 fuzz: install  ## Fuzz every entry point with EXAMPLES random inputs (default: 1000), and try all wrong responses of a server
 	@UPCALL_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz tests/integration/run_apis/test_hostile_servers.py
@@ -76,8 +80,12 @@ bench: install  ## Measure cold imports and text extraction
 bench-load: install  ## Load test with 1,000 runs, 50 concurrent, and injected faults, on a local stack
 	@$(BIN)/upcall bench load --runs 1000 --concurrency 50 --plot docs/load.svg
 
-build: $(SAM)  ## Build for deployment, for ARCHITECTURE (default: arm64)
-	$(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
+deploy: build  ## Build and deploy ENVIRONMENT of samconfig.toml (default: default)
+	@$(SAM) deploy --config-env $(ENVIRONMENT)
+
+build: $(SAM)  ## Build ENVIRONMENT of samconfig.toml for deployment
+	@variables=$$($(PYTHON) -m cli.build_variables $(ENVIRONMENT)) && \
+	  env $$variables $(SAM) build --config-env $(ENVIRONMENT)
 	@$(if $(shell $(TARGET_PYTHON) -c "print(1)" 2>/dev/null),$(COMPILE_BUILD),echo $(NO_BYTECODE))
 
 sam-build: install $(SAM)  ## Build for `sam local`, for the architecture of this machine
@@ -97,6 +105,12 @@ check-template: install .venv-checks/installed  ## Check the transformed templat
 	@$(BIN)/python -m local.transform_template .aws-sam/transformed.json
 	@.venv-checks/bin/python checks/template.py .aws-sam/transformed.json monitoring.yaml
 
+.venv-engine/installed: tests/deployment/requirements.txt
+	@echo "Installing an emulator of AWS into .venv-engine (once)"
+	@$(PYTHON) -m venv .venv-engine
+	@.venv-engine/bin/python -m pip install -qq --disable-pip-version-check -r tests/deployment/requirements.txt
+	@touch $@
+
 .venv-checks/installed: checks/requirements.txt
 	@echo "Installing the template checkers into .venv-checks (once)"
 	@$(PYTHON) -m venv .venv-checks
@@ -114,8 +128,9 @@ lock:  ## Update the pinned requirements
 	@for layer in runtime extraction; do \
 	  rm -f layers/$$layer/requirements.txt; \
 	  $(COMPILE) $(ON_LAMBDA) -c requirements-dev.txt layers/$$layer/requirements.in -o layers/$$layer/requirements.txt; done
+	@$(COMPILE) $(EVERYWHERE) tests/deployment/requirements.in -o tests/deployment/requirements.txt
 	@rm -r .venv-lock
 
 clean:  ## Remove generated files, except for the runs in .upcall
-	rm -rf .venv .venv-sam .venv-checks .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
+	rm -rf .venv .venv-sam .venv-checks .venv-engine .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -exec rm -rf {} +

@@ -26,12 +26,9 @@ def test_each_parameter_is_in_the_table(parameter: str) -> None:
     assert f"`{parameter}`" in table
 
 
-@pytest.mark.parametrize(
-    "override",
-    re.findall(r"(\w+)=[^ \"]+", "".join(re.findall(r"--parameter-overrides.*(?:\\\n.*)?", DEPLOYING))),
-)
-def test_each_parameter_in_a_command_exists(override: str) -> None:
-    assert override in PARAMETERS
+@pytest.mark.parametrize("setting", re.findall(r"^  [\"'](\w+)=", DEPLOYING, re.MULTILINE))
+def test_each_setting_in_an_example_is_a_parameter(setting: str) -> None:
+    assert setting in PARAMETERS
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,99 @@
+"""A shell in which the commands of a guide run, one after the other, in a copy of the project."""
+
+import re
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.config import ROOT
+
+END = "__end_of_command__"
+
+BLOCK = re.compile(r"^```(console|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a guide, or the content of a file that the guide shows."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command printed, on both streams, and its exit code."""
+
+    command: str
+    output: str
+    code: int
+
+
+def commands_of(guide: Path) -> Iterator[Command]:
+    """The commands in a guide, in its order: those after `$` in blocks of console, and whole blocks of TOML."""
+    for kind, content in BLOCK.findall(guide.read_text("utf-8")):
+        if kind == "toml":
+            yield Command(kind, content)
+            continue
+        for command in re.findall(r"^\$ ((?:.*\\\n)*.*)$", content, re.MULTILINE):
+            yield Command(kind, command)
+
+
+class OperatorShell:
+    """Bash with the state that commands leave behind: variables, functions, and files in its folder."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.results: list[Result] = []
+        self._answers = folder.parent / "answers"
+        self._process = subprocess.Popen(
+            ["bash"],
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, command: str, *, answers: str = "y\n" * 9, seconds: float = 300) -> Result:
+        """Run a command, whose standard input is `answers`. Kills the shell if it takes too long."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._answers.write_text(answers, "utf-8")
+        timer = threading.Timer(seconds, self._process.kill)
+        timer.start()
+        self._process.stdin.write(f"{{ {command}\n}} < {self._answers}; echo {END}$?\n")
+        self._process.stdin.flush()
+        output = ""
+        for line in self._process.stdout:
+            output += line
+            if END in line:
+                break
+        timer.cancel()
+        output, _, code = output.rpartition(END)
+        result = Result(command, output.strip(), int(code or -1))
+        self.results.append(result)
+        return result
+
+    def close(self) -> None:
+        """End the shell."""
+        self._process.communicate(timeout=30)
+
+
+def copy_project(folder: Path) -> None:
+    """Copy what is under version control, as a clone would."""
+    files = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.split("\0")
+    for name in filter(None, files):
+        source = ROOT / name
+        if source.is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(source.read_bytes())
