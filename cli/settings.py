@@ -24,7 +24,7 @@ _FORMS = (
     re.compile(f"ParameterKey={_NAME},ParameterValue={_VALUE}"),
     re.compile(f"(?<= ){_NAME}={_VALUE}"),
 )
-"""The forms of a parameter, as in `CfnParameterOverridesType` of the SAM CLI. All of a text are of one form."""
+"""The forms of a parameter, as in the SAM CLI (`CfnParameterOverridesType`). A text has one of them."""
 
 
 class InvalidSettings(Exception):
@@ -36,7 +36,8 @@ class Environment:
     """An environment of `samconfig.toml`.
 
     `parameters` are those of the template that the file sets. `sections` are the sections that hold
-    `parameter_overrides`; there should be one at most. `ignored` is text of them that SAM does not understand.
+    `parameter_overrides`; there should be one at most. `ignored` is text of them that SAM does not
+    understand.
     """
 
     name: str

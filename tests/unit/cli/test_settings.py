@@ -53,7 +53,7 @@ def test_every_form_that_sam_reads_is_read(tmp_path: Path, value: str) -> None:
     ("value", "read"),
     [
         ("'AllowedDomains=\"\"'", {"AllowedDomains": ""}),
-        ("'A=\"d \\\"e\\\"\"'", {"A": 'd "e"'}),
+        ('\'A="d \\"e\\""\'', {"A": 'd "e"'}),
         ("['A=https://example.com/v1?x=y']", {"A": "https://example.com/v1?x=y"}),
         ("'A=a,b B=c'", {"A": "a,b", "B": "c"}),
         ("{A = ['a', ' b'], B = 5}", {"A": "a,b", "B": "5"}),
