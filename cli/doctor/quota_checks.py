@@ -8,7 +8,7 @@ from cli.doctor.deployed_stack import CLIENT_CONFIG, DeployedStack
 from cli.doctor.finding import Finding
 
 MIN_BESIDES_EVENTS = 5
-"""Three functions for a run, which polls while up to two of its tools work, and two for requests of the API."""
+"""Three functions for a run, which polls while two of its tools work, and two for requests of the API."""
 
 RECOMMENDED_BESIDES_EVENTS = 45
 """Fifteen runs of three functions each."""

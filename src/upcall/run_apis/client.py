@@ -153,7 +153,7 @@ def _client() -> "openai.OpenAI":
 def create_client(
     base_url: str, api_key: str, organization: str | None, project: str | None
 ) -> "openai.OpenAI":
-    """The client for a base URL, whose query (`?api-version=…`) goes with every request. There is one of each.
+    """The client for a base URL, whose query (`?api-version=…`) goes with every request. It is shared.
 
     Azure takes the key in a header of its own:
     https://learn.microsoft.com/azure/ai-foundry/openai/reference#authentication.
@@ -164,7 +164,7 @@ def create_client(
 
     url = urlsplit(base_url)
     is_azure = (url.hostname or "").endswith(AZURE_DOMAINS)
-    return openai.OpenAI(
+    client = openai.OpenAI(
         api_key=api_key,
         base_url=url._replace(query="", fragment="").geturl(),
         organization=organization,
@@ -174,6 +174,9 @@ def create_client(
         max_retries=0,
         http_client=BoundedClient(timeout=TIMEOUT_SECONDS),
     )
+    # for None, the SDK takes variables of the environment, and sends a header even if they are empty
+    client.organization, client.project = organization, project
+    return client
 
 
 def _parse_response(response: "Response") -> ServerResponse:
