@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.doctor import alarm_checks, quota_checks, secret_checks, stack_checks
+from cli.doctor import alarm_checks, quota_checks, secret_checks, server_checks, stack_checks
 from cli.doctor.deployed_stack import DeployedStack, OutdatedStack, describe_error, find_stack
 from cli.doctor.finding import Finding
 
@@ -14,6 +14,7 @@ CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("stack", "cloudformation", stack_checks.check_deployment),
     ("resources", "cloudformation", stack_checks.check_resources),
     ("OpenAI key", "secretsmanager", secret_checks.check_openai_secret),
+    ("OpenAI server", "secretsmanager", server_checks.check_server),
     ("webhook secret", "secretsmanager", secret_checks.check_webhook_secret),
     ("callback secret", "secretsmanager", secret_checks.check_callback_secret),
     ("table", "dynamodb", stack_checks.check_table),

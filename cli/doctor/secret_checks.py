@@ -25,10 +25,6 @@ OTHER_REGION_CONFIG = Config(connect_timeout=3, read_timeout=5, retries={"total_
 """All regions are asked at once, so this is the time for all."""
 
 
-class SecretNotFound(Exception):
-    """The stack's region has no value of the secret. The message says what there is, and what to do."""
-
-
 def check_openai_secret(stack: DeployedStack) -> Iterator[Finding]:
     """The OpenAI API key must exist, in a form that functions accept."""
     yield _check_secret("OpenAI key", stack.parameter("OpenAISecretName"), parse_api_key)
@@ -52,19 +48,26 @@ def check_callback_secret(stack: DeployedStack) -> Iterator[Finding]:
 
 def read_openai_key(stack: DeployedStack) -> str | None:
     """The API key as functions send it, or None if `check_openai_secret` has a problem with it."""
-    name = stack.parameter("OpenAISecretName")
+    name, client = stack.parameter("OpenAISecretName"), _create_client()
+    missing = (client.exceptions.ResourceNotFoundException, client.exceptions.InvalidRequestException)
     try:
-        return parse_api_key(name, clean_secret(name, _read_secret(name)))
-    except (SecretNotFound, InvalidSecret):
+        return parse_api_key(name, clean_secret(name, _read_secret(client, name)))
+    except (*missing, InvalidSecret):
         return None
 
 
 def _check_secret(label: str, name: str, parse: Parse) -> Finding:
+    client = _create_client()
     try:
-        value = _read_secret(name)
+        value = _read_secret(client, name)
         used = parse(name, clean_secret(name, value))
-    except SecretNotFound as error:
-        return Finding(label, "failed", str(error))
+    except client.exceptions.ResourceNotFoundException:
+        return Finding(label, "failed", _describe_missing(client, name))
+    except client.exceptions.InvalidRequestException:
+        if not client.describe_secret(SecretId=name).get("DeletedDate"):
+            raise
+        command = f"aws secretsmanager restore-secret --secret-id {name}"
+        return Finding(label, "failed", f"the secret {name} is scheduled for deletion: {command}")
     except InvalidSecret as error:
         return Finding(label, "failed", f"{error}; store it anew: {put_secret_command(name)}")
     if used == value:
@@ -73,10 +76,8 @@ def _check_secret(label: str, name: str, parse: Parse) -> Finding:
         found = "ends with a line break"
     else:
         found = 'has blanks, line breaks, quotes, a byte order mark, or "Bearer" around it'
-    message = (
-        f"the secret {name} {found}; functions ignore that. To store it without: {put_secret_command(name)}"
-    )
-    return Finding(label, "warning", message)
+    advice = f"functions ignore that. To store it without: {put_secret_command(name)}"
+    return Finding(label, "warning", f"the secret {name} {found}; {advice}")
 
 
 def put_secret_command(name: str) -> str:
@@ -84,18 +85,12 @@ def put_secret_command(name: str) -> str:
     return f"aws secretsmanager put-secret-value --secret-id {name} --secret-string …"
 
 
-def _read_secret(name: str) -> str:
-    """The value of a secret. Raises SecretNotFound."""
-    client = boto3.client("secretsmanager", config=CLIENT_CONFIG)
-    try:
-        return client.get_secret_value(SecretId=name).get("SecretString", "")
-    except client.exceptions.ResourceNotFoundException:
-        raise SecretNotFound(_describe_missing(client, name)) from None
-    except client.exceptions.InvalidRequestException:
-        if not client.describe_secret(SecretId=name).get("DeletedDate"):
-            raise
-        command = f"aws secretsmanager restore-secret --secret-id {name}"
-        raise SecretNotFound(f"the secret {name} is scheduled for deletion: {command}") from None
+def _create_client() -> "SecretsManagerClient":
+    return boto3.client("secretsmanager", config=CLIENT_CONFIG)
+
+
+def _read_secret(client: "SecretsManagerClient", name: str) -> str:
+    return client.get_secret_value(SecretId=name).get("SecretString", "")
 
 
 def _describe_missing(client: "SecretsManagerClient", name: str) -> str:
