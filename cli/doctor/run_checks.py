@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterator
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.doctor import alarm_checks, quota_checks, secret_checks, server_checks, stack_checks
+from cli.doctor import (
+    alarm_checks,
+    layer_checks,
+    quota_checks,
+    secret_checks,
+    server_checks,
+    stack_checks,
+)
 from cli.doctor.deployed_stack import DeployedStack, OutdatedStack, describe_error, find_stack
 from cli.doctor.finding import Finding
 
@@ -20,6 +27,7 @@ CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("table", "dynamodb", stack_checks.check_table),
     ("workflow", "states", stack_checks.check_workflow),
     ("functions", "lambda", stack_checks.check_functions),
+    ("layers", "lambda", layer_checks.check_layers),
     ("concurrency", "lambda", quota_checks.check_concurrency),
     ("event source", "lambda", stack_checks.check_event_sources),
     ("dead letters", "sqs", stack_checks.check_dead_letter_queues),

@@ -32,14 +32,15 @@ READABLE_PATHS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 def check_server(stack: DeployedStack) -> Iterator[Finding]:
     """The server at OpenAIBaseUrl must accept the API key, and know the models of the stack."""
-    url = stack.parameter("OpenAIBaseUrl")
+    base_url = stack.parameter("OpenAIBaseUrl")
+    url = urlsplit(base_url)._replace(query="").geturl()  # some servers take secrets in the query
     key = read_openai_key(stack)
     if key is None:
         yield Finding(LABEL, "unknown", f"{url} was not asked, because there is no valid API key")
         return
     organization, project = stack.parameter("OpenAIOrganization"), stack.parameter("OpenAIProject")
     try:
-        yield from _check_key(connect(url, key, organization, project), stack, url)
+        yield from _check_key(connect(base_url, key, organization, project), stack, url)
     except NoResponse as error:
         message = f"{url} could not be asked from this machine ({error}); functions may reach it"
         yield Finding(LABEL, "unknown", message)
@@ -91,8 +92,8 @@ def _check_model(server: OpenAIServer, url: str, model: str, users: str, listed:
     if (urlsplit(url).hostname or "").endswith(AZURE_DOMAINS):
         message = f"{model} ({users}) is not a model of Azure; there must be a deployment of that name"
         return Finding("model", "warning", message)
-    names = ", ".join(_most_similar(model, listed)) or "none"
-    return Finding("model", "failed", f"{url} does not know {model} ({users}). It knows {names}")
+    advice = f"name one that it knows: {', '.join(_most_similar(model, listed)) or 'there is none'}"
+    return Finding("model", "failed", f"{url} does not know {model} ({users}); {advice}")
 
 
 def _check_models_without_list(
@@ -116,10 +117,10 @@ def _check_models_without_list(
 
 def _models_in_use(stack: DeployedStack) -> dict[str, str]:
     """The models of the stack, and what names each."""
-    users = {stack.parameter("Model"): ["Model"]}
+    users = {stack.parameter("Model"): ["parameter Model"]}
     for assistant in all_assistants().values():
         if assistant.model:
-            users.setdefault(assistant.model, []).append(f"assistant {assistant.name}")
+            users.setdefault(assistant.model, []).append(f"src/assistants/{assistant.name}.toml")
     return {model: ", ".join(names) for model, names in users.items()}
 
 

@@ -54,11 +54,11 @@ def error(message: str, status: int) -> Response:
 
 
 def test_a_server_that_accepts_the_key_and_knows_the_model_passes(keyed: DeployedStack) -> None:
-    found, server = ask(keyed, MODELS, path="/v1?api-version=7", OpenAIProject="proj_1")
+    found, server = ask(keyed, MODELS, path="/v1?api-version=hidden", OpenAIProject="proj_1")
 
     assert [(each.check, each.status) for each in found] == [("OpenAI server", "ok"), ("model", "ok")]
     (request,) = server.requests
-    assert (request.method, request.path) == ("GET", "/v1/models?api-version=7")
+    assert (request.method, request.path) == ("GET", "/v1/models?api-version=hidden")
     assert request.headers["Authorization"] == f"Bearer {KEY}"
     assert request.headers["Openai-Project"] == "proj_1"
 
@@ -103,8 +103,8 @@ def test_an_unknown_model_is_reported_with_similar_ones(keyed: DeployedStack) ->
     found, server = ask(keyed, MODELS, NOT_FOUND, Model="gpt-5.4/mimi")
 
     assert [(each.check, each.status) for each in found] == [("OpenAI server", "ok"), ("model", "failed")]
-    assert "does not know gpt-5.4/mimi (Model)" in found[1].message
-    assert found[1].message.endswith("It knows gpt-5.4-mini, gpt-5.4, tts-1")
+    assert "does not know gpt-5.4/mimi (parameter Model)" in found[1].message
+    assert found[1].message.endswith("; name one that it knows: gpt-5.4-mini, gpt-5.4, tts-1")
     assert server.requests[1].path == "/v1/models/gpt-5.4/mimi"  # WSGI decodes the slash
 
 
@@ -123,7 +123,7 @@ def test_the_models_of_assistants_are_checked(keyed: DeployedStack, monkeypatch:
     found, _ = ask(keyed, MODELS, NOT_FOUND)
 
     assert [each.status for each in found] == ["ok", "ok", "failed"]
-    assert "gpt-none (assistant writer)" in found[2].message
+    assert "gpt-none (src/assistants/writer.toml)" in found[2].message
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
