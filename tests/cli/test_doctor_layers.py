@@ -88,7 +88,7 @@ def test_a_layer_without_bytecode_is_a_warning(monkeypatch: pytest.MonkeyPatch, 
 
     assert status == "warning"
     assert message.startswith("layer runtime:3 has no bytecode for python3.13, so cold starts of AFunction")
-    assert message.endswith("install python3.13, make build ARCHITECTURE=arm64, then deploy")
+    assert message.endswith("install python3.13 on this machine, make build ARCHITECTURE=arm64, then deploy")
 
 
 def test_a_layer_without_python_needs_no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
