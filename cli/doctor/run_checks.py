@@ -10,6 +10,7 @@ from cli.doctor import (
     quota_checks,
     secret_checks,
     server_checks,
+    settings_checks,
     stack_checks,
 )
 from cli.doctor.deployed_stack import DeployedStack, OutdatedStack, describe_error, find_stack
@@ -20,6 +21,7 @@ Check = Callable[[DeployedStack], Iterator[Finding]]
 CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("stack", "cloudformation", stack_checks.check_deployment),
     ("resources", "cloudformation", stack_checks.check_resources),
+    ("settings", "cloudformation", settings_checks.check_settings),
     ("OpenAI key", "secretsmanager", secret_checks.check_openai_secret),
     ("OpenAI server", "secretsmanager", server_checks.check_server),
     ("webhook secret", "secretsmanager", secret_checks.check_webhook_secret),

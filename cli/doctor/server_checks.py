@@ -100,19 +100,23 @@ def _check_models_without_list(
     server: OpenAIServer, stack: DeployedStack, url: str, reply: Reply
 ) -> Iterator[Finding]:
     """Some servers have no list, but show each model. Others show none, and some of those need no key."""
+    unchecked = []
     for model, users in _models_in_use(stack).items():
         shown = server.get(_path(model))
-        if shown.status < 300:
-            yield Finding("model", "ok", f"{url} knows {model} ({users})")
-        elif shown.status in (401, 403):
+        if shown.status in (401, 403):
             yield _describe_refusal(server, stack, url, shown)
             return
+        if shown.status < 300:
+            yield Finding("model", "ok", f"{url} knows {model} ({users})")
         else:
-            message = (
-                f"{url} has no list of models (GET /models: {reply.status}), so neither the key nor {model} "
-                f"({users}) was checked; if it should have one, correct OpenAIBaseUrl"
-            )
-            yield Finding("model", "warning", message)
+            unchecked.append(f"{model} ({users})")
+    if unchecked:
+        message = f"{url} has no list of models (GET /models: {reply.status})"
+        effect = f"neither the key nor {' and '.join(unchecked)} could be checked"
+        advice = "if it should have one, correct OpenAIBaseUrl"
+        yield Finding(LABEL, "warning", f"{message}, so {effect}; {advice}")
+    else:
+        yield Finding(LABEL, "ok", f"{url} accepts the key")
 
 
 def _models_in_use(stack: DeployedStack) -> dict[str, str]:

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Request, Response
 
 from cli.backends.local_stack import API_PORT, AWS_PORT
 from cli.commands.local import local
-from cli.doctor import quota_checks, secret_checks, stack_checks
+from cli.doctor import layer_checks, quota_checks, secret_checks, server_checks, stack_checks
 from cli.doctor.deployed_stack import DeployedStack, find_stack
 from cli.doctor.finding import Finding
 from cli.doctor.run_checks import CHECKS, Check, check_stack, run_check
@@ -153,6 +153,8 @@ def test_a_stack_of_another_template_is_a_problem(stack: DeployedStack) -> None:
 
 DENIED = [
     (secret_checks.check_openai_secret, "secretsmanager", "GetSecretValue"),
+    (server_checks.check_server, "secretsmanager", "GetSecretValue"),
+    (layer_checks.check_layers, "lambda", "GetFunctionConfiguration"),
     (stack_checks.check_table, "dynamodb", "DescribeTable"),
     (stack_checks.check_workflow, "states", "DescribeStateMachine"),
     (stack_checks.check_functions, "lambda", "GetFunctionConfiguration"),
@@ -203,6 +205,7 @@ def test_every_check_is_run(stack: DeployedStack) -> None:
 
     assert {"stack", "resources", "OpenAI key", "webhook secret", "table", "workflow", "functions"} <= checks
     assert {"concurrency", "dead letters", "alarm email", "API"} <= checks
+    assert {"settings", "OpenAI server", "layers"} <= checks
 
 
 def test_the_command_prints_a_line_for_each_finding_and_exits_with_1(

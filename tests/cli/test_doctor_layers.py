@@ -102,7 +102,7 @@ def test_only_the_directory_of_a_large_layer_is_downloaded(monkeypatch: pytest.M
     found, api = check(monkeypatch, {"A": function("runtime:3")}, {"runtime:3": content})
 
     assert [status for status, _ in found] == ["ok"]
-    assert api.downloads == [("bytes=-1000000", 1_000_000)]
+    assert api.downloads == [("bytes=-2000000", 2_000_000)]
 
 
 def test_a_directory_that_is_larger_than_the_end_of_the_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def test_a_directory_that_is_larger_than_the_end_of_the_file_is_read(monkeypatch
 
 
 def test_a_server_without_ranges_sends_the_whole_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    content = archive([*SOURCE, *BYTECODE, ARM], padding=2_000_000)
+    content = archive([*SOURCE, *BYTECODE, ARM], padding=3_000_000)
     found, api = check(
         monkeypatch, {"A": function("runtime:3")}, {"runtime:3": content}, supports_ranges=False
     )
@@ -150,6 +150,13 @@ def test_a_layer_that_cannot_be_read_is_named(
     found, _ = check(monkeypatch, {"A": function("runtime:3")}, layers)
 
     assert found == [("unknown", f"layer runtime:3: its content could not be read: {reason}")]
+
+
+def test_a_missing_permission_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = check(monkeypatch, {"A": function("runtime:3")}, {}, allows_layers=False)
+
+    reason = "your AWS credentials lack the permission lambda:GetLayerVersion"
+    assert found == [("unknown", f"layer runtime:3: {reason}")]
 
 
 def test_functions_without_layers_pass(monkeypatch: pytest.MonkeyPatch) -> None:

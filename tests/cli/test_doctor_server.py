@@ -131,13 +131,19 @@ def test_a_server_without_models_is_a_warning(keyed: DeployedStack, status: int)
     (found,), _ = ask(keyed, error("no such route", status))
 
     assert found.status == "warning"
-    assert f"has no list of models (GET /models: {status})" in found.message
+    assert f"has no list of models (GET /models: {status}), so neither the key nor" in found.message
+
+
+def test_a_server_without_models_that_refuses_the_key_is_a_problem(keyed: DeployedStack) -> None:
+    (found,), _ = ask(keyed, error("no such route", 404), error("wrong key", 401))
+
+    assert (found.check, found.status) == ("OpenAI server", "failed")
 
 
 def test_a_server_that_shows_models_but_has_no_list_passes(keyed: DeployedStack) -> None:
-    (found,), _ = ask(keyed, NOT_FOUND, json_response({"id": "gpt-5.4-mini"}))
+    found, _ = ask(keyed, NOT_FOUND, json_response({"id": "gpt-5.4-mini"}))
 
-    assert (found.check, found.status) == ("model", "ok")
+    assert [(each.check, each.status) for each in found] == [("model", "ok"), ("OpenAI server", "ok")]
 
 
 def test_a_bare_list_of_models_is_read(keyed: DeployedStack) -> None:

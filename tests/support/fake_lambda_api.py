@@ -27,6 +27,7 @@ class FakeLambdaApi:
     functions: Mapping[str, Mapping[str, Any]]
     layers: Mapping[str, bytes]
     supports_ranges: bool = True
+    allows_layers: bool = True
     url: str = ""
     downloads: list[tuple[str, int]] = field(default_factory=list)
 
@@ -38,6 +39,8 @@ class FakeLambdaApi:
     def _respond(self, request: Request) -> Response:
         if found := re.fullmatch(r"/2015-03-31/functions/(.+)/configuration", request.path):
             return _json(self.functions[found[1]])
+        if not self.allows_layers:
+            return Response("{}", 403, {"x-amzn-errortype": "AccessDeniedException"})
         if found := re.fullmatch(rf"/2018-10-31/layers/{ARN}:(.+)/versions/(\d+)", request.path):
             return _json({"Content": {"Location": f"{self.url}/content/{found[1]}:{found[2]}"}})
         content = self.layers.get(request.path.removeprefix("/content/"))
