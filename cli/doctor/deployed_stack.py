@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 NESTED_STACK = "AWS::CloudFormation::Stack"
-CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3})
-"""Of the clients of all checks: AWS that cannot be reached is a finding within a minute."""
+CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
+"""Of the clients of all checks: a service that does not respond is a finding within 25 seconds."""
 
 ACCESS_DENIED_CODES = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
 

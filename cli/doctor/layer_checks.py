@@ -56,6 +56,9 @@ def check_layers(stack: DeployedStack) -> Iterator[Finding]:
     """Each layer must be built for the architecture and the Python of its functions, and have bytecode."""
     client = boto3.client("lambda", config=CLIENT_CONFIG)
     users = _find_users(client, stack)
+    if not users:
+        yield Finding(LABEL, "failed", "no function has a layer with its packages; build and deploy it again")
+        return
     problems = False
     for arn, targets in users.items():
         name = ":".join(arn.split(":")[-2:])

@@ -159,7 +159,7 @@ def test_a_missing_permission_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == [("unknown", f"layer runtime:3: {reason}")]
 
 
-def test_functions_without_layers_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _ = check(monkeypatch, {"A": {"PackageType": "Image"}}, {})
+def test_functions_without_layers_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = check(monkeypatch, {"A": {"PackageType": "Zip"}}, {})
 
-    assert [status for status, _ in found] == ["ok"]
+    assert found == [("failed", "no function has a layer with its packages; build and deploy it again")]
