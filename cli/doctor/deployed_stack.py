@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.doctor.finding import shorten
 from cli.errors import CommandError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 NESTED_STACK = "AWS::CloudFormation::Stack"
-MAX_MESSAGE_CHARACTERS = 200
-"""Of an error of AWS. A proxy may respond with a whole page."""
+CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
+"""Of the clients of all checks: a service that does not respond is a finding within 25 seconds."""
 
 ACCESS_DENIED_CODES = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
 
@@ -57,7 +59,7 @@ class DeployedStack:
 def find_stack(name: str) -> DeployedStack:
     """The stack of that name. Raises CommandError if there is none, or if AWS cannot be called."""
     try:
-        client = boto3.client("cloudformation")
+        client = boto3.client("cloudformation", config=CLIENT_CONFIG)
         try:
             (description,) = client.describe_stacks(StackName=name)["Stacks"]
         except ClientError as error:
@@ -89,8 +91,7 @@ def describe_error(service: str, error: ClientError) -> str:
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     if code in ACCESS_DENIED_CODES:
         return f"your AWS credentials lack the permission {service}:{error.operation_name}"
-    shortened = " ".join(message.split())[:MAX_MESSAGE_CHARACTERS]
-    return f"{error.operation_name} failed: {shortened or code}"
+    return f"{error.operation_name} failed: {shorten(message) or code}"
 
 
 def _list_resources(client: "CloudFormationClient", stack: str) -> Iterator[tuple[str, Resource]]:

@@ -4,7 +4,15 @@ from collections.abc import Callable, Iterator
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.doctor import stack_checks
+from cli.doctor import (
+    alarm_checks,
+    layer_checks,
+    quota_checks,
+    secret_checks,
+    server_checks,
+    settings_checks,
+    stack_checks,
+)
 from cli.doctor.deployed_stack import DeployedStack, OutdatedStack, describe_error, find_stack
 from cli.doctor.finding import Finding
 
@@ -13,17 +21,20 @@ Check = Callable[[DeployedStack], Iterator[Finding]]
 CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("stack", "cloudformation", stack_checks.check_deployment),
     ("resources", "cloudformation", stack_checks.check_resources),
-    ("OpenAI key", "secretsmanager", stack_checks.check_openai_secret),
-    ("webhook secret", "secretsmanager", stack_checks.check_webhook_secret),
-    ("callback secret", "secretsmanager", stack_checks.check_callback_secret),
+    ("settings", "cloudformation", settings_checks.check_settings),
+    ("OpenAI key", "secretsmanager", secret_checks.check_openai_secret),
+    ("OpenAI server", "secretsmanager", server_checks.check_server),
+    ("webhook secret", "secretsmanager", secret_checks.check_webhook_secret),
+    ("callback secret", "secretsmanager", secret_checks.check_callback_secret),
     ("table", "dynamodb", stack_checks.check_table),
     ("workflow", "states", stack_checks.check_workflow),
     ("functions", "lambda", stack_checks.check_functions),
-    ("concurrency", "lambda", stack_checks.check_concurrency),
+    ("layers", "lambda", layer_checks.check_layers),
+    ("concurrency", "lambda", quota_checks.check_concurrency),
     ("event source", "lambda", stack_checks.check_event_sources),
     ("dead letters", "sqs", stack_checks.check_dead_letter_queues),
-    ("alarms", "cloudwatch", stack_checks.check_alarms),
-    ("alarm email", "sns", stack_checks.check_alarm_email),
+    ("alarms", "cloudwatch", alarm_checks.check_alarms),
+    ("alarm email", "sns", alarm_checks.check_alarm_email),
     ("API", "execute-api", stack_checks.check_health),
 )
 """All checks in order: a label, the service's prefix in IAM, and the function."""

@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from cli.doctor.deployed_stack import DeployedStack, find_stack
 from local.config import ROOT
 from local.stack import LocalStack
 
@@ -66,6 +67,13 @@ def upcall_on_running_stack(
         return upcall(*arguments, UPCALL_STATE_FOLDER=str(state_folder), **variables)
 
     return run
+
+
+@pytest.fixture
+def stack(local_stack: LocalStack) -> DeployedStack:
+    """The local stack as CloudFormation describes it, with the output that AWS alone has."""
+    found = find_stack("upcall")
+    return replace(found, outputs={**found.outputs, "ApiUrl": local_stack.endpoints.api})
 
 
 def one_line_error(finished: Finished) -> str:

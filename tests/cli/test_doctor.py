@@ -1,7 +1,6 @@
 """`upcall doctor`, with the stack `upcall` on the AWS of the local stack."""
 
 import json
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from inspect import signature
@@ -11,12 +10,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from support.doctor import messages, statuses, with_resource
 from werkzeug.wrappers import Request, Response
 
 from cli.backends.local_stack import API_PORT, AWS_PORT
 from cli.commands.local import local
-from cli.doctor import stack_checks
-from cli.doctor.deployed_stack import DeployedStack, Resource, find_stack
+from cli.doctor import layer_checks, quota_checks, secret_checks, server_checks, stack_checks
+from cli.doctor.deployed_stack import DeployedStack, find_stack
 from cli.doctor.finding import Finding
 from cli.doctor.run_checks import CHECKS, Check, check_stack, run_check
 from local.config import AWS_ENVIRONMENT
@@ -24,13 +24,6 @@ from local.http_server import HttpServer
 from local.stack import LocalStack
 
 from .conftest import Upcall, one_line_error
-
-
-@pytest.fixture
-def stack(local_stack: LocalStack) -> DeployedStack:
-    """The local stack as CloudFormation describes it, with the output that AWS alone has."""
-    found = find_stack("upcall")
-    return replace(found, outputs={**found.outputs, "ApiUrl": local_stack.endpoints.api})
 
 
 @pytest.fixture
@@ -47,30 +40,12 @@ def operator(empty_profile: dict[str, str], local_stack: LocalStack) -> dict[str
     return {**AWS_ENVIRONMENT, **empty_profile, "AWS_ENDPOINT_URL": local_stack.endpoints.aws}
 
 
-def statuses(check: Check, stack: DeployedStack) -> dict[str, str]:
-    """The status of each finding."""
-    return {each.check: each.status for each in run_check("check", "service", check, stack)}
-
-
-def messages(check: Check, stack: DeployedStack) -> str:
-    """The messages of all findings."""
-    return " ".join(each.message for each in run_check("check", "service", check, stack))
-
-
-def with_parameters(stack: DeployedStack, **parameters: str) -> DeployedStack:
-    return replace(stack, parameters={**stack.parameters, **parameters})
-
-
-def with_resource(stack: DeployedStack, name: str, type_: str, identifier: str) -> DeployedStack:
-    return replace(stack, resources={**stack.resources, name: Resource(type_, identifier)})
-
-
 @pytest.mark.parametrize(
     "check",
     [
         stack_checks.check_deployment,
-        stack_checks.check_openai_secret,
-        stack_checks.check_webhook_secret,
+        secret_checks.check_openai_secret,
+        secret_checks.check_webhook_secret,
         stack_checks.check_workflow,
         stack_checks.check_functions,
         stack_checks.check_health,
@@ -107,67 +82,6 @@ def test_resources_of_nested_stacks_are_found(local_stack: LocalStack) -> None:
         cloudformation.delete_stack(StackName="outer")
 
     assert set(found.of_type("AWS::SQS::Queue")) == {"InnerQueue"}
-
-
-@pytest.mark.parametrize(
-    ("value", "status", "message"),
-    [
-        (" ", "failed", "is empty"),
-        ("\ufeff\r\n", "failed", "is empty; store it anew"),
-        ("sk-hid\nsk-hidden", "failed", "holds blanks"),
-        (" Bearer sk-hidden\n", "warning", "which are ignored"),
-        ('"\n"', "failed", "is empty"),
-        ('{"key":"sk-hidden"}', "failed", "is JSON; it must be the plain string"),
-        ("sk-hidden sk-hidden", "failed", "holds blanks"),
-        ("sk-hidden\n", "warning", "a line end, quotes"),
-        ("\ufeffsk-hidden", "warning", "a byte order mark"),
-        ("Bearer sk-hidden", "warning", '"Bearer" around it, which are ignored'),
-        ("sk-hidden", "ok", "exists"),
-    ],
-)
-def test_a_secret_is_read_as_functions_read_it_and_never_printed(
-    stack: DeployedStack, value: str, status: str, message: str
-) -> None:
-    name = f"doctor/{uuid.uuid4()}"
-    boto3.client("secretsmanager").create_secret(Name=name, SecretString=value)
-    (found,) = stack_checks.check_openai_secret(with_parameters(stack, OpenAISecretName=name))
-
-    assert (found.status, found.message.startswith(f"the secret {name} ")) == (status, True)
-    assert message in found.message
-    assert "hidden" not in found.message
-
-
-def test_a_missing_secret_is_reported_with_the_command_that_creates_it(stack: DeployedStack) -> None:
-    printed = messages(stack_checks.check_openai_secret, with_parameters(stack, OpenAISecretName="no/such"))
-
-    assert printed.startswith("there is no secret no/such: aws secretsmanager create-secret --name no/such")
-
-
-def test_the_webhook_needs_a_secret_if_it_has_a_url(stack: DeployedStack) -> None:
-    configured = with_parameters(stack, WebhookUrl="https://example.com", WebhookSecretName="no/webhook")
-
-    assert statuses(stack_checks.check_webhook_secret, configured) == {"webhook secret": "failed"}
-
-
-@pytest.mark.parametrize(
-    ("value", "verdict"),
-    [
-        ("my hidden password", "failed"),
-        ("whsec_aGlkZGVu", "failed"),
-        ("\n", "failed"),
-        ("whsec_aGlkZGVuIGhpZGRlbiBoaWRkZW4gaGlkZGVu", "ok"),
-        ("whsec_aGlkZGVuIGhpZGRlbiBoaWRkZW4gaGlkZGVu\n", "warning"),
-    ],
-)
-def test_a_secret_that_cannot_sign_is_a_problem(stack: DeployedStack, value: str, verdict: str) -> None:
-    name = f"doctor/{uuid.uuid4()}"
-    boto3.client("secretsmanager").create_secret(Name=name, SecretString=value)
-    configured = with_parameters(stack, CallbackSecretName=name)
-
-    assert statuses(stack_checks.check_callback_secret, configured) == {"callback secret": verdict}
-    assert "hidden" not in messages(stack_checks.check_callback_secret, configured)
-    without = with_parameters(stack, CallbackSecretName="")
-    assert statuses(stack_checks.check_callback_secret, without) == {"callback secret": "ok"}
 
 
 def test_a_table_without_expiry_and_recovery_is_a_problem(stack: DeployedStack) -> None:
@@ -219,31 +133,6 @@ def test_dead_letters_are_counted(stack: DeployedStack) -> None:
     assert "messages in DeadLetterQueue: 1; docs/operating.md" in printed
 
 
-def test_a_raised_alarm_is_named(stack: DeployedStack) -> None:
-    cloudwatch = boto3.client("cloudwatch")
-    cloudwatch.put_metric_alarm(
-        AlarmName="upcall-Doctored",
-        ComparisonOperator="GreaterThanThreshold",
-        EvaluationPeriods=1,
-        MetricName="Errors",
-        Namespace="AWS/Lambda",
-        Period=60,
-        Statistic="Sum",
-        Threshold=1,
-    )
-    watched = with_resource(stack, "DoctoredAlarm", "AWS::CloudWatch::Alarm", "upcall-Doctored")
-    cloudwatch.set_alarm_state(AlarmName="upcall-Doctored", StateValue="OK", StateReason="test")
-    before = statuses(stack_checks.check_alarms, watched)
-    cloudwatch.set_alarm_state(AlarmName="upcall-Doctored", StateValue="ALARM", StateReason="test")
-
-    assert before == {"alarms": "ok"}
-    assert messages(stack_checks.check_alarms, watched).startswith("in ALARM: DoctoredAlarm;")
-
-
-def test_alarms_that_notify_nobody_are_a_warning(stack: DeployedStack) -> None:
-    assert statuses(stack_checks.check_alarm_email, stack) == {"alarm email": "warning"}
-
-
 def test_an_api_that_does_not_respond_is_a_problem(stack: DeployedStack) -> None:
     dead = replace(stack, outputs={**stack.outputs, "ApiUrl": "http://127.0.0.1:1"})
     lost = replace(stack, outputs={**stack.outputs, "ApiUrl": f"{stack.outputs['ApiUrl']}/nowhere"})
@@ -259,15 +148,17 @@ def test_a_stack_of_another_template_is_a_problem(stack: DeployedStack) -> None:
         messages(stack_checks.check_table, other)
         == "the stack has no output TableName; build and deploy it again"
     )
-    assert "no parameter OpenAISecretName" in messages(stack_checks.check_openai_secret, other)
+    assert "no parameter OpenAISecretName" in messages(secret_checks.check_openai_secret, other)
 
 
 DENIED = [
-    (stack_checks.check_openai_secret, "secretsmanager", "GetSecretValue"),
+    (secret_checks.check_openai_secret, "secretsmanager", "GetSecretValue"),
+    (server_checks.check_server, "secretsmanager", "GetSecretValue"),
+    (layer_checks.check_layers, "lambda", "GetFunctionConfiguration"),
     (stack_checks.check_table, "dynamodb", "DescribeTable"),
     (stack_checks.check_workflow, "states", "DescribeStateMachine"),
     (stack_checks.check_functions, "lambda", "GetFunctionConfiguration"),
-    (stack_checks.check_concurrency, "lambda", "GetAccountSettings"),
+    (quota_checks.check_concurrency, "lambda", "GetAccountSettings"),
     (stack_checks.check_dead_letter_queues, "sqs", "GetQueueAttributes"),
 ]
 
@@ -314,6 +205,7 @@ def test_every_check_is_run(stack: DeployedStack) -> None:
 
     assert {"stack", "resources", "OpenAI key", "webhook secret", "table", "workflow", "functions"} <= checks
     assert {"concurrency", "dead letters", "alarm email", "API"} <= checks
+    assert {"settings", "OpenAI server", "layers"} <= checks
 
 
 def test_the_command_prints_a_line_for_each_finding_and_exits_with_1(

@@ -141,7 +141,7 @@ def parse_api_key(secret_name: str, secret: str) -> str:
 
 def _client() -> "openai.OpenAI":
     name = config.openai_secret_name()
-    return _cached_client(
+    return create_client(
         config.openai_base_url(),
         parse_api_key(name, get_secret(name)),
         config.openai_organization(),
@@ -150,10 +150,10 @@ def _client() -> "openai.OpenAI":
 
 
 @cache
-def _cached_client(
+def create_client(
     base_url: str, api_key: str, organization: str | None, project: str | None
 ) -> "openai.OpenAI":
-    """The client for a base URL, whose query (`?api-version=…`) goes with every request.
+    """The client for a base URL, whose query (`?api-version=…`) goes with every request. It is shared.
 
     Azure takes the key in a header of its own:
     https://learn.microsoft.com/azure/ai-foundry/openai/reference#authentication.
@@ -164,7 +164,7 @@ def _cached_client(
 
     url = urlsplit(base_url)
     is_azure = (url.hostname or "").endswith(AZURE_DOMAINS)
-    return openai.OpenAI(
+    client = openai.OpenAI(
         api_key=api_key,
         base_url=url._replace(query="", fragment="").geturl(),
         organization=organization,
@@ -174,6 +174,9 @@ def _cached_client(
         max_retries=0,
         http_client=BoundedClient(timeout=TIMEOUT_SECONDS),
     )
+    # for None, the SDK takes variables of the environment, and sends a header even if they are empty
+    client.organization, client.project = organization, project
+    return client
 
 
 def _parse_response(response: "Response") -> ServerResponse:
@@ -238,8 +241,7 @@ def _translate_status(
     for the record.
     """
     status = error.status_code
-    detail = _message(error.body) or error.response.text.strip()[:500] or error.message
-    message = f"{status}: {_as_unicode(detail)[:MAX_MESSAGE_CHARACTERS]}"
+    message = f"{status}: {describe_error(error)}"
     raw_code: object = error.code  # whatever the server sent, though the SDK declares a string
     code = _as_unicode(raw_code)[:MAX_CODE_CHARACTERS] if isinstance(raw_code, str) else ""
     if 300 <= status < 400:
@@ -257,6 +259,12 @@ def _translate_status(
     logger.debug("server not ready", detail=message)
     reason = code if _CODE.fullmatch(code) else responses.get(status, "unknown status")
     return TransientError(f"{status}: {reason}", _parse_retry_after(error.response.headers), detail=message)
+
+
+def describe_error(error: "openai.APIStatusError") -> str:
+    """What the server says about an error. It may quote what it was sent, also the API key."""
+    detail = _message(error.body) or error.response.text.strip()[:500] or error.message
+    return _as_unicode(detail)[:MAX_MESSAGE_CHARACTERS]
 
 
 def _redirect_target(location: str) -> str:

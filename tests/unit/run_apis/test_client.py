@@ -400,6 +400,7 @@ def test_organization_and_project_are_sent_if_they_are_configured(
     respond_with: RespondWith, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests = respond_with(json_response({"id": "x"}))
+    client.create_client.cache_clear()
     monkeypatch.setenv("OPENAI_ORG_ID", "")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "")
     client.get("/x")
