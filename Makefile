@@ -6,7 +6,8 @@ BIN := .venv/bin
 SAM := .venv-sam/bin/sam
 COMPILE := .venv-lock/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 EVERYWHERE := --universal --python-version 3.11
-ON_LAMBDA := --python-platform aarch64-manylinux2014 --python-version 3.13
+ON_LAMBDA := --python-platform aarch64-manylinux2014 --only-binary :all:
+RUNTIMES := python3.13 python3.14
 SAM_VERSION := 1.170.0
 TARGET_PYTHON ?= python3.13
 # /opt and /var/task are read-only: without bytecode, each cold start compiles what it imports
@@ -111,9 +112,10 @@ $(SAM):
 lock:  ## Update the pinned requirements
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install -qq uv
 	@$(COMPILE) $(EVERYWHERE) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
-	@for layer in runtime extraction; do \
-	  rm -f layers/$$layer/requirements.txt; \
-	  $(COMPILE) $(ON_LAMBDA) -c requirements-dev.txt layers/$$layer/requirements.in -o layers/$$layer/requirements.txt; done
+	@set -e; for layer in layers/*; do for runtime in $(RUNTIMES); do \
+	  rm -f $$layer/requirements-$$runtime.txt; \
+	  $(COMPILE) $(ON_LAMBDA) --python-version $${runtime#python} -c requirements-dev.txt $$layer/requirements.in \
+	    -o $$layer/requirements-$$runtime.txt; done; done
 	@rm -r .venv-lock
 
 clean:  ## Remove generated files, except for the runs in .upcall
