@@ -6,15 +6,13 @@ BIN := .venv/bin
 SAM := .venv-sam/bin/sam
 COMPILE := .venv-lock/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 EVERYWHERE := --universal --python-version 3.11
-ON_LAMBDA := --python-platform aarch64-manylinux2014 --python-version 3.13
+ON_LAMBDA := --python-platform aarch64-manylinux2014 --only-binary :all:
+RUNTIMES := python3.13 python3.14
 SAM_VERSION := 1.170.0
 ENVIRONMENT ?= default
-TARGET_PYTHON ?= python3.13
-# /opt and /var/task are read-only: without bytecode, each cold start compiles what it imports
-COMPILE_BUILD = set -e; for folder in .aws-sam/build/*/; do \
-  case $$folder in *Layer/) prefix=/opt;; *) prefix=/var/task;; esac; \
-  $(TARGET_PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $${folder%/} -p $$prefix $$folder; done
-NO_BYTECODE = "There is no $(TARGET_PYTHON), so the build has no bytecode, and each cold start takes longer."
+# /opt and /var/task are read-only: without bytecode, each cold start compiles what it imports. Layers compile theirs
+COMPILE_FUNCTIONS = for folder in .aws-sam/build/*Function; do \
+  $$TARGET_PYTHON -m compileall -q --invalidation-mode unchecked-hash -s $$folder -p /var/task $$folder; done
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
@@ -84,9 +82,9 @@ deploy: build  ## Build and deploy ENVIRONMENT of samconfig.toml (default: defau
 	@$(SAM) deploy --config-env $(ENVIRONMENT)
 
 build: $(SAM)  ## Build ENVIRONMENT of samconfig.toml for deployment
-	@variables=$$($(PYTHON) -m cli.build_variables $(ENVIRONMENT)) && \
-	  env $$variables $(SAM) build --config-env $(ENVIRONMENT)
-	@$(if $(shell $(TARGET_PYTHON) -c "print(1)" 2>/dev/null),$(COMPILE_BUILD),echo $(NO_BYTECODE))
+	@set -e; variables=$$($(PYTHON) -m cli.build_variables $(ENVIRONMENT)); export $$variables; \
+	  $(SAM) build --config-env $(ENVIRONMENT) --cache-dir .aws-sam/cache/$${TARGET_PYTHON:+with-bytecode}; \
+	  if [ "$$TARGET_PYTHON" ]; then $(COMPILE_FUNCTIONS); fi
 
 sam-build: install $(SAM)  ## Build for `sam local`, for the architecture of this machine
 	@ARCHITECTURE=$(MACHINE) $(SAM) build --build-dir .aws-sam/local/build --cache-dir .aws-sam/local/cache \
@@ -125,9 +123,10 @@ $(SAM):
 lock:  ## Update the pinned requirements
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install -qq uv
 	@$(COMPILE) $(EVERYWHERE) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
-	@for layer in runtime extraction; do \
-	  rm -f layers/$$layer/requirements.txt; \
-	  $(COMPILE) $(ON_LAMBDA) -c requirements-dev.txt layers/$$layer/requirements.in -o layers/$$layer/requirements.txt; done
+	@set -e; for layer in layers/*; do for runtime in $(RUNTIMES); do \
+	  rm -f $$layer/requirements-$$runtime.txt; \
+	  $(COMPILE) $(ON_LAMBDA) --python-version $${runtime#python} -c requirements-dev.txt $$layer/requirements.in \
+	    -o $$layer/requirements-$$runtime.txt; done; done
 	@$(COMPILE) $(EVERYWHERE) tests/deployment/requirements.in -o tests/deployment/requirements.txt
 	@rm -r .venv-lock
 

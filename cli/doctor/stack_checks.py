@@ -62,8 +62,8 @@ def check_workflow(stack: DeployedStack) -> Iterator[Finding]:
 
 
 def check_functions(stack: DeployedStack) -> Iterator[Finding]:
-    """Each function must be ready to be invoked, on the runtime of the template."""
-    runtime = Template().source["Globals"]["Function"]["Runtime"]
+    """Each function must be ready to be invoked, on the stack's runtime."""
+    runtime = stack.parameter("Runtime")
     names = stack.of_type("AWS::Lambda::Function")
     client = boto3.client("lambda", config=CLIENT_CONFIG)
     problems = []

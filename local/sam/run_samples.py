@@ -32,9 +32,10 @@ from local.sam.samples import (
     sample,
 )
 from local.stack import LocalStack
+from local.template import Template
 
 SAM = str(ROOT / ".venv-sam" / "bin" / "sam")
-IMAGE = "public.ecr.aws/lambda/python:3.13-"
+IMAGE = "public.ecr.aws/lambda/python:"
 CONFIG = LocalStackConfig(aws_port=AWS_PORT, pages_port=PAGES_PORT, model_seconds=0.05)
 
 INVOKE_SECONDS = 300
@@ -61,7 +62,8 @@ class SamLocal:
 
     def __init__(self) -> None:
         machine = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-        self._flags = ["--skip-pull-image"] if has_image(IMAGE + machine) else []
+        version = Template().parameter_default("Runtime").removeprefix("python")
+        self._flags = ["--skip-pull-image"] if has_image(f"{IMAGE}{version}-{machine}") else []
         self._environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:

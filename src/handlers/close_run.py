@@ -13,10 +13,13 @@ from upcall.domain.errors import InvalidInput
 from upcall.domain.execution import Execution
 from upcall.domain.validation import field_errors
 from upcall.lambda_runtime.clock import SystemClock
+from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.sqs_batch import sqs_batch
 from upcall.observability.logging import log_context
 from upcall.run_apis import get_run_api
 from upcall.use_cases.close_run import close_run
+
+load_at_init(run_repository, eventbridge.get_client)
 
 
 class _Detail(BaseModel):

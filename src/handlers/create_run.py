@@ -3,17 +3,20 @@
 import tools
 from upcall import config
 from upcall.aws.run_repository import run_repository
+from upcall.aws.secrets_manager import secrets_provider
 from upcall.domain.model import Model
 from upcall.domain.upstream_errors import NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.lambda_runtime.clock import SystemClock
+from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.workflow_task import workflow_task
 from upcall.run_apis import get_run_api
 from upcall.run_apis.client import load_sdk
 from upcall.use_cases.create_run import RunCreated, create_run
 
 load_sdk()
+load_at_init(run_repository, secrets_provider)
 
 
 class CreateRun(Model):

@@ -8,10 +8,11 @@ from pydantic import BaseModel, Field, ValidationError
 
 from upcall import config
 from upcall.aws.run_repository import run_repository
-from upcall.aws.secrets_manager import get_secret
+from upcall.aws.secrets_manager import get_secret, secrets_provider
 from upcall.aws.sqs import delay_message, send_to_dead_letter_queue
 from upcall.domain.errors import InvalidInput, InvalidSecret, TransientError
 from upcall.domain.validation import field_errors
+from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.sqs_batch import sqs_batch
 from upcall.observability.logging import log_context
 from upcall.use_cases.deliver_callback import MAX_AGE_SECONDS, deliver_callback, retry_delay_seconds
@@ -19,6 +20,7 @@ from upcall.web.standard_webhooks import TIMEOUT_SECONDS, post
 from upcall.web.transport import GuardedTransport, TransferBudget
 from upcall.web.urls import parse_url
 
+load_at_init(run_repository, secrets_provider)
 MAX_RESPONSE_BYTES = 65_536
 """Only the status of the response is used."""
 

@@ -17,8 +17,10 @@ from upcall.lambda_runtime.http_api import (
     json_response,
     lambda_handler_of,
 )
+from upcall.lambda_runtime.init import load_at_init
 from upcall.use_cases.get_run import get_run
 
+load_at_init(run_repository)
 app = http_api()
 lambda_handler = lambda_handler_of(app)
 

@@ -16,8 +16,10 @@ from upcall.lambda_runtime.http_api import (
     json_response,
     lambda_handler_of,
 )
+from upcall.lambda_runtime.init import load_at_init
 from upcall.use_cases.list_runs import list_runs
 
+load_at_init(run_repository)
 app = http_api()
 lambda_handler = lambda_handler_of(app)
 

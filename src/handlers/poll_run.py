@@ -1,16 +1,19 @@
 """State "Poll run": polls the run upstream for one poll window, and returns its status."""
 
 from upcall import config
+from upcall.aws.secrets_manager import secrets_provider
 from upcall.domain.limits import Counters, Limits
 from upcall.domain.model import Model
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 from upcall.lambda_runtime.clock import SystemClock
+from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.workflow_task import workflow_task
 from upcall.run_apis import get_run_api
 from upcall.run_apis.client import load_sdk
 from upcall.use_cases.poll_run import poll_run
 
 load_sdk()
+load_at_init(secrets_provider)
 
 
 class PollRun(Model):

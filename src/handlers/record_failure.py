@@ -5,18 +5,21 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from upcall.aws.run_repository import run_repository
+from upcall.aws.secrets_manager import secrets_provider
 from upcall.domain.events import RunEndedEvent
 from upcall.domain.failure import Failure, parse_caught_error
 from upcall.domain.model import Model
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.domain.usage import Usage
 from upcall.lambda_runtime.clock import SystemClock
+from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.workflow_task import workflow_task
 from upcall.run_apis import get_run_api
 from upcall.run_apis.client import load_sdk
 from upcall.use_cases.record_failure import record_failure
 
 load_sdk()
+load_at_init(run_repository, secrets_provider)
 
 
 class RecordFailure(Model):

@@ -15,9 +15,11 @@ from upcall.lambda_runtime.http_api import (
     json_response,
     lambda_handler_of,
 )
+from upcall.lambda_runtime.init import load_at_init
 from upcall.run_apis import get_run_api
 from upcall.use_cases.retry_run import retry_run
 
+load_at_init(run_repository, step_functions.get_client)
 app = http_api()
 lambda_handler = lambda_handler_of(app)
 

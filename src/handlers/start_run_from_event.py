@@ -11,11 +11,14 @@ from upcall.domain.errors import IdempotencyKeyConflict, InvalidInput
 from upcall.domain.run import Run
 from upcall.domain.run_request import RunRequest
 from upcall.lambda_runtime.clock import SystemClock
+from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.sqs_batch import sqs_batch
 from upcall.run_apis import get_run_api
 from upcall.use_cases.start_run import RunDefaults, start_run
 from upcall.use_cases.start_run_from_event import start_run_from_event
 from upcall.web.callback_urls import check_callback_url
+
+load_at_init(run_repository, step_functions.get_client)
 
 
 @sqs_batch

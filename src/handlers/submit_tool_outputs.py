@@ -3,12 +3,14 @@
 import tools
 from upcall import config
 from upcall.aws.run_repository import run_repository
+from upcall.aws.secrets_manager import secrets_provider
 from upcall.domain.model import Model
 from upcall.domain.tool_calls import ToolCall
 from upcall.domain.upstream_errors import NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.domain.usage import Usage
 from upcall.lambda_runtime.clock import SystemClock
+from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.workflow_task import workflow_task
 from upcall.run_apis import get_run_api
 from upcall.run_apis.client import load_sdk
@@ -16,6 +18,7 @@ from upcall.use_cases.submit_tool_outputs import submit_tool_outputs
 from upcall.use_cases.upstream_request import UpstreamResult
 
 load_sdk()
+load_at_init(run_repository, secrets_provider)
 
 
 class SubmitToolOutputs(Model):

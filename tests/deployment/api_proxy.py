@@ -24,20 +24,22 @@ def _accept(server: socket.socket, port: int) -> None:
 
 
 def _serve(client: socket.socket, port: int) -> None:
-    request = b""
-    while not request.endswith(b"\r\n\r\n"):
-        data = client.recv(1)
-        if not data:
+    with client, suppress(OSError):
+        request = b""
+        while not request.endswith(b"\r\n\r\n"):
+            data = client.recv(1)
+            if not data:
+                return
+            request += data
+        if not request.startswith(b"CONNECT "):
+            client.sendall(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
             return
-        request += data
-    if not request.startswith(b"CONNECT "):
-        client.sendall(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
-        client.close()
-        return
-    server = socket.create_connection(("127.0.0.1", port))
-    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-    threading.Thread(target=_copy, args=(client, server), daemon=True).start()
-    _copy(server, client)
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            answers = threading.Thread(target=_copy, args=(server, client), daemon=True)
+            answers.start()
+            _copy(client, server)
+            answers.join(10)
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

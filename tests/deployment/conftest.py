@@ -1,22 +1,21 @@
 """What all tests of a deployment share: one engine, one copy of the project, and one shell."""
 
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import pytest
 from deployment.api_proxy import run_proxy
 from deployment.callback_receiver import CallbackReceiver
-from deployment.engine import ENGINE_PYTHON, Engine, run_engine
-from deployment.operator_shell import OperatorShell, copy_project
+from deployment.deployed import Deployment
+from deployment.engine import ENGINE_PYTHON, run_engine
+from deployment.operator_shell import RESULTS, OperatorShell, copy_project
 from deployment.settings_file import SettingsFile
 
+from cli.build_variables import DEFAULTS, find_interpreter
 from local import sample_pages
 from local.config import ROOT
 from local.http_server import HttpServer
@@ -41,44 +40,14 @@ exec {bin}/python {bin}/aws "$@"
 """
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """A copy of the project whose commands lead to an engine, and the servers around it."""
-
-    engine: Engine
-    emulator: Emulator
-    callbacks: CallbackReceiver
-    shell: OperatorShell
-    settings: SettingsFile
-
-    def client(self, service: str) -> "boto3.client":
-        """An SDK client of the account's root user."""
-        environment = self.engine.environment
-        return boto3.client(
-            service,
-            endpoint_url=self.engine.url,
-            region_name=environment["AWS_DEFAULT_REGION"],
-            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-            verify=str(self.engine.authorities),
-        )
-
-    def output(self, name: str, stack: str = "upcall") -> str:
-        """An output of a stack."""
-        (described,) = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-        value: str = next(
-            each["OutputValue"] for each in described["Outputs"] if each["OutputKey"] == name
-        )
-        return value
-
-
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """An account on the engine without any stack, and a shell in a fresh copy of the project."""
     folder = tmp_path_factory.mktemp("deployment")
     project, path = folder / "upcall", folder / "bin"
     copy_project(project)
-    function_python = shutil.which(os.environ.get("TARGET_PYTHON", "python3.13")) or sys.executable
+    function_python = find_interpreter(DEFAULTS["Runtime"])
+    assert function_python, "functions need the Python that their layers are built for"
     with ExitStack() as stack:
         emulator = Emulator(model_seconds=0.4)
         stack.callback(emulator.stop)
@@ -109,7 +78,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
                 **engine.environment,
                 "PATH": f"{path}:{os.environ['PATH']}",
                 "CURL_HOME": str(folder),
-                "TARGET_PYTHON": function_python,
             },
         )
         stack.callback(shell.close)
@@ -121,3 +89,11 @@ def write_script(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print each command that ran, with its exit code and its seconds."""
+    terminalreporter.section("commands")
+    for result in RESULTS:
+        first, *rest = result.command.splitlines()
+        terminalreporter.line(f"{result.code:3} {result.seconds:5.0f} s  {first}{' …' if rest else ''}"[:180])

@@ -1,25 +1,15 @@
 """A shell in which the commands of a guide run, one after the other, in a copy of the project."""
 
-import re
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from local.config import ROOT
 
 END = "__end_of_command__"
-
-BLOCK = re.compile(r"^```(console|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command of a guide, or the content of a file that the guide shows."""
-
-    kind: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -29,16 +19,11 @@ class Result:
     command: str
     output: str
     code: int
+    seconds: float
 
 
-def commands_of(guide: Path) -> Iterator[Command]:
-    """The commands in a guide, in its order: those after `$` in blocks of console, and whole blocks of TOML."""
-    for kind, content in BLOCK.findall(guide.read_text("utf-8")):
-        if kind == "toml":
-            yield Command(kind, content)
-            continue
-        for command in re.findall(r"^\$ ((?:.*\\\n)*.*)$", content, re.MULTILINE):
-            yield Command(kind, command)
+RESULTS: list[Result] = []
+"""Of all shells, for the summary at the end."""
 
 
 class OperatorShell:
@@ -46,7 +31,6 @@ class OperatorShell:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
-        self.results: list[Result] = []
         self._answers = folder.parent / "answers"
         self._process = subprocess.Popen(
             ["bash"],
@@ -62,6 +46,7 @@ class OperatorShell:
         """Run a command, whose standard input is `answers`. Kills the shell if it takes too long."""
         assert self._process.stdin
         assert self._process.stdout
+        started = time.monotonic()
         self._answers.write_text(answers, "utf-8")
         timer = threading.Timer(seconds, self._process.kill)
         timer.start()
@@ -74,8 +59,8 @@ class OperatorShell:
                 break
         timer.cancel()
         output, _, code = output.rpartition(END)
-        result = Result(command, output.strip(), int(code or -1))
-        self.results.append(result)
+        result = Result(command, output.strip(), int(code or -1), time.monotonic() - started)
+        RESULTS.append(result)
         return result
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ function below changes one thing of the emulator, and says why. The stack is dep
 
 import json
 import os
+import time
 from typing import Any
 
 import yaml
@@ -36,6 +37,7 @@ def connect(connection, to):
 socket.getaddrinfo, socket.socket.connect = getaddrinfo, connect
 """
 
+MAX_INVOCATION_SECONDS = 60
 METHODS = {"get", "put", "post", "delete", "patch", "options", "head", "x-amazon-apigateway-any-method"}
 
 
@@ -43,7 +45,7 @@ def accept_alarms_on_expressions() -> None:
     """MiniStack rejects alarms on metric math. It keeps them with their first metric, and never evaluates them."""
     record = provisioners._cw_metric_alarm_record
 
-    def record_first_metric(name: str, props: Properties) -> Properties:
+    def record_first_metric(name: str, props: Properties) -> Any:
         statistics = [each["MetricStat"] for each in props.get("Metrics") or [] if "MetricStat" in each]
         if statistics:
             first = statistics[0]
@@ -70,7 +72,9 @@ def import_openapi_bodies() -> None:
         import_routes(created[0], props["Body"], stack_name)
         return created
 
-    def update_with_routes(physical_id: str, old: Properties, new: Properties, stack_name: str, *rest: Any) -> Any:
+    def update_with_routes(
+        physical_id: str, old: Properties, new: Properties, stack_name: str, *rest: Any
+    ) -> Any:
         updated = update(physical_id, old, new, stack_name, *rest)
         import_routes(updated[0], new["Body"], stack_name)
         return updated
@@ -91,7 +95,9 @@ def import_routes(api_id: str, body: Properties, stack_name: str) -> None:
             integration_id, _ = provisioners._apigw_v2_integration_create(
                 "", {"ApiId": api_id, "IntegrationUri": integration["uri"]}, stack_name
             )
-            security = {name: scopes for each in operation.get("security") or [] for name, scopes in each.items()}
+            security = {
+                name: scopes for each in operation.get("security") or [] for name, scopes in each.items()
+            }
             name, scopes = next(iter(security.items()), ("NONE", []))
             route = {
                 "ApiId": api_id,
@@ -104,7 +110,8 @@ def import_routes(api_id: str, body: Properties, stack_name: str) -> None:
 
 
 def security_schemes(body: Properties) -> dict[str, Properties]:
-    return body.get("components", {}).get("securitySchemes", {})
+    schemes: dict[str, Properties] = body.get("components", {}).get("securitySchemes", {})
+    return schemes
 
 
 def authorization(api_id: str, name: str, scheme: Properties) -> Properties:
@@ -156,6 +163,30 @@ def set_expiry_and_recovery_of_tables() -> None:
     handlers["create"] = create_with_settings
 
 
+def finish_invocations_before_updates() -> None:
+    """On AWS, an invocation in flight ends on the code that it began with; MiniStack kills it with an update."""
+    invalidate = lambda_runtime.invalidate_worker
+
+    def invalidate_idle_workers(func_name: str, *rest: Any, **scope: Any) -> None:
+        deadline = time.monotonic() + MAX_INVOCATION_SECONDS
+        while is_busy(func_name) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        invalidate(func_name, *rest, **scope)
+
+    lambda_runtime.invalidate_worker = invalidate_idle_workers
+
+
+def is_busy(func_name: str) -> bool:
+    """Whether a function is being invoked."""
+    with lambda_runtime._lock:
+        return any(
+            worker.in_use
+            for workers in lambda_runtime._workers.values()
+            for worker in workers
+            if worker.func_name == func_name
+        )
+
+
 def listen_on_one_port() -> None:
     """With TLS, MiniStack also takes port 443, if it can have it."""
     app._port_is_bindable = lambda *_: False
@@ -176,6 +207,7 @@ read_workflow_definitions_as_yaml()
 import_openapi_bodies()
 read_concurrency_as_number()
 set_expiry_and_recovery_of_tables()
+finish_invocations_before_updates()
 listen_on_one_port()
 run_functions_with(os.environ["FUNCTION_PYTHON"], os.environ["FUNCTION_HOSTS"])
 app.main()

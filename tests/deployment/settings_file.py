@@ -29,7 +29,9 @@ class SettingsFile:
         text = self._path.read_text("utf-8")
         section = tomllib.loads(text)[environment]["global"]["parameters"]
         present = dict(split(each) for each in section["parameter_overrides"])
-        lines = [f"  '{name}=\"{value}\"'," for name, value in {**present, **self._engine, **parameters}.items()]
+        lines = [
+            f"  '{name}=\"{value}\"'," for name, value in {**present, **self._engine, **parameters}.items()
+        ]
         new = "\n".join(["parameter_overrides = [", *lines, "]"])
         header = re.escape(f"[{environment}.global.parameters]")
         pattern = re.compile(rf"({header}\n(?:(?!\[).*\n)*?)parameter_overrides = \[[^\]]*\]")

@@ -4,27 +4,20 @@ The tests run in the order of this file, on one engine. Each needs those before 
 """
 
 import json
-import re
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from deployment.conftest import CALLBACK_HOST, PAGES_HOST, Deployment
-from deployment.operator_shell import Result, commands_of
+from deployment.conftest import CALLBACK_HOST, PAGES_HOST
+from deployment.deployed import SECONDS, Deployment, wait_for
+from deployment.guide import run_guide
 
 from local.config import ROOT
 from local.openai_emulator.conversation import Hang, Say
 from upcall.web.standard_webhooks import rejection_reason
 
-KEY = "sk-proj-a-key-of-a-test-0123456789"
 PAGE = f"http://{PAGES_HOST}/tides"
-CALLBACK_SECRET = "whsec_dGhlIGNhbGxiYWNrIHNlY3JldCBvZiBhIGRlcGxveWVkIHN0YWNr"
-SECONDS = 120
-"""How long a run may take: each function starts cold, on a machine that is busy."""
-
-NOT_RUN = {"git pull": "a copy has no remote"}
-"""Commands of the guides that are not run, and why."""
+CALLBACK_SECRET = "whsec_dGhlIGNhbGxiYWNrIHNlY3JldCBvZiBhIGRlcGxveWVkIHN0YWNr"  # noqa: S105  # of nobody
 
 
 def test_every_command_of_the_guide_to_deploying_works(deployment: Deployment) -> None:
@@ -35,12 +28,14 @@ def test_the_stack_takes_settings_from_the_file_alone(deployment: Deployment) ->
     deployment.client("secretsmanager").create_secret(
         Name="upcall/callback-secret", SecretString=CALLBACK_SECRET
     )
-    deployment.settings.set(Authorization="iam", AllowedDomains="", CallbackSecretName="upcall/callback-secret")
+    deployment.settings.set(
+        Authorization="iam", AllowedDomains="", CallbackSecretName="upcall/callback-secret"
+    )
 
-    succeed(deployment, "make deploy")
+    deployment.succeed("make deploy")
 
     assert deployment.output("Authorization") == "iam"
-    assert parameters(deployment)["RetentionDays"] == "90"
+    assert deployment.parameters()["RetentionDays"] == "90"
 
 
 @pytest.mark.parametrize("run_api", ["responses", "assistants", "agents"])
@@ -109,9 +104,11 @@ def test_a_message_that_is_no_request_goes_to_the_dead_letter_queue(deployment: 
 
     queue = deployment.output("DeadLetterQueueUrl")
     (message,) = wait_for(
-        lambda: deployment.client("sqs")
-        .receive_message(QueueUrl=queue, MessageAttributeNames=["All"], VisibilityTimeout=0)
-        .get("Messages")
+        lambda: (
+            deployment.client("sqs")
+            .receive_message(QueueUrl=queue, MessageAttributeNames=["All"], VisibilityTimeout=0)
+            .get("Messages")
+        )
     )
     assert "prompt" in message["MessageAttributes"]["reason"]["StringValue"]
 
@@ -119,7 +116,7 @@ def test_a_message_that_is_no_request_goes_to_the_dead_letter_queue(deployment: 
 def test_the_end_of_a_run_is_posted_to_its_callback_url(deployment: Deployment) -> None:
     request = json.dumps({"prompt": f"Summarise {PAGE}", "callback_url": f"http://{CALLBACK_HOST}/runs"})
 
-    accepted = json.loads(succeed(deployment, f"call \"$API_URL/runs\" -d '{request}'").output)
+    accepted = json.loads(deployment.succeed(f"call \"$API_URL/runs\" -d '{request}'"))
 
     callback = deployment.callbacks.wait(SECONDS)
     assert rejection_reason(CALLBACK_SECRET, callback.headers, callback.body, now=time.time()) is None
@@ -133,7 +130,7 @@ def test_a_run_is_cancelled_on_the_server_too(deployment: Deployment) -> None:
     run_id = start_run(deployment, model)
     wait_for(lambda: deployment.emulator.models.started_turns.get(model))
 
-    succeed(deployment, f".venv/bin/upcall cancel {run_id} --stack upcall")
+    deployment.succeed(f".venv/bin/upcall cancel {run_id} --stack upcall")
 
     assert get_run(deployment, run_id)["status"] == "cancelled"
     (turn,) = deployment.emulator.models.started_turns[model]
@@ -148,7 +145,7 @@ def test_runs_in_progress_survive_an_update(deployment: Deployment) -> None:
     handler.write_text(handler.read_text("utf-8") + "\n# the next version\n", "utf-8")
     deployment.settings.set(LogLevel="DEBUG")
 
-    succeed(deployment, "make deploy")
+    deployment.succeed("make deploy")
     (turn,) = deployment.emulator.models.started_turns[model]
     turn.step = Say("The next version has it.")
 
@@ -158,7 +155,6 @@ def test_runs_in_progress_survive_an_update(deployment: Deployment) -> None:
 
 
 def test_every_command_of_the_guide_to_operating_works_and_nothing_is_left(deployment: Deployment) -> None:
-    (deployment.shell.folder / "template.yaml").is_file()
     run_guide(deployment, "operating.md")
 
     stacks = deployment.client("cloudformation").list_stacks()["StackSummaries"]
@@ -167,82 +163,20 @@ def test_every_command_of_the_guide_to_operating_works_and_nothing_is_left(deplo
     assert deployment.client("dynamodb").list_tables()["TableNames"] == []
 
 
-def run_guide(deployment: Deployment, name: str) -> None:
-    """Run the commands of a guide in its order. Names in capitals stand for outputs of the stack."""
-    run_id = ""
-    for command in commands_of(ROOT / "docs" / name):
-        if command.kind == "toml":
-            deployment.settings.apply(command.text)
-            if "Authorization=jwt" in command.text:
-                use_identity_provider(deployment)
-            continue
-        if command.text in NOT_RUN:
-            continue
-        text = with_outputs(deployment, command.text.replace("RUN_ID", run_id))
-        answers = f"{KEY}\n" if "read -rs KEY" in text else "y\n" * 9
-        result = succeed(deployment, text, answers)
-        run_id = (re.findall(r"run_[0-9a-f]{28}", result.output) or [run_id])[-1]
-
-
-def succeed(deployment: Deployment, command: str, answers: str = "y\n" * 9) -> Result:
-    """Run a command, print it with its result, and fail if it does."""
-    started = time.monotonic()
-    result = deployment.shell.run(command, answers=answers)
-    print(f"$ {command}\n{tail(result.output)}\n[{result.code}, {time.monotonic() - started:.0f} s]\n")
-    assert result.code == 0, f"{command}: {result.output[-4000:]}"
-    return result
-
-
-def tail(output: str) -> str:
-    lines = output.splitlines()
-    return "\n".join(lines if len(lines) < 12 else ["…", *lines[-10:]])
-
-
-def with_outputs(deployment: Deployment, command: str) -> str:
-    """A command with the stack's outputs in the place of names such as TABLE_NAME."""
-
-    def value(match: re.Match[str]) -> str:
-        name = "".join(part.capitalize() for part in match[1].split("_"))
-        return deployment.output(name)
-
-    return re.sub(r"(?<![\w$\"'{])((?:[A-Z]+_)+(?:NAME|URL|ARN))\b(?![=])", value, command)
-
-
-def use_identity_provider(deployment: Deployment) -> None:
-    """Make a user pool the issuer of tokens, and let the shell have a token of it."""
-    cognito = deployment.client("cognito-idp")
-    pool = cognito.create_user_pool(PoolName="callers")["UserPool"]["Id"]
-    client = cognito.create_user_pool_client(
-        UserPoolId=pool, ClientName="callers", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"]
-    )["UserPoolClient"]["ClientId"]
-    cognito.admin_create_user(UserPoolId=pool, Username="ada", MessageAction="SUPPRESS")
-    cognito.admin_set_user_password(UserPoolId=pool, Username="ada", Password="Pass-word-1", Permanent=True)
-    tokens = cognito.initiate_auth(
-        ClientId=client,
-        AuthFlow="USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": "ada", "PASSWORD": "Pass-word-1"},
-    )["AuthenticationResult"]
-    deployment.settings.set(
-        JwtIssuer=f"https://cognito-idp.{deployment.client('s3').meta.region_name}.amazonaws.com/{pool}",
-        JwtAudience=client,
-    )
-    succeed(deployment, f"TOKEN={tokens['IdToken']}")
-
-
 def run_prompt(deployment: Deployment, arguments: str) -> dict[str, Any]:
-    result = succeed(deployment, f".venv/bin/upcall run --stack upcall --json {arguments} 2>/dev/null")
-    run: dict[str, Any] = json.loads(result.output)
+    result = deployment.succeed(f".venv/bin/upcall run --stack upcall --json {arguments} 2>/dev/null")
+    run: dict[str, Any] = json.loads(result)
     return run
 
 
 def start_run(deployment: Deployment, model: str) -> str:
     request = json.dumps({"prompt": "Take your time", "model": model})
-    run_id: str = json.loads(succeed(deployment, f"call \"$API_URL/runs\" -d '{request}'").output)["run_id"]
+    run_id: str = json.loads(deployment.succeed(f"call \"$API_URL/runs\" -d '{request}'"))["run_id"]
     return run_id
 
 
 def get_run(deployment: Deployment, run_id: str) -> dict[str, Any]:
-    run: dict[str, Any] = json.loads(succeed(deployment, f'call "$API_URL/runs/{run_id}"').output)
+    run: dict[str, Any] = json.loads(deployment.succeed(f'call "$API_URL/runs/{run_id}"'))
     return run
 
 
@@ -254,23 +188,9 @@ def completed_run(deployment: Deployment, excerpt: str) -> dict[str, Any]:
     """The run with this text in its excerpt, as soon as it has ended; it must have completed."""
 
     def find() -> dict[str, Any] | None:
-        listed = json.loads(succeed(deployment, ".venv/bin/upcall list --stack upcall --json").output)
+        listed = json.loads(deployment.succeed(".venv/bin/upcall list --stack upcall --json"))
         return next((each for each in listed if excerpt in each["excerpt"] and "ended_at" in each), None)
 
-    run = wait_for(find)
+    run: dict[str, Any] = wait_for(find)
     assert run["status"] == "completed"
     return run
-
-
-def parameters(deployment: Deployment) -> dict[str, str]:
-    (stack,) = deployment.client("cloudformation").describe_stacks(StackName="upcall")["Stacks"]
-    return {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
-
-
-def wait_for(find: Callable[[], Any]) -> Any:
-    """What `find` returns as soon as it is neither None nor empty."""
-    deadline = time.monotonic() + SECONDS
-    while not (found := find()):
-        assert time.monotonic() < deadline
-        time.sleep(1)
-    return found

@@ -18,19 +18,21 @@ from local.config import ROOT
 LAYERS = ("runtime", "extraction")
 """Of the functions that read documents."""
 
+REQUIREMENTS = f"requirements-python3.{min(max(sys.version_info.minor, 13), 14)}.txt"
+"""Of this Python. An older one needs the packages of the oldest runtime."""
+
 NAMESPACES = {"backports"}
 """Folders that several packages share."""
 
 
 def pinned_versions() -> dict[str, str]:
-    """The version of each package in the layers that this system needs."""
+    """The version of each package in the layers that this Python needs."""
     versions = {}
     for layer in LAYERS:
-        for line in (ROOT / "layers" / layer / "requirements.txt").read_text("utf-8").splitlines():
+        for line in (ROOT / "layers" / layer / REQUIREMENTS).read_text("utf-8").splitlines():
             requirement = Requirement(line)
-            if requirement.marker is None or requirement.marker.evaluate():
-                (specifier,) = requirement.specifier
-                versions[requirement.name] = specifier.version
+            (specifier,) = requirement.specifier
+            versions[requirement.name] = specifier.version
     return versions
 
 

@@ -3,8 +3,6 @@
 import pytest
 from support.templates import FUNCTIONS, TEMPLATE
 
-from local.config import ROOT
-
 DEFAULT_TIMEOUT = TEMPLATE.source["Globals"]["Function"]["Timeout"]
 QUEUES = [(mapping.queue, mapping.function) for mapping in TEMPLATE.queue_mappings()]
 
@@ -39,15 +37,3 @@ def test_two_stacks_of_an_account_have_layers_of_their_own() -> None:
 
     assert len(layers) == 2
     assert all("${AWS::StackName}" in layer["Properties"]["LayerName"]["Fn::Sub"] for layer in layers)
-
-
-@pytest.mark.parametrize("layer", ["runtime", "extraction"])
-def test_a_layer_is_built_for_the_runtime_whatever_python_builds_it(layer: str) -> None:
-    """pip evaluates environment markers for the Python that it runs on, so there are none."""
-    version = TEMPLATE.source["Globals"]["Function"]["Runtime"].removeprefix("python")
-    folder, makefile = ROOT / "layers" / layer, (ROOT / "Makefile").read_text("utf-8")
-
-    assert ";" not in (folder / "requirements.txt").read_text("utf-8")
-    assert f"--python-version {version} " in (folder / "Makefile").read_text("utf-8")
-    assert f"--python-version {version}\n" in makefile
-    assert f"TARGET_PYTHON ?= python{version}\n" in makefile

@@ -76,7 +76,14 @@ OURS = {"handlers", "tools", "upcall", "local", "cli"}
 OWNERS = {
     "openai": {"run_apis/client.py"},
     "httpx2": {"run_apis/client.py", "run_apis/bounded_client.py"},
-    "boto3": {"aws/dynamodb.py", "aws/eventbridge.py", "aws/s3.py", "aws/sqs.py", "aws/step_functions.py"},
+    "boto3": {
+        "aws/dynamodb.py",
+        "aws/eventbridge.py",
+        "aws/s3.py",
+        "aws/secrets_manager.py",
+        "aws/sqs.py",
+        "aws/step_functions.py",
+    },
     "botocore": {"aws/s3.py", "aws/step_functions.py"},
     "httpcore": {"web/transport.py", "web/download.py", "web/page_response.py"},
     "httpx": {

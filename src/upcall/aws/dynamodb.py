@@ -18,6 +18,7 @@ def run_table() -> "Table":
     """The table of this function's environment."""
     import boto3
 
+    _serializers()
     return Table(boto3.client("dynamodb"), config.table_name())
 
 

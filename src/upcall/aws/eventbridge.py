@@ -21,14 +21,15 @@ def publish(event: RunEndedEvent) -> None:
         "DetailType": event.event,
         "Detail": event.model_dump_json(),
     }
-    response = _client().put_events(Entries=[entry])  # type: ignore[list-item]
+    response = get_client().put_events(Entries=[entry])  # type: ignore[list-item]
     if response["FailedEntryCount"]:
         reason = response["Entries"][0].get("ErrorMessage")
         raise TransientError(f"the bus did not accept the event: {reason}")
 
 
 @cache
-def _client() -> "EventBridgeClient":
+def get_client() -> "EventBridgeClient":
+    """The client of EventBridge. Loads boto3, which is why the import waits until here."""
     import boto3
 
     return boto3.client("events")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def start_execution(run: Run) -> None:
     """Start the workflow on this attempt of a run, unless that was done before."""
-    client = _client()
+    client = get_client()
     try:
         client.start_execution(
             stateMachineArn=config.state_machine_arn(),
@@ -34,7 +34,7 @@ def stop_execution(run: Run, error: str, cause: str) -> bool:
     """
     from botocore.exceptions import ClientError
 
-    client = _client()
+    client = get_client()
     try:
         client.stop_execution(executionArn=_arn_of(run), error=error, cause=cause)
     except client.exceptions.ExecutionDoesNotExist:
@@ -46,7 +46,7 @@ def stop_execution(run: Run, error: str, cause: str) -> bool:
 
 def describe_execution(run: Run) -> Execution | None:
     """The execution of this attempt of a run; None if there is none."""
-    client = _client()
+    client = get_client()
     try:
         found = client.describe_execution(executionArn=_arn_of(run))
     except client.exceptions.ExecutionDoesNotExist:
@@ -69,7 +69,8 @@ def _arn_of(run: Run) -> str:
 
 
 @cache
-def _client() -> "SFNClient":
+def get_client() -> "SFNClient":
+    """The client of Step Functions. Loads boto3, which is why the import waits until here."""
     import boto3
 
     return boto3.client("stepfunctions")

@@ -35,9 +35,6 @@ main()
 """
 """Gets the path of modules as an argument, because Lambda's runtime changes it after the start of Python."""
 
-_BYTECODE_FOLDER: Final = "/tmp/upcall-bytecode"  # noqa: S108  # nobody else is on the machine
-"""Lambda's layers contain no bytecode. Without a folder for it, each worker compiles the libraries again."""
-
 
 def extract_document(
     body: bytes,
@@ -136,13 +133,11 @@ class _Worker:
         if self._process and self._process.poll() is None:
             return self._process
         self._stop()
-        options = ["-X", f"pycache_prefix={_BYTECODE_FOLDER}"] if config.on_lambda() else []
         self._process = subprocess.Popen(  # noqa: S603
             # isolated: neither the environment nor the folder of the user decides what is imported
             [
                 sys.executable,
                 "-I",
-                *options,
                 "-c",
                 _PROGRAM,
                 json.dumps([_absolute(path) for path in sys.path]),

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import openai
     from httpx2 import Response
 
+    from upcall.run_apis.bounded_client import BoundedClient
+
 TIMEOUT_SECONDS = 60.0
 """Longest silence of the server. Some compatible servers answer a creation only when they are done."""
 
@@ -100,7 +102,7 @@ def load_sdk() -> None:
     """Load the OpenAI SDK now. A function that will need it does so while it starts, with a full CPU."""
     import openai  # noqa: F401
 
-    import upcall.run_apis.bounded_client  # noqa: F401
+    _http_client()
 
 
 def get(
@@ -150,6 +152,14 @@ def _client() -> "openai.OpenAI":
 
 
 @cache
+def _http_client() -> "BoundedClient":
+    """The connections of all clients. Making it reads the certificates, which takes as long as a request."""
+    from upcall.run_apis.bounded_client import BoundedClient
+
+    return BoundedClient(timeout=TIMEOUT_SECONDS)
+
+
+@cache
 def create_client(
     base_url: str, api_key: str, organization: str | None, project: str | None
 ) -> "openai.OpenAI":
@@ -159,8 +169,6 @@ def create_client(
     https://learn.microsoft.com/azure/ai-foundry/openai/reference#authentication.
     """
     import openai
-
-    from upcall.run_apis.bounded_client import BoundedClient
 
     url = urlsplit(base_url)
     is_azure = (url.hostname or "").endswith(AZURE_DOMAINS)
@@ -172,7 +180,7 @@ def create_client(
         default_query=dict(parse_qsl(url.query)),
         default_headers={"api-key": api_key} if is_azure else {},
         max_retries=0,
-        http_client=BoundedClient(timeout=TIMEOUT_SECONDS),
+        http_client=_http_client(),
     )
     # for None, the SDK takes variables of the environment, and sends a header even if they are empty
     client.organization, client.project = organization, project

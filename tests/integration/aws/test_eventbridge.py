@@ -28,7 +28,7 @@ def received_events(aws_client: Any, unique_name: str, monkeypatch: pytest.Monke
     target = {"Id": "queue", "Arn": attributes["QueueArn"]}
     events.put_targets(Rule=unique_name, EventBusName=unique_name, Targets=[target])
     monkeypatch.setenv("BUS_NAME", unique_name)
-    monkeypatch.setattr(eventbridge, "_client", lambda: events)
+    monkeypatch.setattr(eventbridge, "get_client", lambda: events)
     yield lambda: [
         json.loads(message["Body"])
         for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
@@ -52,7 +52,7 @@ def test_an_event_that_the_bus_does_not_accept_is_to_be_tried_again(
     received_events: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     response = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "x", "ErrorMessage": "Throttled."}]}
-    monkeypatch.setattr(eventbridge._client(), "put_events", lambda **_: response)
+    monkeypatch.setattr(eventbridge.get_client(), "put_events", lambda **_: response)
 
     with pytest.raises(TransientError, match="the bus did not accept the event: Throttled"):
         eventbridge.publish(RunEndedEvent.of(ENDED_RUN))

@@ -27,7 +27,7 @@ def workflow(client: Any, unique_name: str, monkeypatch: pytest.MonkeyPatch) -> 
     machine = client.create_state_machine(name=unique_name, definition=json.dumps(DEFINITION), roleArn=ROLE)
     arn = machine["stateMachineArn"]
     monkeypatch.setenv("STATE_MACHINE_ARN", arn)
-    monkeypatch.setattr(step_functions, "_client", lambda: client)
+    monkeypatch.setattr(step_functions, "get_client", lambda: client)
     yield step_functions
     for execution in client.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"]:
         client.stop_execution(executionArn=execution["executionArn"])

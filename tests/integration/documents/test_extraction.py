@@ -148,6 +148,15 @@ def test_the_worker_sees_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None
     assert b"planted" not in Path(f"/proc/{process.pid}/environ").read_bytes()
 
 
+def test_on_lambda_the_worker_takes_the_bytecode_of_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a folder of its own for bytecode, Python does not look at that beside the code."""
+    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")
+    extract(b"words")
+
+    assert extraction._worker._process
+    assert "pycache_prefix" not in str(extraction._worker._process.args)
+
+
 def test_the_libraries_are_imported_in_the_worker_alone() -> None:
     code = """
 import sys

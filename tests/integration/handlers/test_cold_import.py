@@ -1,7 +1,10 @@
 """Which modules a handler loads before its first event. `make bench` measures how long that takes."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pytest
 
@@ -16,6 +19,15 @@ LOADS_OPENAI = {"create_run", "poll_run", "record_failure", "save_message", "sub
 LOADS_HTTPX = {"deliver_callback"}
 """It posts through the guarded transport, which is an httpx transport."""
 
+NEEDS_NO_AWS = {"describe_api", "list_assistants", "list_tools"}
+
+ON_LAMBDA = {
+    "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "TABLE_NAME": "table",
+    "RETENTION_DAYS": "30",
+}
+
 HEAVY = {
     *("openai", "httpx", "httpx2", "boto3", "trafilatura", "lxml", "pypdf"),
     *("brotli", "backports.zstd", "charset_normalizer"),
@@ -25,10 +37,16 @@ LOADED_IF_INSTALLED = {"brotli", "backports.zstd"}
 """HTTP clients load them. On AWS they are in a layer that no handler has."""
 
 
-def loaded_modules(module: str) -> set[str]:
+def loaded_modules(module: str, environment: Mapping[str, str] = MappingProxyType({})) -> set[str]:
     """The modules that are loaded in a new process after it has imported this one."""
     program = f"import {module}, sys; print('\\n'.join(sys.modules))"
-    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return set(finished.stdout.split())
 
 
@@ -41,6 +59,14 @@ def test_a_handler_loads_the_clients_that_it_always_needs_and_no_tool(handler: s
     assert (modules & HEAVY) - LOADED_IF_INSTALLED == expected
     assert not {name for name in modules if name.startswith("openai.resources.")}
     assert not modules & {f"tools.{name}" for name in tools.names()}
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_on_lambda_a_handler_makes_its_aws_clients_while_it_starts(handler: str) -> None:
+    """A function has a whole core then, and a small share of one in its first request."""
+    modules = loaded_modules(f"handlers.{handler}", ON_LAMBDA)
+
+    assert ("botocore.client" in modules) == (handler not in NEEDS_NO_AWS)
 
 
 @pytest.mark.parametrize("name", tools.names())

@@ -14,7 +14,6 @@ from contextlib import ExitStack
 
 import brotli
 import pytest
-from backports import zstd
 from support.fake_network import Address, FakeNetwork, socket_address
 from support.raw_server import (
     RawServer,
@@ -25,6 +24,7 @@ from support.raw_server import (
     reset_connection,
     respond_with,
 )
+from support.zstd_module import zstd
 
 from local.config import ROOT
 from upcall.domain.errors import ToolError

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 import brotli
 import pytest
-from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.zstd_module import zstd
 
 from upcall.documents.content_encoding import decode
 from upcall.domain.errors import ToolError
