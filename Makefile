@@ -15,6 +15,13 @@ COMPILE_BUILD = set -e; for folder in .aws-sam/build/*/; do \
   case $$folder in *Layer/) prefix=/opt;; *) prefix=/var/task;; esac; \
   $(TARGET_PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $${folder%/} -p $$prefix $$folder; done
 NO_BYTECODE = "There is no $(TARGET_PYTHON), so the build has no bytecode, and each cold start takes longer."
+BENCH_BUILD := .aws-sam/bench/build
+BENCH_RUNTIME = $(shell $(TARGET_PYTHON) -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+BENCH_COLD_START = ARCHITECTURE=$(MACHINE) RUNTIME=$(BENCH_RUNTIME) $(SAM) build --build-dir $(BENCH_BUILD) \
+  --cache-dir .aws-sam/bench/cache --parameter-overrides Architecture=$(MACHINE) Runtime=$(BENCH_RUNTIME) && \
+  ( $(subst .aws-sam/build,$(BENCH_BUILD),$(COMPILE_BUILD)) ) && \
+  $(BIN)/python -m bench.cold_start $(BENCH_BUILD) $(TARGET_PYTHON) docs/cold-start.svg
+NO_COLD_START = "Cold starts were not measured: there is no $(TARGET_PYTHON). make bench TARGET_PYTHON=/path/to/it"
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
@@ -70,8 +77,8 @@ format: install  ## Format the code and fix its style
 openapi: install  ## Write the OpenAPI description of the API into docs/
 	@$(BIN)/python -m local.openapi docs/openapi.json
 
-bench: install  ## Measure cold imports and text extraction
-	@$(BIN)/python bench/cold_import.py docs/cold-import.svg
+bench: install $(SAM)  ## Measure cold starts (needs TARGET_PYTHON) and text extraction
+	@if $(TARGET_PYTHON) -c "" 2>/dev/null; then $(BENCH_COLD_START); else echo $(NO_COLD_START); fi
 	@$(BIN)/python bench/extraction.py
 
 bench-load: install  ## Load test with 1,000 runs, 50 concurrent, and injected faults, on a local stack

@@ -99,7 +99,7 @@ def parse_id(created: Mapping[str, Any]) -> str:
 
 
 def load_sdk() -> None:
-    """Load the OpenAI SDK now. A function that will need it does so while it starts, with a full CPU."""
+    """Load the OpenAI SDK now. A function that will need it does so while it starts, with a whole core."""
     import openai  # noqa: F401
 
     _http_client()
@@ -172,16 +172,17 @@ def _cached_client(
 
     url = urlsplit(base_url)
     is_azure = (url.hostname or "").endswith(AZURE_DOMAINS)
-    return openai.OpenAI(
+    client = openai.OpenAI(
         api_key=api_key,
         base_url=url._replace(query="", fragment="").geturl(),
-        organization=organization,
-        project=project,
         default_query=dict(parse_qsl(url.query)),
         default_headers={"api-key": api_key} if is_azure else {},
         max_retries=0,
         http_client=_http_client(),
     )
+    # in place of None the SDK takes the environment's, which the template sets to an empty string
+    client.organization, client.project = organization, project
+    return client
 
 
 def _parse_response(response: "Response") -> ServerResponse:

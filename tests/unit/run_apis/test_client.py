@@ -399,9 +399,11 @@ def test_no_other_server_gets_azures_header(
 def test_organization_and_project_are_sent_if_they_are_configured(
     respond_with: RespondWith, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The template sets the variables to an empty string by default, and the SDK reads them, too."""
     requests = respond_with(json_response({"id": "x"}))
     monkeypatch.setenv("OPENAI_ORG_ID", "")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "")
+    client._cached_client.cache_clear()  # as in a new process
     client.get("/x")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj_1")
