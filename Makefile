@@ -11,8 +11,11 @@ RUNTIMES := python3.13 python3.14
 SAM_VERSION := 1.170.0
 ENVIRONMENT ?= default
 # /opt and /var/task are read-only: without bytecode, each cold start compiles what it imports. Layers compile theirs
-COMPILE_FUNCTIONS = for folder in .aws-sam/build/*Function; do \
+COMPILE_FUNCTIONS = for folder in $(BUILD)/*Function; do \
   $$TARGET_PYTHON -m compileall -q --invalidation-mode unchecked-hash -s $$folder -p /var/task $$folder; done
+BUILD := .aws-sam/build
+bench: BUILD := .aws-sam/bench/build
+NO_COLD_START = "Cold starts were not measured: they need the Python of the functions."
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
@@ -71,8 +74,13 @@ format: install  ## Format the code and fix its style
 openapi: install  ## Write the OpenAPI description of the API into docs/
 	@$(BIN)/python -m local.openapi docs/openapi.json
 
-bench: install  ## Measure cold imports and text extraction
-	@$(BIN)/python bench/cold_import.py docs/cold-import.svg
+bench: install $(SAM)  ## Measure cold starts (with the functions' Python) and text extraction
+	@set -e; variables=$$($(PYTHON) -m cli.build_variables default); export $$variables ARCHITECTURE=$(MACHINE); \
+	  if [ -z "$$TARGET_PYTHON" ]; then echo $(NO_COLD_START); exit; fi; \
+	  $(SAM) build --build-dir $(BUILD) --cache-dir .aws-sam/bench/cache \
+	    --parameter-overrides Architecture=$(MACHINE) Runtime=$$RUNTIME; \
+	  $(COMPILE_FUNCTIONS); \
+	  $(BIN)/python -m bench.cold_start $(BUILD) $$TARGET_PYTHON docs/cold-start.svg
 	@$(BIN)/python bench/extraction.py
 
 bench-load: install  ## Load test with 1,000 runs, 50 concurrent, and injected faults, on a local stack

@@ -9,10 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cli.settings import Environment, InvalidSettings, environments
+from cli.settings import SAMCONFIG, Environment, InvalidSettings, environments
 
 MAX_STACK_NAME = 47
-"""Lambda's names of functions have 64 characters; the longest here adds `-tool-read_object` to the stack's."""
+"""Lambda's names of functions have 64 characters; the longest here adds `-tool-read_object`."""
 
 DEFAULTS = {"Architecture": "arm64", "Runtime": "python3.13"}
 """The template's. A build depends on these parameters."""
@@ -32,12 +32,12 @@ def main(name: str) -> int:
     return 0
 
 
-def build_variables(name: str) -> dict[str, str]:
+def build_variables(name: str, path: Path = SAMCONFIG) -> dict[str, str]:
     """ARCHITECTURE and RUNTIME of an environment, and TARGET_PYTHON if there is an interpreter of it.
 
     Raises InvalidSettings and NoBuild.
     """
-    found = environments()
+    found = environments(path)
     if name not in found:
         raise NoBuild(f"there is no environment {name}, only {', '.join(found)}")
     check(found[name])

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from ministack import app
 from ministack.core import lambda_runtime
-from ministack.services import apigateway, dynamodb
+from ministack.services import apigateway, dynamodb, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 Properties = dict[str, Any]
@@ -165,15 +165,16 @@ def set_expiry_and_recovery_of_tables() -> None:
 
 def finish_invocations_before_updates() -> None:
     """On AWS, an invocation in flight ends on the code that it began with; MiniStack kills it with an update."""
-    invalidate = lambda_runtime.invalidate_worker
+    for name in ("_update_code", "_update_config"):
+        update = getattr(lambda_svc, name)
 
-    def invalidate_idle_workers(func_name: str, *rest: Any, **scope: Any) -> None:
-        deadline = time.monotonic() + MAX_INVOCATION_SECONDS
-        while is_busy(func_name) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        invalidate(func_name, *rest, **scope)
+        def update_when_idle(func_name: str, data: Properties, update: Any = update) -> Any:
+            deadline = time.monotonic() + MAX_INVOCATION_SECONDS
+            while is_busy(func_name) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            return update(func_name, data)
 
-    lambda_runtime.invalidate_worker = invalidate_idle_workers
+        setattr(lambda_svc, name, update_when_idle)
 
 
 def is_busy(func_name: str) -> bool:

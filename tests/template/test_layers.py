@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from support.layer_packages import LAYERS
 from support.templates import TEMPLATE
 
+from cli import build_variables
 from local.config import ROOT
 
 RUNTIMES = TEMPLATE.source["Parameters"]["Runtime"]["AllowedValues"]
@@ -68,4 +69,9 @@ def test_the_makefile_knows_the_runtimes() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
 
     assert f"RUNTIMES := {' '.join(RUNTIMES)}\n" in makefile
-    assert f"TARGET_PYTHON ?= {DEFAULT_RUNTIME}\n" in makefile
+
+
+def test_a_build_has_the_defaults_of_the_template() -> None:
+    assert {
+        name: TEMPLATE.parameter_default(name) for name in build_variables.DEFAULTS
+    } == build_variables.DEFAULTS

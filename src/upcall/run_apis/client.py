@@ -99,7 +99,7 @@ def parse_id(created: Mapping[str, Any]) -> str:
 
 
 def load_sdk() -> None:
-    """Load the OpenAI SDK now. A function that will need it does so while it starts, with a full CPU."""
+    """Load the OpenAI SDK now. A function that will need it does so while it starts, with a whole core."""
     import openai  # noqa: F401
 
     _http_client()
@@ -175,8 +175,6 @@ def create_client(
     client = openai.OpenAI(
         api_key=api_key,
         base_url=url._replace(query="", fragment="").geturl(),
-        organization=organization,
-        project=project,
         default_query=dict(parse_qsl(url.query)),
         default_headers={"api-key": api_key} if is_azure else {},
         max_retries=0,

@@ -399,6 +399,7 @@ def test_no_other_server_gets_azures_header(
 def test_organization_and_project_are_sent_if_they_are_configured(
     respond_with: RespondWith, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The template sets the variables to an empty string by default, and the SDK reads them, too."""
     requests = respond_with(json_response({"id": "x"}))
     client.create_client.cache_clear()
     monkeypatch.setenv("OPENAI_ORG_ID", "")
