@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -28,6 +28,8 @@ class Deployment:
     callbacks: CallbackReceiver
     shell: OperatorShell
     settings: SettingsFile
+    outputs: dict[str, str] = field(default_factory=dict)
+    """Of the stack, kept from when they were read first: some commands come after its removal."""
 
     def client(self, service: str) -> Any:
         """An SDK client of the account's root user."""
@@ -50,9 +52,9 @@ class Deployment:
 
     def output(self, name: str) -> str:
         """An output of the stack."""
-        outputs = {each["OutputKey"]: each["OutputValue"] for each in self._stack()["Outputs"]}
-        value: str = outputs[name]
-        return value
+        if name not in self.outputs:
+            self.outputs.update({each["OutputKey"]: each["OutputValue"] for each in self._stack()["Outputs"]})
+        return self.outputs[name]
 
     def parameters(self) -> dict[str, str]:
         """The parameters of the stack."""

@@ -65,7 +65,7 @@ def run_engine(folder: Path, function_python: str, hosts: Mapping[str, int]) -> 
     """
     authority = trustme.CA()
     certificate = authority.issue_cert(
-        "127.0.0.1", "localhost", f"*.{REGION}.amazonaws.com", f"*.{API_DOMAIN}"
+        "127.0.0.1", f"{REGION}.amazonaws.com", f"*.{REGION}.amazonaws.com", f"*.{API_DOMAIN}"
     )
     chain, key, authorities = folder / "chain.pem", folder / "key.pem", folder / "authorities.pem"
     chain.write_bytes(b"".join(each.bytes() for each in certificate.cert_chain_pems))

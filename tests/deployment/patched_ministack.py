@@ -188,6 +188,12 @@ def is_busy(func_name: str) -> bool:
         )
 
 
+def give_addresses_of_layers_with_tls() -> None:
+    """With TLS, MiniStack still gives http addresses for the content of layers."""
+    address = lambda_svc._layer_content_url
+    lambda_svc._layer_content_url = lambda *layer: address(*layer).replace("http://", "https://", 1)
+
+
 def listen_on_one_port() -> None:
     """With TLS, MiniStack also takes port 443, if it can have it."""
     app._port_is_bindable = lambda *_: False
@@ -209,6 +215,7 @@ import_openapi_bodies()
 read_concurrency_as_number()
 set_expiry_and_recovery_of_tables()
 finish_invocations_before_updates()
+give_addresses_of_layers_with_tls()
 listen_on_one_port()
 run_functions_with(os.environ["FUNCTION_PYTHON"], os.environ["FUNCTION_HOSTS"])
 app.main()

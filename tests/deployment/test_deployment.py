@@ -34,7 +34,7 @@ def test_the_stack_takes_settings_from_the_file_alone(deployment: Deployment) ->
 
     deployment.succeed("make deploy")
 
-    assert deployment.output("Authorization") == "iam"
+    assert deployment.parameters()["Authorization"] == "iam"
     assert deployment.parameters()["RetentionDays"] == "90"
 
 
