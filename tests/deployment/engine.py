@@ -89,6 +89,7 @@ def run_engine(folder: Path, function_python: str, hosts: Mapping[str, int]) -> 
                 "GATEWAY_PORT": str(engine.port),
                 "IOT_MTLS_ENABLED": "0",
                 "AWS_CA_BUNDLE": str(authorities),
+                "SSL_CERT_FILE": str(authorities),
                 "FUNCTION_PYTHON": function_python,
                 "FUNCTION_HOSTS": ",".join(f"{host}={port}" for host, port in hosts.items()),
             },

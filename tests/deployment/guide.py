@@ -41,7 +41,7 @@ def run_guide(deployment: Deployment, name: str) -> None:
             command = with_outputs(deployment, step.text.replace("RUN_ID", run_id))
             printed = deployment.succeed(command, f"{KEY}\n" if "read -rs KEY" in command else YES)
             if command.startswith(("call", "curl")):
-                assert '"title"' not in printed, f"{command}: {printed}"
+                assert not re.search(r'"title"|"Unauthorized"|"Forbidden"', printed), f"{command}: {printed}"
             run_id = (re.findall(r"run_[0-9a-f]{28}", printed) or [run_id])[-1]
 
 

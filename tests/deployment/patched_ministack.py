@@ -6,6 +6,7 @@ function below changes one thing of the emulator, and says why. The stack is dep
 
 import json
 import os
+import re
 import time
 from typing import Any
 
@@ -194,6 +195,17 @@ def give_addresses_of_layers_with_tls() -> None:
     lambda_svc._layer_content_url = lambda *layer: address(*layer).replace("http://", "https://", 1)
 
 
+def read_keys_of_user_pools_with_tls() -> None:
+    """API Gateway checks tokens with the keys of a user pool, which MiniStack reads from itself without TLS."""
+    resolve = apigateway._resolve_jwks_url
+
+    async def resolve_on_loopback(authorizer: Properties) -> Any:
+        address = await resolve(authorizer)
+        return address and re.sub(r"^http://[^/:]+:", "https://127.0.0.1:", address)
+
+    apigateway._resolve_jwks_url = resolve_on_loopback
+
+
 def listen_on_one_port() -> None:
     """With TLS, MiniStack also takes port 443, if it can have it."""
     app._port_is_bindable = lambda *_: False
@@ -216,6 +228,7 @@ read_concurrency_as_number()
 set_expiry_and_recovery_of_tables()
 finish_invocations_before_updates()
 give_addresses_of_layers_with_tls()
+read_keys_of_user_pools_with_tls()
 listen_on_one_port()
 run_functions_with(os.environ["FUNCTION_PYTHON"], os.environ["FUNCTION_HOSTS"])
 app.main()
