@@ -64,8 +64,12 @@ class OperatorShell:
         return result
 
     def close(self) -> None:
-        """End the shell."""
-        self._process.communicate(timeout=30)
+        """End the shell, and what it runs."""
+        try:
+            self._process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:  # a command was interrupted
+            self._process.kill()
+            self._process.communicate()
 
 
 def copy_project(folder: Path) -> None:
