@@ -1,6 +1,7 @@
 """How a local stack is configured, and its endpoints. Imports nothing but the standard library."""
 
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,11 @@ AWS_ENVIRONMENT = {
 CALLBACK_SECRET_NAME = "upcall/callback-secret"  # noqa: S105  # a name
 CALLBACK_SECRET = "whsec_dGhlIGxvY2FsIHN0YWNrIGhvbGRzIG5vIHNlY3JldHM="  # noqa: S105  # public, protects nothing
 """The local stack signs callbacks with it."""
+
+
+def machine_architecture() -> str:
+    """The architecture of this machine, as the template's parameter Architecture names it."""
+    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 
 
 @dataclass(frozen=True)

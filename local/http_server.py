@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -35,7 +35,7 @@ class _RequestHandler(WSGIRequestHandler):
 
 
 class HttpServer:
-    """Serves `app` until it is stopped. Port 0 is any free one. Raises PortInUse.
+    """Serves `app` until it is stopped, or its context ends. Port 0 is any free one. Raises PortInUse.
 
     `extra_addresses` are other addresses of this machine to listen on, at the same port.
     """
@@ -56,6 +56,12 @@ class HttpServer:
         for server in self._servers:
             server.socket.listen(BACKLOG)
             threading.Thread(target=server.serve_forever, args=(SHUTDOWN_POLL_SECONDS,), daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def stop(self) -> None:
         """Stop serving and free the port."""

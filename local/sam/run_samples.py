@@ -6,7 +6,6 @@ expected.
 
 import json
 import os
-import platform
 import signal
 import socket
 import subprocess
@@ -19,7 +18,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from local.config import ROOT, LocalStackConfig
+from local.config import ROOT, LocalStackConfig, machine_architecture
 from local.http_server import HOST, PortInUse
 from local.sam.docker import NoDocker, has_image
 from local.sam.expected_results import EXPECTED, is_expected
@@ -61,9 +60,8 @@ class SamLocal:
     """The command `sam local`. It pulls no image that the engine has."""
 
     def __init__(self) -> None:
-        machine = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
         version = Template().parameter_default("Runtime").removeprefix("python")
-        self._flags = ["--skip-pull-image"] if has_image(f"{IMAGE}{version}-{machine}") else []
+        self._flags = ["--skip-pull-image"] if has_image(f"{IMAGE}{version}-{machine_architecture()}") else []
         self._environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:

@@ -51,8 +51,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     with ExitStack() as stack:
         emulator = Emulator(model_seconds=0.4)
         stack.callback(emulator.stop)
-        pages = HttpServer(sample_pages.create_app())
-        stack.callback(pages.stop)
+        pages = stack.enter_context(HttpServer(sample_pages.create_app()))
         callbacks = CallbackReceiver()
         stack.callback(callbacks.stop)
         hosts = {

@@ -1,11 +1,10 @@
 """The samconfig.toml of a copy of the project, edited as an operator would."""
 
-import platform
 import re
-import tomllib
 from pathlib import Path
 
-ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+from cli.settings import environments
+from local.config import machine_architecture
 
 
 class SettingsFile:
@@ -19,7 +18,7 @@ class SettingsFile:
         self._path = path
         self._engine = {
             "OpenAIBaseUrl": openai_base_url,
-            "Architecture": ARCHITECTURES[platform.machine()],
+            "Architecture": machine_architecture(),
         }
         for environment in ("default", "dev", "prod"):
             self.set(environment)
@@ -27,8 +26,7 @@ class SettingsFile:
     def set(self, environment: str = "default", **parameters: str) -> None:
         """Set parameters of an environment, and keep its others."""
         text = self._path.read_text("utf-8")
-        section = tomllib.loads(text)[environment]["global"]["parameters"]
-        present = dict(split(each) for each in section["parameter_overrides"])
+        present = environments(self._path)[environment].parameters
         lines = [
             f"  '{name}=\"{value}\"'," for name, value in {**present, **self._engine, **parameters}.items()
         ]
@@ -41,12 +39,7 @@ class SettingsFile:
 
     def apply(self, block: str) -> None:
         """Set what a block of TOML in a guide shows."""
-        ((environment, commands),) = tomllib.loads(block).items()
-        overrides = commands["global"]["parameters"]["parameter_overrides"]
-        self.set(environment, **dict(split(each) for each in overrides))
-
-
-def split(override: str) -> tuple[str, str]:
-    """The name and the value of a setting. SAM takes an empty value, or one with blanks, only in quotes."""
-    name, _, value = override.partition("=")
-    return name, value.strip('"')
+        shown = self._path.with_name("guide.toml")
+        shown.write_text(block, "utf-8")
+        for environment in environments(shown).values():
+            self.set(environment.name, **environment.parameters)

@@ -59,12 +59,9 @@ class FakeLambdaApi:
 @contextmanager
 def fake_lambda_api(api: FakeLambdaApi) -> Iterator[FakeLambdaApi]:
     """Serve it."""
-    server = HttpServer(api)
-    api.url = server.url
-    try:
+    with HttpServer(api) as server:
+        api.url = server.url
         yield api
-    finally:
-        server.stop()
 
 
 def function(*layers: str, runtime: str = "python3.13", architecture: str = "arm64") -> dict[str, Any]:

@@ -86,12 +86,9 @@ class IamGateway:
 def iam_gateway(api: str, caller: Credentials = CALLER) -> Iterator[IamGateway]:
     """Serve a gateway in front of an API, for one caller."""
     app = IamGateway(api, caller)
-    server = HttpServer(app)
-    app.url = server.url
-    try:
+    with HttpServer(app) as server:
+        app.url = server.url
         yield app
-    finally:
-        server.stop()
 
 
 def _is_signed(request: Request, target: str, body: bytes, caller: Credentials) -> bool:
