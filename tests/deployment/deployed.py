@@ -50,6 +50,12 @@ class Deployment:
         assert result.code == 0, f"{command}: {result.output[-4000:]}"
         return result.output
 
+    def fail(self, command: str) -> str:
+        """Run a command that must fail, and return what it printed."""
+        result = self.shell.run(command, answers=YES)
+        assert result.code > 0, f"{command}: {result.output[-4000:]}"
+        return result.output
+
     def output(self, name: str) -> str:
         """An output of the stack."""
         if name not in self.outputs:

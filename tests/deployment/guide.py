@@ -1,7 +1,7 @@
 """The commands of a guide, run as its reader would."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,9 @@ BLOCK = re.compile(r"^```(console|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = {"git pull": "a copy of the project has no remote"}
 """Commands that are not run, and why."""
 
+NOT_IN_ENGINE = ("aws sqs start-message-move-task", "aws stepfunctions redrive-execution")
+"""Commands whose operations MiniStack 1.5 does not have, and says so."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -26,10 +29,17 @@ class Step:
     text: str
 
 
-def run_guide(deployment: Deployment, name: str) -> None:
+def run_guide(
+    deployment: Deployment,
+    name: str,
+    *,
+    values: Mapping[str, str] | None = None,
+    findings: Mapping[str, str] | None = None,
+) -> None:
     """Run the commands of a guide in its order, and edit the settings that it shows.
 
-    Names in capitals stand for outputs of the stack, and RUN_ID for the run that was started last.
+    Names in capitals stand for outputs of the stack or for `values`, and RUN_ID for the run that was started last.
+    `findings` are the commands that exit with 1, and what they must print.
     """
     run_id = ""
     for step in steps(ROOT / "docs" / name):
@@ -38,8 +48,15 @@ def run_guide(deployment: Deployment, name: str) -> None:
             if "Authorization=jwt" in step.text:
                 use_identity_provider(deployment)
         elif step.text not in NOT_RUN:
-            command = with_outputs(deployment, step.text.replace("RUN_ID", run_id))
-            printed = deployment.succeed(command, f"{KEY}\n" if "read -rs KEY" in command else YES)
+            command = with_values(deployment, step.text.replace("RUN_ID", run_id), values or {})
+            answers = f"{KEY}\n" if "read -rs KEY" in command else YES
+            if command.startswith(NOT_IN_ENGINE):
+                assert re.search(r"Invalid|Unknown", deployment.fail(command)), command
+                continue
+            if step.text in (findings or {}):
+                assert (findings or {})[step.text] in deployment.fail(command), command
+                continue
+            printed = deployment.succeed(command, answers)
             if command.startswith(("call", "curl")):
                 assert not re.search(r'"title"|"Unauthorized"|"Forbidden"', printed), f"{command}: {printed}"
             run_id = (re.findall(r"run_[0-9a-f]{28}", printed) or [run_id])[-1]
@@ -55,11 +72,12 @@ def steps(guide: Path) -> Iterator[Step]:
             yield Step(kind, command)
 
 
-def with_outputs(deployment: Deployment, command: str) -> str:
-    """A command with the stack's outputs in the place of names such as TABLE_NAME."""
+def with_values(deployment: Deployment, command: str, values: Mapping[str, str]) -> str:
+    """A command with values, or else the stack's outputs, in the place of names such as TABLE_NAME."""
 
     def value(match: re.Match[str]) -> str:
-        return deployment.output("".join(part.capitalize() for part in match[1].split("_")))
+        name = match[1]
+        return values.get(name) or deployment.output("".join(map(str.capitalize, name.split("_"))))
 
     return re.sub(r"(?<![\w$])((?:[A-Z]+_)+(?:NAME|URL|ARN))\b(?!=)", value, command)
 

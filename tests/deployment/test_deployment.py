@@ -4,6 +4,7 @@ The tests run in the order of this file, on one engine. Each needs those before 
 """
 
 import json
+import re
 import time
 from typing import Any
 
@@ -29,7 +30,10 @@ def test_the_stack_takes_settings_from_the_file_alone(deployment: Deployment) ->
         Name="upcall/callback-secret", SecretString=CALLBACK_SECRET
     )
     deployment.settings.set(
-        Authorization="iam", AllowedDomains="", CallbackSecretName="upcall/callback-secret"
+        Authorization="iam",
+        AllowedDomains="",
+        Tenancy="one",
+        CallbackSecretName="upcall/callback-secret",
     )
 
     deployment.succeed("make deploy")
@@ -155,12 +159,38 @@ def test_runs_in_progress_survive_an_update(deployment: Deployment) -> None:
 
 
 def test_every_command_of_the_guide_to_operating_works_and_nothing_is_left(deployment: Deployment) -> None:
-    run_guide(deployment, "operating.md")
+    executions = deployment.client("stepfunctions").list_executions(
+        stateMachineArn=deployment.output("StateMachineArn")
+    )["executions"]
 
-    stacks = deployment.client("cloudformation").list_stacks()["StackSummaries"]
-    left = {each["StackName"] for each in stacks if each["StackStatus"] != "DELETE_COMPLETE"}
-    assert not {name for name in left if name.startswith("upcall") and "upcall-" not in name}
-    assert deployment.client("dynamodb").list_tables()["TableNames"] == []
+    run_guide(
+        deployment,
+        "operating.md",
+        values={"EXECUTION_ARN": executions[0]["executionArn"]},
+        findings={".venv/bin/upcall doctor --stack upcall": "dead letters"},
+    )
+
+    assert remaining_resources(deployment) == []
+    (secret,) = deployment.client("secretsmanager").list_secrets(
+        Filters=[{"Key": "name", "Values": ["upcall/"]}]
+    )["SecretList"]
+    assert secret["Name"] == "upcall/callback-secret"
+
+
+def remaining_resources(deployment: Deployment) -> list[str]:
+    """What is left of the stack `upcall`: the guide to deploying made two others."""
+    client = deployment.client
+    names = [
+        *(each["StackName"] for each in client("cloudformation").describe_stacks()["Stacks"]),
+        *(each["FunctionName"] for each in client("lambda").list_functions()["Functions"]),
+        *(each["LayerName"] for each in client("lambda").list_layers()["Layers"]),
+        *(each["name"] for each in client("stepfunctions").list_state_machines()["stateMachines"]),
+        *(each["Name"] for each in client("apigatewayv2").get_apis()["Items"]),
+        *(url.rpartition("/")[2] for url in client("sqs").list_queues().get("QueueUrls", [])),
+        *client("dynamodb").list_tables()["TableNames"],
+        *(each["Name"] for each in client("s3").list_buckets()["Buckets"]),
+    ]
+    return [name for name in names if re.match(r"upcall\b(?!-(dev|prod)\b)", name)]
 
 
 def run_prompt(deployment: Deployment, arguments: str) -> dict[str, Any]:
