@@ -1,7 +1,8 @@
-"""State "Create run": creates the run upstream, once, and returns its tools, limits and counters."""
+"""State "Create run": creates the run upstream, once, and waits until it changes."""
 
 import tools
 from upcall import config
+from upcall.aws import step_functions
 from upcall.aws.run_repository import run_repository
 from upcall.aws.secrets_manager import secrets_provider
 from upcall.domain.model import Model
@@ -10,37 +11,43 @@ from upcall.domain.upstream_run import UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.lambda_runtime.clock import SystemClock
 from upcall.lambda_runtime.init import load_at_init
-from upcall.lambda_runtime.workflow_task import workflow_task
+from upcall.lambda_runtime.workflow_task import waiting_task
 from upcall.run_apis import get_run_api
 from upcall.run_apis.client import load_sdk
 from upcall.use_cases.create_run import RunCreated, create_run
 
 load_sdk()
-load_at_init(run_repository, secrets_provider)
+load_at_init(run_repository, secrets_provider, step_functions.get_client)
 
 
 class CreateRun(Model):
     """The run to create, or one whose turn failed there and is requested again, and its age in seconds.
 
-    `usage` are the tokens of the turn that failed.
+    `failed_usage` are the tokens of the turn that failed.
     """
 
     run_id: str
     seconds: float
     errors: UpstreamErrors = NO_ERRORS
     failed_upstream_run: UpstreamRun | None = None
-    usage: Usage = NO_USAGE
+    failed_usage: Usage = NO_USAGE
+    task_token: str = ""
+    may_wait: bool = False
 
 
-@workflow_task
-def lambda_handler(event: CreateRun) -> RunCreated:
-    """Create the run, unless an earlier try has done so."""
+@waiting_task(step_functions.complete_task)
+def lambda_handler(event: CreateRun) -> RunCreated | None:
+    """Create the run, unless an earlier try has done so. None if a webhook will complete the task."""
     return create_run(
         event.run_id,
+        event.task_token,
         event.seconds,
         event.errors,
         event.failed_upstream_run,
-        event.usage,
+        event.failed_usage,
+        may_wait=event.may_wait,
+        webhooks=config.openai_webhook_secret_name() is not None,
+        window_seconds=config.poll_window_seconds(),
         one_tenant=config.one_tenant(),
         repository=run_repository(),
         get_run_api=get_run_api,

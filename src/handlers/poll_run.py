@@ -17,12 +17,16 @@ load_at_init(secrets_provider)
 
 
 class PollRun(Model):
-    """The run to poll, where it lives upstream, its limits and what it has used of them."""
+    """The run to poll, where it lives upstream, its limits, and what it has used of them.
+
+    `waited_seconds` is how long the model has been at work.
+    """
 
     run_id: str
     upstream_run: UpstreamRun
     limits: Limits
     counters: Counters
+    waited_seconds: float = 0
 
 
 @workflow_task
@@ -33,6 +37,7 @@ def lambda_handler(event: PollRun) -> UpstreamSnapshot:
         event.limits,
         event.counters,
         config.poll_window_seconds(),
+        event.waited_seconds,
         get_run_api=get_run_api,
         clock=SystemClock(),
     )

@@ -4,22 +4,22 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
+from upcall.aws import eventbridge
 from upcall.aws.run_repository import run_repository
 from upcall.aws.secrets_manager import secrets_provider
-from upcall.domain.events import RunEndedEvent
 from upcall.domain.failure import Failure, parse_caught_error
 from upcall.domain.model import Model
-from upcall.domain.upstream_run import UpstreamRun
 from upcall.domain.usage import Usage
 from upcall.lambda_runtime.clock import SystemClock
 from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.workflow_task import workflow_task
 from upcall.run_apis import get_run_api
 from upcall.run_apis.client import load_sdk
+from upcall.use_cases.end_run import RunEnded
 from upcall.use_cases.record_failure import record_failure
 
 load_sdk()
-load_at_init(run_repository, secrets_provider)
+load_at_init(run_repository, secrets_provider, eventbridge.get_client)
 
 
 class RecordFailure(Model):
@@ -27,13 +27,12 @@ class RecordFailure(Model):
 
     run_id: str
     failure: Annotated[Failure, BeforeValidator(parse_caught_error)]
-    upstream_run: UpstreamRun | None = None
     still_running: bool = False
     usage: Usage = Usage()
 
 
 @workflow_task
-def lambda_handler(event: RecordFailure) -> RunEndedEvent:
+def lambda_handler(event: RecordFailure) -> RunEnded:
     """Record the failure; a run that has ended already keeps its status."""
     return record_failure(
         event.run_id,
@@ -42,5 +41,6 @@ def lambda_handler(event: RecordFailure) -> RunEndedEvent:
         still_running=event.still_running,
         repository=run_repository(),
         get_run_api=get_run_api,
+        publisher=eventbridge,
         clock=SystemClock(),
     )

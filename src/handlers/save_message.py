@@ -1,8 +1,8 @@
 """State "Save message": saves the final message of a completed run, once."""
 
+from upcall.aws import eventbridge
 from upcall.aws.run_repository import run_repository
 from upcall.aws.secrets_manager import secrets_provider
-from upcall.domain.events import RunEndedEvent
 from upcall.domain.model import Model
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.lambda_runtime.clock import SystemClock
@@ -10,10 +10,11 @@ from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.workflow_task import workflow_task
 from upcall.run_apis import get_run_api
 from upcall.run_apis.client import load_sdk
+from upcall.use_cases.end_run import RunEnded
 from upcall.use_cases.save_message import save_message
 
 load_sdk()
-load_at_init(run_repository, secrets_provider)
+load_at_init(run_repository, secrets_provider, eventbridge.get_client)
 
 
 class SaveMessage(Model):
@@ -24,12 +25,13 @@ class SaveMessage(Model):
 
 
 @workflow_task
-def lambda_handler(event: SaveMessage) -> RunEndedEvent:
+def lambda_handler(event: SaveMessage) -> RunEnded:
     """Save the message; a run that has ended already stays as it is."""
     return save_message(
         event.run_id,
         event.upstream_run,
         repository=run_repository(),
         get_run_api=get_run_api,
+        publisher=eventbridge,
         clock=SystemClock(),
     )

@@ -1,7 +1,8 @@
-"""State "Submit tool outputs": submits all outputs of a round at once, and writes them to the ledger."""
+"""State "Submit tool outputs": submits all outputs of a round at once, and waits until the run changes."""
 
 import tools
 from upcall import config
+from upcall.aws import step_functions
 from upcall.aws.run_repository import run_repository
 from upcall.aws.secrets_manager import secrets_provider
 from upcall.domain.model import Model
@@ -11,14 +12,13 @@ from upcall.domain.upstream_run import UpstreamRun
 from upcall.domain.usage import Usage
 from upcall.lambda_runtime.clock import SystemClock
 from upcall.lambda_runtime.init import load_at_init
-from upcall.lambda_runtime.workflow_task import workflow_task
+from upcall.lambda_runtime.workflow_task import waiting_task
 from upcall.run_apis import get_run_api
 from upcall.run_apis.client import load_sdk
-from upcall.use_cases.submit_tool_outputs import submit_tool_outputs
-from upcall.use_cases.upstream_request import UpstreamResult
+from upcall.use_cases.submit_tool_outputs import OutputsSubmitted, submit_tool_outputs
 
 load_sdk()
-load_at_init(run_repository, secrets_provider)
+load_at_init(run_repository, secrets_provider, step_functions.get_client)
 
 
 class SubmitToolOutputs(Model):
@@ -35,13 +35,16 @@ class SubmitToolOutputs(Model):
     usage: Usage
     seconds: float
     errors: UpstreamErrors = NO_ERRORS
+    task_token: str = ""
+    may_wait: bool = False
 
 
-@workflow_task
-def lambda_handler(event: SubmitToolOutputs) -> UpstreamResult:
-    """Submit the outputs, unless an earlier try has done so."""
+@waiting_task(step_functions.complete_task)
+def lambda_handler(event: SubmitToolOutputs) -> OutputsSubmitted | None:
+    """Submit the outputs, unless an earlier try has done so. None if a webhook will complete the task."""
     return submit_tool_outputs(
         event.run_id,
+        event.task_token,
         event.upstream_run,
         event.round,
         event.tool_calls,
@@ -49,6 +52,8 @@ def lambda_handler(event: SubmitToolOutputs) -> UpstreamResult:
         event.usage,
         event.seconds,
         event.errors,
+        may_wait=event.may_wait,
+        window_seconds=config.poll_window_seconds(),
         one_tenant=config.one_tenant(),
         repository=run_repository(),
         get_run_api=get_run_api,

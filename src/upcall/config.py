@@ -90,6 +90,11 @@ def openai_secret_name() -> str:
     return _read("OPENAI_SECRET_NAME")
 
 
+def openai_webhook_secret_name() -> str | None:
+    """The secret that OpenAI signs webhooks with; None if runs are polled."""
+    return os.environ.get("OPENAI_WEBHOOK_SECRET_NAME") or None
+
+
 def allowed_domains() -> frozenset[str]:
     """The domains that `fetch` may reach, with their subdomains; empty for all."""
     return frozenset(domain.lower().strip(".") for domain in _read_list("ALLOWED_DOMAINS"))

@@ -6,6 +6,8 @@
     RUN#<run_id>   MESSAGE#<attempt>#<n>    the final message, in parts of at most 350 KB
     ONCE#<run_id>  ONCE#<hash>              a tool call that runs at most once (upcall.tool.idempotency)
     KEY#<hash>     KEY                      the run that an idempotency key stands for
+    WAIT#<id>      WAIT                     the task that waits for a webhook about this upstream id
+    WEBHOOK#<id>   WEBHOOK                  a webhook's message that was received
 
     index          partition        sort key  holds
     open_runs      open ("open")    run_id    keys of records without a terminal status
@@ -33,12 +35,13 @@ from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
 from upcall.domain.json_size import json_bytes
 from upcall.domain.model import Model
-from upcall.domain.run import Run, run_id_prefix
+from upcall.domain.run import Run, Updates, run_id_prefix
 from upcall.domain.status import TERMINAL_STATUSES, Status, TerminalStatus
 from upcall.domain.tool_calls import LedgerEntry
 from upcall.domain.upstream_run import Message, UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.domain.views import MAX_CALLS_BYTES, CallList, RunList, RunSummary
+from upcall.domain.waiting_task import WaitingTask
 
 MESSAGE_PART_BYTES = 350_000
 """A DynamoDB item holds 400 KB; this leaves room for its other attributes."""
@@ -47,6 +50,9 @@ EXCERPT_CHARACTERS = 80
 
 MAX_SCANNED_RUNS = 2000
 """Records that are read for one page of a list that shows one status only."""
+
+WEBHOOK_RETENTION = timedelta(hours=96)
+"""OpenAI sends a message again for up to 72 hours."""
 
 AFTER_ALL_RUNS = "run_~"
 """Sorts after the id of every run."""
@@ -99,10 +105,35 @@ class DynamoDBRunRepository:
         """See RunRepository."""
         self._update(run, "queued", {"intent": intent.model_dump()})
 
-    def record_creation(self, run: Run, upstream_run: UpstreamRun, usage: Usage = NO_USAGE) -> None:
+    def record_creation(
+        self, run: Run, upstream_run: UpstreamRun, updates: Updates, usage: Usage = NO_USAGE
+    ) -> None:
         """See RunRepository."""
-        fields = {"upstream_run": upstream_run.model_dump(), "usage": (run.usage + usage).model_dump()}
+        fields = {
+            "upstream_run": upstream_run.model_dump(),
+            "updates": updates,
+            "usage": (run.usage + usage).model_dump(),
+        }
         self._update(run, "in_progress", fields)
+
+    def add_waiting_task(self, webhook_id: str, task: WaitingTask) -> None:
+        """See RunRepository. The task is written as JSON text: DynamoDB takes no floats."""
+        item = {"task": task.model_dump_json(), "expires_at": _seconds(task.since + self._retention)}
+        self._table.put(f"WAIT#{webhook_id}", "WAIT", item)
+
+    def get_waiting_task(self, webhook_id: str) -> WaitingTask | None:
+        """See RunRepository."""
+        item = self._table.get(f"WAIT#{webhook_id}", "WAIT")
+        return None if item is None else WaitingTask.model_validate_json(item["task"])
+
+    def claim_webhook(self, message_id: str, now: datetime) -> bool:
+        """See RunRepository."""
+        item = {"expires_at": _seconds(now + WEBHOOK_RETENTION)}
+        return self._table.put_new(f"WEBHOOK#{message_id}", "WEBHOOK", item)
+
+    def release_webhook(self, message_id: str) -> None:
+        """See RunRepository."""
+        self._table.delete(f"WEBHOOK#{message_id}", "WEBHOOK")
 
     def record_round(
         self, run: Run, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], usage: Usage
@@ -238,10 +269,14 @@ class DynamoDBRunRepository:
             raise RunAlreadyEnded(f"run {run.run_id} has ended or moved on")
 
     def _with_expiry(self, run: Run, item: Item) -> Item:
-        return {"expires_at": int((run.created_at + self._retention).timestamp()), **item}
+        return {"expires_at": _seconds(run.created_at + self._retention), **item}
 
     def _query(self, run_id: str, prefix: str, after: str = "") -> Iterator[Item]:
         return self._table.query(_pk(run_id), f"{prefix}{after}", f"{prefix}\U0010ffff")
+
+
+def _seconds(time: datetime) -> int:
+    return int(time.timestamp())
 
 
 def _pk(run_id: str) -> str:

@@ -1,10 +1,12 @@
-"""Step Functions: executions of the workflow, named after their runs."""
+"""Step Functions: executions of the workflow, named after their runs, and their tasks that wait."""
 
 import json
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from upcall import config
+from upcall.domain.errors import TransientError
 from upcall.domain.execution import Execution
 from upcall.domain.run import Run
 from upcall.observability.logging import logger
@@ -57,6 +59,27 @@ def describe_execution(run: Run) -> Execution | None:
         error=found.get("error", ""),
         cause=found.get("cause", ""),
     )
+
+
+def complete_task(task_token: str, output: Mapping[str, Any]) -> bool:
+    """Complete a task that waits for its token. Returns False if it waits no longer.
+
+    Then it was completed, its time is over, or its execution has ended. Raises TransientError.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = get_client()
+    try:
+        client.send_task_success(taskToken=task_token, output=json.dumps(output))
+    except (
+        client.exceptions.TaskTimedOut,
+        client.exceptions.TaskDoesNotExist,
+        client.exceptions.InvalidToken,
+    ):
+        return False
+    except (BotoCoreError, ClientError) as error:
+        raise TransientError(f"SendTaskSuccess: {type(error).__name__}") from None
+    return True
 
 
 def execution_arn(state_machine_arn: str, name: str) -> str:

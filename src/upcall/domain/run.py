@@ -4,7 +4,7 @@ import json
 import re
 import secrets
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
@@ -15,6 +15,9 @@ from upcall.domain.run_request import InputItem, Metadata, Reasoning, ResponseFo
 from upcall.domain.status import TERMINAL_STATUSES, Status
 from upcall.domain.upstream_run import RunApiName, UpstreamRun
 from upcall.domain.usage import Usage
+
+Updates = Literal["polled", "pushed"]
+"""How a run learns that it has changed upstream: it asks again and again, or OpenAI's webhook tells it."""
 
 
 def _parse_json_text(value: Any) -> Any:
@@ -27,8 +30,8 @@ class Run(Model):
 
     `owner` is the caller who started it. It has a `prompt` or an `input`, as the caller sent it.
     `previous_upstream_run` is the conversation that it continues, `intent` what it is about to be created
-    with, `upstream_run` where it lives now. `event_published` is set where its final event was published
-    outside of the workflow. `attempt` counts its executions, which come one after the other.
+    with, `upstream_run` where it lives now, `updates` how it learns of changes there. `event_published` is set
+    once its final event is published. `attempt` counts its executions, which come one after the other.
     """
 
     run_id: str
@@ -51,6 +54,7 @@ class Run(Model):
     previous_upstream_run: UpstreamRun | None = None
     intent: UpstreamRun | None = None
     upstream_run: UpstreamRun | None = None
+    updates: Updates | None = None
     round: int = 0
     tool_calls: int = 0
     usage: Usage = Usage()

@@ -11,6 +11,7 @@
     OpenRuns       Count                         runs that the sweeper has checked
     StuckRuns      Count                         those of them that no execution worked on
     MessageErrors  Count                         messages of a queue on which a function failed
+    RejectedWebhooks  Count                      webhooks without a valid signature
 
 Each metric and each value of a dimension has its price, so ids are never dimensions: they are fields of the
 line. These lines are written at every log level. A function that dies before it writes one is not counted.
@@ -62,6 +63,11 @@ def record_sweep(checked: int, stuck: int) -> None:
 def record_message_error() -> None:
     """Count a message on which a function failed."""
     _emit({"MessageErrors": (_COUNT, 1)}, {})
+
+
+def record_rejected_webhook() -> None:
+    """Count a webhook that was not signed with our secret, or that is too old."""
+    _emit({"RejectedWebhooks": (_COUNT, 1)}, {})
 
 
 def _emit(metrics: _Metrics, dimensions: dict[str, str], **ids: str) -> None:

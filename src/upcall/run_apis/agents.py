@@ -199,6 +199,11 @@ def get_message(run: Run, upstream_run: UpstreamRun) -> Message:
     return parse_message(run, contents, parse_usage(turn.get("usage")))
 
 
+def webhook_id(upstream_run: UpstreamRun) -> str | None:
+    """The session: `agent.session.action_required` and the like name it."""
+    return upstream_run.ids["session_id"]
+
+
 def cancel(upstream_run: UpstreamRun) -> None:
     """Cancel the session's turn."""
     with suppress(RequestRejected):

@@ -146,6 +146,11 @@ def get_message(run: Run, upstream_run: UpstreamRun) -> Message:
     return parse_message(run, contents[:1], usage)
 
 
+def webhook_id(_: UpstreamRun) -> str | None:
+    """None: this API has no webhooks."""
+    return None
+
+
 def cancel(upstream_run: UpstreamRun) -> None:
     """Cancel the run."""
     with suppress(RequestRejected):

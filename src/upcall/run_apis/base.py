@@ -110,5 +110,8 @@ class RunApi(Protocol):
     def get_message(self, run: Run, upstream_run: UpstreamRun, /) -> Message:
         """The final message of a completed run, or what an incomplete run has of it."""
 
+    def webhook_id(self, upstream_run: UpstreamRun, /) -> str | None:
+        """The id that OpenAI's webhooks name when this run changes; None if they tell of none. No request."""
+
     def cancel(self, upstream_run: UpstreamRun, /) -> None:
         """Stop the run. One that has ended, or does not exist any more, is left as it is."""

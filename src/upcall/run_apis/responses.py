@@ -138,6 +138,11 @@ def get_message(run: Run, upstream_run: UpstreamRun) -> Message:
     return parse_message(run, contents, parse_usage(body.get("usage")))
 
 
+def webhook_id(upstream_run: UpstreamRun) -> str | None:
+    """The response: `response.completed` names it, also if it calls tools."""
+    return upstream_run.ids["response_id"]
+
+
 def cancel(upstream_run: UpstreamRun) -> None:
     """Cancel the response."""
     with suppress(

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from upcall.domain.errors import NotFound, RunAlreadyEnded
-from upcall.domain.events import RunEndedEvent
 from upcall.domain.execution import Execution, ExecutionStatus
 from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.status import FailureStatus
 from upcall.observability.logging import logger
-from upcall.use_cases.end_run import end_with_failure
+from upcall.use_cases.end_run import end_with_failure, publish_end
 from upcall.use_cases.interfaces import Clock, EventPublisher, GetRunApi, RunRepository
 from upcall.use_cases.upstream_request import cancel_upstream_run
 
@@ -55,9 +54,7 @@ def close_run(
     if not run.ended:
         run = _end(run, execution, repository, clock)
         logger.info("run closed", status=run.status)
-    if not run.event_published:
-        publisher.publish(RunEndedEvent.of(run, repository.get_message(run)))
-        repository.mark_event_published(run)
+    publish_end(run, repository, publisher)
     if run.status != "completed":
         cancel_upstream_run(run, get_run_api)
 

@@ -4,51 +4,66 @@ What the run is about to be created with is recorded first. A second try finds i
 try has created.
 """
 
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
 from upcall.domain.assistants import find_assistant
 from upcall.domain.caller import may_read_stack_data
-from upcall.domain.limits import Limits
+from upcall.domain.limits import Counters, Limits
+from upcall.domain.run import Updates
 from upcall.domain.upstream_errors import UpstreamErrors
-from upcall.domain.upstream_run import UpstreamRun
+from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 from upcall.domain.usage import NO_USAGE, Usage
+from upcall.domain.waiting_task import WaitingTask
 from upcall.run_apis.base import UpstreamRequest
 from upcall.use_cases.interfaces import Clock, GetRunApi, RunRepository, Tools
-from upcall.use_cases.upstream_request import (
-    UpstreamResult,
-    cancel_upstream_if_ended,
-    send_upstream_request,
-)
+from upcall.use_cases.upstream_request import cancel_upstream_if_ended, send_upstream_request
+from upcall.use_cases.wait_for_change import wait_or_poll
 
 
-class RunCreated(UpstreamResult):
-    """The result of the creation, and what the workflow needs to know of the run: tools, limits, counters."""
+class RunCreated(UpstreamSnapshot):
+    """How the run stands, and what the workflow needs of it: where it lives, tools, limits, counters.
 
+    `tokens` are those of the turns before. Without `upstream_run` nothing was created: the request is repeated
+    after `pause_seconds`, or the run has failed.
+    """
+
+    upstream_run: UpstreamRun | None = None
+    updates: Updates
     tools: tuple[str, ...]
     limits: Limits
     round: int
     tokens: int
-    tool_calls: int
+    answered_calls: int
 
 
 def create_run(
     run_id: str,
+    task_token: str,
     seconds: float,
     errors: UpstreamErrors,
     failed: UpstreamRun | None = None,
     usage: Usage = NO_USAGE,
     *,
+    may_wait: bool,
+    webhooks: bool,
+    window_seconds: float,
     one_tenant: bool,
     repository: RunRepository,
     get_run_api: GetRunApi,
     tools: Tools,
     clock: Clock,
-) -> RunCreated:
-    """Create a run that was started `seconds` ago, after `errors` of earlier tries.
+) -> RunCreated | None:
+    """Create a run that was started `seconds` ago, after `errors` of earlier tries; wait until it changes.
 
     If `failed` says where the run lives, its newest turn there failed, used these tokens, and is requested
-    again.
+    again. With `webhooks`, a run whose server sends them waits for one if it `may_wait`: then the result is
+    None, and a webhook completes the task of this token. Other runs are polled for a window.
 
     Raises NotFound, RunAlreadyEnded.
     """
+    start = clock.monotonic()
     run = repository.get_run(run_id)
     assistant = find_assistant(run.assistant)
     allowed = tools.allowed(
@@ -58,16 +73,61 @@ def create_run(
     if run.upstream_run != failed:  # an earlier try has recorded it
         usage = NO_USAGE
     result = send_upstream_request(
-        lambda: _create(request, failed, usage, repository, get_run_api), run.limits, seconds, errors, clock
+        lambda: _create(request, failed, usage, repository, get_run_api, webhooks=webhooks),
+        run.limits,
+        seconds,
+        errors,
+        clock,
     )
-    return RunCreated(
-        **dict(result),
-        tools=allowed,
+    updates = _updates(result.upstream_run, get_run_api, webhooks=webhooks)
+    created: dict[str, Any] = {
+        "upstream_run": result.upstream_run,
+        "updates": updates,
+        "tools": allowed,
+        "limits": run.limits,
+        "round": run.round,
+        "tokens": (run.usage + usage).total_tokens,
+        "answered_calls": run.tool_calls,
+    }
+    if result.upstream_run is None:
+        return RunCreated(
+            status=result.failure.status if result.failure else "queued",
+            failure=result.failure,
+            pause_seconds=result.pause_seconds,
+            errors=result.errors,
+            **created,
+        )
+    task = WaitingTask(
+        run_id=run_id,
+        task_token=task_token,
+        upstream_run=result.upstream_run,
         limits=run.limits,
-        round=run.round,
-        tokens=(run.usage + usage).total_tokens,
-        tool_calls=run.tool_calls,
+        counters=Counters(
+            seconds=seconds + clock.monotonic() - start,
+            rounds=run.round,
+            tool_calls=run.tool_calls,
+            tokens=created["tokens"],
+            errors=result.errors,
+        ),
+        since=clock.now(),
+        result={name: to_jsonable_python(value) for name, value in created.items()},
     )
+    snapshot = wait_or_poll(
+        task,
+        window_seconds,
+        may_wait=may_wait and updates == "pushed",
+        repository=repository,
+        get_run_api=get_run_api,
+        clock=clock,
+    )
+    return RunCreated(**dict(snapshot), **created) if snapshot else None
+
+
+def _updates(upstream_run: UpstreamRun | None, get_run_api: GetRunApi, *, webhooks: bool) -> Updates:
+    """How the workflow learns of changes of this run."""
+    if upstream_run is None or not webhooks:
+        return "polled"
+    return "pushed" if get_run_api(upstream_run.run_api).webhook_id(upstream_run) else "polled"
 
 
 def _create(
@@ -76,6 +136,8 @@ def _create(
     usage: Usage,
     repository: RunRepository,
     get_run_api: GetRunApi,
+    *,
+    webhooks: bool,
 ) -> UpstreamRun:
     run = request.run
     if run.upstream_run is not None and run.upstream_run != failed:
@@ -91,5 +153,6 @@ def _create(
     else:
         upstream_run = run_api.repeat(request, failed, answered_calls)
     with cancel_upstream_if_ended(run_api, upstream_run):
-        repository.record_creation(run, upstream_run, usage)
+        updates = _updates(upstream_run, get_run_api, webhooks=webhooks)
+        repository.record_creation(run, upstream_run, updates, usage)
     return upstream_run

@@ -1,11 +1,21 @@
-"""The two ways in which a run ends: with a message, or with a failure."""
+"""The two ways in which a run ends, with a message or with a failure, and the event that says so."""
 
+from upcall.domain.events import RunEndedEvent
 from upcall.domain.failure import Failure
+from upcall.domain.model import Model
 from upcall.domain.run import Run
+from upcall.domain.status import Status
 from upcall.domain.upstream_run import Message
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.observability import metrics
-from upcall.use_cases.interfaces import Clock, RunRepository
+from upcall.use_cases.interfaces import Clock, EventPublisher, RunRepository
+
+
+class RunEnded(Model):
+    """How a run ended, for the workflow."""
+
+    status: Status
+    failure_code: str = ""
 
 
 def end_with_message(run: Run, message: Message, repository: RunRepository, clock: Clock) -> Run:
@@ -27,3 +37,14 @@ def end_with_failure(
     ended = repository.record_failure(run, failure, usage, clock.now(), partial_text)
     metrics.record_run_ended(ended)
     return ended
+
+
+def publish_end(run: Run, repository: RunRepository, publisher: EventPublisher) -> RunEnded:
+    """Publish the final event of an ended run, unless its record says that this was done.
+
+    If the function dies before it has written that down, the event is published again. Raises TransientError.
+    """
+    if not run.event_published:
+        publisher.publish(RunEndedEvent.of(run, repository.get_message(run)))
+        repository.mark_event_published(run)
+    return RunEnded(status=run.status, failure_code=run.failure.code if run.failure else "")

@@ -1,6 +1,6 @@
 """What use cases talk to. `aws` and `lambda_runtime` implement these; tests use in-memory fakes."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -8,12 +8,13 @@ from upcall.domain.events import RunEndedEvent
 from upcall.domain.execution import Execution
 from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
-from upcall.domain.run import Run
+from upcall.domain.run import Run, Updates
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import LedgerEntry, ToolDefinition
 from upcall.domain.upstream_run import Message, RunApiName, UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.domain.views import CallList, RunList
+from upcall.domain.waiting_task import WaitingTask
 from upcall.run_apis.base import RunApi
 
 GetRunApi = Callable[[RunApiName], RunApi]
@@ -51,8 +52,25 @@ class RunRepository(Protocol):
     def record_intent(self, run: Run, intent: UpstreamRun) -> None:
         """Write down what a run is about to be created with upstream."""
 
-    def record_creation(self, run: Run, upstream_run: UpstreamRun, usage: Usage = NO_USAGE) -> None:
-        """Write down where the run lives upstream, and what a turn before that used which failed."""
+    def record_creation(
+        self, run: Run, upstream_run: UpstreamRun, updates: Updates, usage: Usage = NO_USAGE
+    ) -> None:
+        """Write down where the run lives upstream, and how it learns of changes there.
+
+        `usage` are the tokens of a turn before that failed.
+        """
+
+    def add_waiting_task(self, webhook_id: str, task: WaitingTask) -> None:
+        """Let a task wait for webhooks that name this id. It replaces a task that waits for them already."""
+
+    def get_waiting_task(self, webhook_id: str) -> WaitingTask | None:
+        """The task that waits for webhooks that name this id, if there is one."""
+
+    def claim_webhook(self, message_id: str, now: datetime) -> bool:
+        """Whether this message of a webhook is new. It stays known for as long as OpenAI sends it again."""
+
+    def release_webhook(self, message_id: str) -> None:
+        """Forget a message whose work failed, so that it is done when the message comes again."""
 
     def record_round(
         self, run: Run, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], usage: Usage
@@ -105,6 +123,13 @@ class Workflow(Protocol):
 
     def describe_execution(self, run: Run) -> Execution | None:
         """The execution of this attempt of a run; None if there is none."""
+
+
+class WaitingTasks(Protocol):
+    """The tasks of executions that wait for somebody to complete them."""
+
+    def complete_task(self, task_token: str, output: Mapping[str, Any]) -> bool:
+        """Complete a task with its output. Returns False if it waits no longer. Raises TransientError."""
 
 
 class EventPublisher(Protocol):

@@ -1,7 +1,7 @@
 """Poll a run for a window of time, until something changes.
 
-A second of a 256 MB arm64 Lambda costs 0.0000033 $, a state transition 0.000025 $. A window is therefore
-cheaper than a state transition for each poll, and it notices a change sooner.
+A state transition costs 0.000025 $, as much as 7.5 s of a 256 MB arm64 Lambda. A window that ends costs two
+of them, a pause of the workflow three. docs/benchmarks.md has the arithmetic.
 """
 
 from upcall.domain.errors import RequestRejected, TransientError
@@ -16,11 +16,22 @@ from upcall.observability.logging import logger
 from upcall.run_apis.base import time_limit
 from upcall.use_cases.interfaces import Clock, GetRunApi
 
-FIRST_INTERVAL_SECONDS = 0.5
-MAX_INTERVAL_SECONDS = 2.0
-INTERVAL_FACTOR = 1.25
+MIN_INTERVAL_SECONDS = 0.5
+INTERVAL_SHARE = 0.01
+"""Of the time that the run has been waited for: the longer that was, the less a moment more matters."""
+
+MAX_SLEEP_SECONDS = 20.0
+"""A longer pause costs less in the workflow than in a function that sleeps."""
+
+MAX_IGNORED_SECONDS = 2.0
+"""At the end of a window, a pause of up to this is left out: to poll again at once costs less than a wait."""
+
 PAUSE_WITHOUT_WINDOW_SECONDS = 2.0
-"""Between two polls if there is no window (PollWindowSeconds is 0)."""
+"""At least, between two polls, if there is no window (PollWindowSeconds is 0)."""
+
+MAX_WINDOW_SECONDS = 60.0
+WINDOW_SHARE = 0.1
+"""Of the time waited, up to MAX_WINDOW_SECONDS: short windows would fill the history of a long execution."""
 
 
 def poll_run(
@@ -28,26 +39,27 @@ def poll_run(
     limits: Limits,
     counters: Counters,
     window_seconds: float,
+    waited_seconds: float = 0,
     *,
     get_run_api: GetRunApi,
     clock: Clock,
 ) -> UpstreamSnapshot:
-    """Poll until the run asks for tools, ends or exceeds a limit, for `window_seconds` at most.
+    """Poll until the run asks for tools, ends or exceeds a limit, for about `window_seconds`.
 
-    `counters` are those before this poll. The first interval is 0.5 s, the longest 2 s, or what the server
-    asks for (`openai-poll-after-ms`, `Retry-After`). If the next poll would fall outside of the window, its
-    delay is returned as `pause_seconds`, for the workflow to wait; a delay of up to 2 s is returned as 0,
-    because polling again at once is cheaper than a wait. An error of the server is a reason to poll again
-    later, up to MAX_ERRORS times in a row; a longer pause than usual is then left to the workflow, where it
-    costs nothing and whose history shows the error. A turn that failed for a reason that passes is returned
-    with `repeat`, as often, if there is time for the pause before it. No request outlasts the run's time
-    limit.
+    `counters` are those before this poll; `waited_seconds` is how long the model has been at work. Polls are
+    0.5 s apart at first, later a hundredth of the time waited, or as far as the server asks for
+    (`openai-poll-after-ms`, `Retry-After`). A pause that is not worth its time in a function is returned as
+    `pause_seconds`, for the workflow to wait. An error of the server is a reason to poll again later, up to
+    MAX_ERRORS times in a row; a longer pause after it is left to the workflow, whose history shows the error.
+    A turn that failed for a reason that passes is returned with `repeat`, as often, if there is time for the
+    pause before it. No request outlasts the run's time limit.
     """
     run_api = get_run_api(upstream_run.run_api)
     start = clock.monotonic()
     seconds_left = max(limits.seconds - counters.seconds, 0)
+    if window_seconds:
+        window_seconds = max(window_seconds, min(waited_seconds * WINDOW_SHARE, MAX_WINDOW_SECONDS))
     end = start + min(window_seconds, seconds_left)
-    interval = FIRST_INTERVAL_SECONDS if window_seconds else PAUSE_WITHOUT_WINDOW_SECONDS
     errors = counters.errors
     seen_working_at: float | None = None
     while True:
@@ -67,26 +79,28 @@ def poll_run(
         except RequestRejected as error:
             return UpstreamSnapshot.stopped(rejection(error))
         now = clock.monotonic()
+        elapsed = now - start
         if snapshot.status not in WORKING_STATUSES:
             if seen_working_at is not None:  # otherwise the change happened before this window
                 metrics.record_poll_lag(now - seen_working_at)
             if snapshot.repeat:
                 can_repeat = run_api.can_repeat_after_tool_calls() or not counters.rounds
-                return _failed_turn(snapshot, errors, seconds_left - (now - start), can_repeat=can_repeat)
-            return _within_limits(snapshot, limits, counters, now - start)
+                return _failed_turn(snapshot, errors, seconds_left - elapsed, can_repeat=can_repeat)
+            return _within_limits(snapshot, limits, counters, elapsed)
         seen_working_at = polled_at
-        pause = snapshot.pause_seconds or interval
-        left_to_workflow = snapshot.errors.last and pause > MAX_INTERVAL_SECONDS
-        if now + pause <= end and not left_to_workflow:
-            clock.sleep(pause)
-        elif now < end and seconds_left <= window_seconds and not left_to_workflow:
-            clock.sleep(end - now)  # the time limit ends the window: poll once more
-        else:
-            worth_a_wait = pause > MAX_INTERVAL_SECONDS or not window_seconds
-            pause = min(pause, max(seconds_left - (now - start), 0)) if worth_a_wait else 0
-            paused = snapshot.model_copy(update={"pause_seconds": pause, "errors": errors})
-            return _within_limits(paused, limits, counters, now - start)
-        interval = min(interval * INTERVAL_FACTOR, MAX_INTERVAL_SECONDS)
+        own_interval = max((waited_seconds + elapsed) * INTERVAL_SHARE, MIN_INTERVAL_SECONDS)
+        pause = snapshot.pause_seconds or own_interval
+        left_to_workflow = pause > (MAX_IGNORED_SECONDS if snapshot.errors.last else MAX_SLEEP_SECONDS)
+        if now < end and not left_to_workflow:
+            clock.sleep(min(pause, seconds_left - elapsed))
+            continue
+        if not window_seconds:
+            pause = max(pause, PAUSE_WITHOUT_WINDOW_SECONDS)
+        elif not left_to_workflow and (not snapshot.pause_seconds or pause <= MAX_IGNORED_SECONDS):
+            pause = 0
+        pause = min(pause, max(seconds_left - elapsed, 0))
+        paused = snapshot.model_copy(update={"pause_seconds": pause, "errors": errors})
+        return _within_limits(paused, limits, counters, elapsed)
 
 
 def _failed_turn(

@@ -1,14 +1,13 @@
-"""End a run that will have no complete message, in the table and upstream."""
+"""End a run that will have no complete message, in the table and upstream, and publish that."""
 
 from upcall.domain.errors import RequestRejected, TransientError
-from upcall.domain.events import RunEndedEvent
 from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.usage import Usage
 from upcall.observability.logging import logger
 from upcall.run_apis.base import CANCEL_SECONDS, time_limit
-from upcall.use_cases.end_run import end_with_failure
-from upcall.use_cases.interfaces import Clock, GetRunApi, RunRepository
+from upcall.use_cases.end_run import RunEnded, end_with_failure, publish_end
+from upcall.use_cases.interfaces import Clock, EventPublisher, GetRunApi, RunRepository
 from upcall.use_cases.upstream_request import cancel_upstream_run
 
 
@@ -20,9 +19,10 @@ def record_failure(
     still_running: bool,
     repository: RunRepository,
     get_run_api: GetRunApi,
+    publisher: EventPublisher,
     clock: Clock,
-) -> RunEndedEvent:
-    """Record the failure; then cancel the run upstream if it is still running there.
+) -> RunEnded:
+    """Record the failure; then cancel the run upstream if it is still running there, and publish its end.
 
     An incomplete run keeps the text that it has. A run that has ended already keeps its status. Raises
     NotFound, TransientError, RunAlreadyEnded.
@@ -33,7 +33,7 @@ def record_failure(
         run = end_with_failure(run, failure, repository, clock, usage, text)
     if still_running:
         cancel_upstream_run(run, get_run_api)
-    return RunEndedEvent.of(run, repository.get_message(run))
+    return publish_end(run, repository, publisher)
 
 
 def _partial_text(run: Run, get_run_api: GetRunApi) -> str:

@@ -1,15 +1,14 @@
-"""Save the final message of a completed run, once."""
+"""Save the final message of a completed run, once, and publish that the run has ended."""
 
 from upcall.domain.errors import RequestRejected, TransientError
-from upcall.domain.events import RunEndedEvent
 from upcall.domain.failure import Failure, rejection
 from upcall.domain.run import Run
 from upcall.domain.upstream_errors import NO_ERRORS
 from upcall.domain.upstream_run import Message, UpstreamRun
 from upcall.observability.logging import logger
 from upcall.run_apis.base import time_limit
-from upcall.use_cases.end_run import end_with_failure, end_with_message
-from upcall.use_cases.interfaces import Clock, GetRunApi, RunRepository
+from upcall.use_cases.end_run import RunEnded, end_with_failure, end_with_message, publish_end
+from upcall.use_cases.interfaces import Clock, EventPublisher, GetRunApi, RunRepository
 
 MAX_SECONDS = 60.0
 """For all requests and the pauses between them. The function's time-out is 90 s."""
@@ -26,9 +25,10 @@ def save_message(
     *,
     repository: RunRepository,
     get_run_api: GetRunApi,
+    publisher: EventPublisher,
     clock: Clock,
-) -> RunEndedEvent:
-    """Save the message, or why there is none: that is a failure.
+) -> RunEnded:
+    """Save the message, or why there is none: that is a failure. Then publish the end.
 
     A run that has ended already stays as it is. Raises NotFound, TransientError, RunAlreadyEnded.
     """
@@ -41,7 +41,7 @@ def save_message(
             run = end_with_failure(run, failure, repository, clock, message.usage)
         else:
             run = end_with_message(run, message, repository, clock)
-    return RunEndedEvent.of(run, repository.get_message(run))
+    return publish_end(run, repository, publisher)
 
 
 def _get_message(

@@ -4,21 +4,30 @@ from collections.abc import Sequence
 
 from upcall.domain.assistants import find_assistant
 from upcall.domain.caller import may_read_stack_data
+from upcall.domain.limits import Counters
 from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolOutput
 from upcall.domain.upstream_errors import UpstreamErrors
-from upcall.domain.upstream_run import UpstreamRun
+from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 from upcall.domain.usage import Usage
+from upcall.domain.waiting_task import WaitingTask
 from upcall.run_apis.base import UpstreamRequest
 from upcall.use_cases.interfaces import Clock, GetRunApi, RunRepository, Tools
-from upcall.use_cases.upstream_request import (
-    UpstreamResult,
-    cancel_upstream_if_ended,
-    send_upstream_request,
-)
+from upcall.use_cases.upstream_request import cancel_upstream_if_ended, send_upstream_request
+from upcall.use_cases.wait_for_change import wait_or_poll
+
+
+class OutputsSubmitted(UpstreamSnapshot):
+    """How the run stands, and where it lives from now on.
+
+    With `requires_action` and `pause_seconds` the outputs were not submitted: the request is repeated.
+    """
+
+    upstream_run: UpstreamRun
 
 
 def submit_tool_outputs(
     run_id: str,
+    task_token: str,
     upstream_run: UpstreamRun,
     round: int,  # noqa: A002  # the field's word
     calls: Sequence[ToolCall],
@@ -27,36 +36,72 @@ def submit_tool_outputs(
     seconds: float,
     errors: UpstreamErrors,
     *,
+    may_wait: bool,
+    window_seconds: float,
     one_tenant: bool,
     repository: RunRepository,
     get_run_api: GetRunApi,
     tools: Tools,
     clock: Clock,
-) -> UpstreamResult:
+) -> OutputsSubmitted | None:
     """Submit a round: its number from 1 on, its calls, and the result of each in the same order.
 
-    A round that an earlier try has submitted is not submitted again. Raises NotFound, TransientError,
-    RunAlreadyEnded.
+    Then wait until the run changes, as `create_run` does. A round that an earlier try has submitted is not
+    submitted again. Raises NotFound, TransientError, RunAlreadyEnded.
     """
+    start = clock.monotonic()
     run = repository.get_run(run_id)
-    if run.upstream_run is not None and run.round >= round:
-        return UpstreamResult(upstream_run=run.upstream_run)
-    assistant = find_assistant(run.assistant)
-    allowed = tools.allowed(
-        assistant.tools, may_read_stack_data=may_read_stack_data(run, one_tenant=one_tenant)
-    )
-    request = UpstreamRequest(run, assistant, tools.definitions(allowed))
+    run_api = get_run_api(upstream_run.run_api)
     answers = tuple(
         LedgerEntry(round=round, position=position, call=call, output=ToolOutput.from_result(call, result))
         for position, (call, result) in enumerate(zip(calls, results, strict=True), start=1)
     )
-    run_api = get_run_api(upstream_run.run_api)
 
     def submit() -> UpstreamRun:
+        if run.upstream_run is not None and run.round >= round:  # an earlier try has recorded it
+            return run.upstream_run
+        assistant = find_assistant(run.assistant)
+        allowed = tools.allowed(
+            assistant.tools, may_read_stack_data=may_read_stack_data(run, one_tenant=one_tenant)
+        )
+        request = UpstreamRequest(run, assistant, tools.definitions(allowed))
         next_upstream_run = run_api.submit(request, upstream_run, answers)
         with cancel_upstream_if_ended(run_api, next_upstream_run):
             repository.record_round(run, next_upstream_run, answers, usage)
         return next_upstream_run
 
     result = send_upstream_request(submit, run.limits, seconds, errors, clock)
-    return result.model_copy(update={"upstream_run": result.upstream_run or upstream_run})
+    if result.upstream_run is None:
+        return OutputsSubmitted(
+            status=result.failure.status if result.failure else "requires_action",
+            failure=result.failure,
+            still_running=result.failure is not None,
+            pause_seconds=result.pause_seconds,
+            errors=result.errors,
+            upstream_run=upstream_run,
+        )
+    recorded = run.round >= round
+    task = WaitingTask(
+        run_id=run_id,
+        task_token=task_token,
+        upstream_run=result.upstream_run,
+        limits=run.limits,
+        counters=Counters(
+            seconds=seconds + clock.monotonic() - start,
+            rounds=round,
+            tool_calls=run.tool_calls + (0 if recorded else len(calls)),
+            tokens=(run.usage if recorded else run.usage + usage).total_tokens,
+            errors=result.errors,
+        ),
+        since=clock.now(),
+        result={"upstream_run": result.upstream_run.model_dump(mode="json")},
+    )
+    snapshot = wait_or_poll(
+        task,
+        window_seconds,
+        may_wait=may_wait and run.updates == "pushed",
+        repository=repository,
+        get_run_api=get_run_api,
+        clock=clock,
+    )
+    return OutputsSubmitted(**dict(snapshot), upstream_run=result.upstream_run) if snapshot else None

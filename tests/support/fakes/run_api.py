@@ -29,6 +29,7 @@ class FakeRunApi:
         self.unsupported: FieldError | None = None
         self.resumes_after_tool_calls = True
         self.repeats_after_tool_calls = True
+        self.sends_webhooks = True
         self.snapshots: list[UpstreamSnapshot] = [UpstreamSnapshot(status="completed")]
         self.message = Message(text="Done.")
         self.prepared: list[UpstreamRequest] = []
@@ -115,6 +116,10 @@ class FakeRunApi:
         self._request("get_message")
         self.read.append((run, upstream_run))
         return self.message
+
+    def webhook_id(self, upstream_run: UpstreamRun, /) -> str | None:
+        """See RunApi."""
+        return upstream_run.ids["response_id"] if self.sends_webhooks else None
 
     def cancel(self, upstream_run: UpstreamRun, /) -> None:
         """See RunApi."""

@@ -12,12 +12,13 @@ from upcall.domain.errors import RunAlreadyEnded, RunNotRetryable
 from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
 from upcall.domain.json_size import json_bytes
-from upcall.domain.run import Run, run_id_prefix
+from upcall.domain.run import Run, Updates, run_id_prefix
 from upcall.domain.status import Status, TerminalStatus
 from upcall.domain.tool_calls import LedgerEntry
 from upcall.domain.upstream_run import Message, UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.domain.views import MAX_CALLS_BYTES, CallList, RunList, RunSummary
+from upcall.domain.waiting_task import WaitingTask
 
 
 class InMemoryRunRepository:
@@ -28,6 +29,8 @@ class InMemoryRunRepository:
         self._claims: dict[tuple[str, str], IdempotencyClaim] = {}
         self._ledgers: defaultdict[str, dict[str, LedgerEntry]] = defaultdict(dict)
         self._messages: dict[tuple[str, int], str] = {}
+        self._waiting: dict[str, WaitingTask] = {}
+        self._webhooks: dict[str, datetime] = {}
 
     def claim_idempotency_key(self, key: str, run: Run, fingerprint: str) -> IdempotencyClaim:
         """See RunRepository."""
@@ -48,9 +51,28 @@ class InMemoryRunRepository:
         """See RunRepository."""
         self._update(run, status="queued", intent=intent)
 
-    def record_creation(self, run: Run, upstream_run: UpstreamRun, usage: Usage = NO_USAGE) -> None:
+    def record_creation(
+        self, run: Run, upstream_run: UpstreamRun, updates: Updates, usage: Usage = NO_USAGE
+    ) -> None:
         """See RunRepository."""
-        self._update(run, status="in_progress", upstream_run=upstream_run, usage=run.usage + usage)
+        fields = {"upstream_run": upstream_run, "updates": updates, "usage": run.usage + usage}
+        self._update(run, status="in_progress", **fields)
+
+    def add_waiting_task(self, webhook_id: str, task: WaitingTask) -> None:
+        """See RunRepository."""
+        self._waiting[webhook_id] = task
+
+    def get_waiting_task(self, webhook_id: str) -> WaitingTask | None:
+        """See RunRepository."""
+        return self._waiting.get(webhook_id)
+
+    def claim_webhook(self, message_id: str, now: datetime) -> bool:
+        """See RunRepository."""
+        return self._webhooks.setdefault(message_id, now) is now
+
+    def release_webhook(self, message_id: str) -> None:
+        """See RunRepository."""
+        self._webhooks.pop(message_id, None)
 
     def record_round(
         self, run: Run, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], usage: Usage

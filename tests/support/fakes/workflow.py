@@ -1,14 +1,20 @@
 """A workflow without Step Functions: executions are recorded, and nothing runs."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from upcall.domain.execution import Execution, ExecutionStatus
 from upcall.domain.run import Run
 
 
 class InMemoryWorkflow:
-    """Implements Workflow. `executions` has every execution by its name."""
+    """Implements Workflow and WaitingTasks. `executions` has every execution by its name, `outputs` those of completed
+    tasks by their tokens. Tasks of `ended_tasks` wait no longer."""
 
     def __init__(self) -> None:
         self.executions: dict[str, Execution] = {}
+        self.outputs: dict[str, Mapping[str, Any]] = {}
+        self.ended_tasks: set[str] = set()
 
     def start_execution(self, run: Run) -> None:
         """See Workflow."""
@@ -26,6 +32,14 @@ class InMemoryWorkflow:
     def describe_execution(self, run: Run) -> Execution | None:
         """See Workflow."""
         return self.executions.get(run.execution_name)
+
+    def complete_task(self, task_token: str, output: Mapping[str, Any]) -> bool:
+        """See WaitingTasks."""
+        if task_token in self.ended_tasks:
+            return False
+        self.ended_tasks.add(task_token)
+        self.outputs[task_token] = output
+        return True
 
     def end_execution(self, run: Run, status: ExecutionStatus, error: str = "", cause: str = "") -> None:
         """Let the execution of this attempt of a run end."""
