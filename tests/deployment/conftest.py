@@ -36,7 +36,8 @@ if [ "$1 $2" = "configure export-credentials" ]; then
   echo "export AWS_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY"
   exit
 fi
-exec {bin}/python {bin}/aws "$@"
+# and sends requests to SQS to AWS, unless the endpoint is an option
+exec {bin}/python {bin}/aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"
 """
 
 

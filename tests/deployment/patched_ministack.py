@@ -7,6 +7,7 @@ function below changes one thing of the emulator, and says why. The stack is dep
 import json
 import os
 import re
+import threading
 import time
 from typing import Any
 
@@ -38,7 +39,7 @@ def connect(connection, to):
 socket.getaddrinfo, socket.socket.connect = getaddrinfo, connect
 """
 
-MAX_INVOCATION_SECONDS = 60
+MAX_INVOCATION_SECONDS = 150
 METHODS = {"get", "put", "post", "delete", "patch", "options", "head", "x-amazon-apigateway-any-method"}
 
 
@@ -166,27 +167,19 @@ def set_expiry_and_recovery_of_tables() -> None:
 
 def finish_invocations_before_updates() -> None:
     """On AWS, an invocation in flight ends on the code that it began with; MiniStack kills it with an update."""
-    for name in ("_update_code", "_update_config"):
-        update = getattr(lambda_svc, name)
+    kill = lambda_runtime.kill_workers
 
-        def update_when_idle(func_name: str, data: Properties, update: Any = update) -> Any:
-            deadline = time.monotonic() + MAX_INVOCATION_SECONDS
-            while is_busy(func_name) and time.monotonic() < deadline:
-                time.sleep(0.1)
-            return update(func_name, data)
+    def kill_when_idle(workers: list[Any]) -> None:
+        for worker in workers:
+            threading.Thread(target=wait_and_kill, args=(worker,), daemon=True).start()
 
-        setattr(lambda_svc, name, update_when_idle)
+    def wait_and_kill(worker: Any) -> None:
+        deadline = time.monotonic() + MAX_INVOCATION_SECONDS
+        while worker.in_use and time.monotonic() < deadline:
+            time.sleep(0.1)
+        kill([worker])
 
-
-def is_busy(func_name: str) -> bool:
-    """Whether a function is being invoked."""
-    with lambda_runtime._lock:
-        return any(
-            worker.in_use
-            for workers in lambda_runtime._workers.values()
-            for worker in workers
-            if worker.func_name == func_name
-        )
+    lambda_runtime.kill_workers = kill_when_idle
 
 
 def give_addresses_of_layers_with_tls() -> None:

@@ -78,7 +78,7 @@ def test_an_object_in_the_inbox_is_summarised(deployment: Deployment) -> None:
         Bucket=deployment.output("InboxBucketName"), Key="letters/bread.html", Body=page
     )
 
-    assert completed_run(deployment, "letters/bread.html")
+    assert completed_run(deployment, "stored object")
 
 
 def test_a_message_in_the_request_queue_starts_a_run(deployment: Deployment) -> None:
@@ -92,13 +92,13 @@ def test_a_message_in_the_request_queue_starts_a_run(deployment: Deployment) -> 
 
 def test_the_schedule_starts_a_run(deployment: Deployment) -> None:
     message = json.loads((ROOT / "events" / "messages" / "digest_requested.json").read_text("utf-8"))
-    message["detail"]["urls"] = PAGE
+    message["detail"]["urls"] = f"{PAGE}?digest"
 
     deployment.client("sqs").send_message(
         QueueUrl=deployment.output("RequestQueueUrl"), MessageBody=json.dumps(message)
     )
 
-    assert completed_run(deployment, "Digest")
+    assert completed_run(deployment, "tides?digest")
 
 
 def test_a_message_that_is_no_request_goes_to_the_dead_letter_queue(deployment: Deployment) -> None:
