@@ -108,7 +108,8 @@ class LocalStack:
         )
         self.runner = self._start_functions(template)
         names = {logical_id: each.name for logical_id, each in self.deployed.functions.items()}
-        api = self._serve(HttpApi(template.routes(), names, self.runner), config.api_port)
+        routes = [route for route in template.routes() if route.function in names]
+        api = self._serve(HttpApi(routes, names, self.runner), config.api_port)
 
         self.endpoints = Endpoints(
             api=api.url,

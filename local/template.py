@@ -106,12 +106,13 @@ class Template:
         return str(self.source["Parameters"][name]["Default"])
 
     def routes(self) -> Iterator[Route]:
-        """The routes of the HTTP API."""
+        """The routes of the HTTP API, also those whose function has a condition that does not hold."""
         (api,) = self._of_type("AWS::ApiGatewayV2::Api")
         paths = self.transformed["Resources"][api]["Properties"]["Body"]["paths"]
         for path, methods in paths.items():
-            for method, operation in methods.items():
-                uri = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+            for method, conditional in _without_condition(methods).items():
+                operation = _without_condition(conditional)
+                uri = _without_condition(operation["x-amazon-apigateway-integration"]["uri"])["Fn::Sub"]
                 (function,) = re.findall(r"\$\{(\w+)\.Arn\}", uri)
                 yield Route(method.upper(), path, function)
 
@@ -143,3 +144,8 @@ class Template:
         if name_property := _NAME_PROPERTIES.get(resource["Type"]):
             properties.setdefault(name_property, f"{STACK_NAME}-{logical_id}".lower())
         return {**resource, "Properties": properties}
+
+
+def _without_condition(value: dict[str, Any]) -> dict[str, Any]:
+    """What a value is if its condition holds: SAM puts one around a route whose function has one."""
+    return value["Fn::If"][1] if "Fn::If" in value else value

@@ -30,8 +30,8 @@ class Run(Model):
 
     `owner` is the caller who started it. It has a `prompt` or an `input`, as the caller sent it.
     `previous_upstream_run` is the conversation that it continues, `intent` what it is about to be created
-    with, `upstream_run` where it lives now, `updates` how it learns of changes there. `event_published` is set
-    once its final event is published. `attempt` counts its executions, which come one after the other.
+    with, `upstream_run` where it lives now, `updates` how it learns of changes there. `event_published` is
+    set once its final event is published. `attempt` counts its executions, which come one after the other.
     """
 
     run_id: str

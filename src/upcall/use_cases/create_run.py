@@ -25,8 +25,8 @@ from upcall.use_cases.wait_for_change import wait_or_poll
 class RunCreated(UpstreamSnapshot):
     """How the run stands, and what the workflow needs of it: where it lives, tools, limits, counters.
 
-    `tokens` are those of the turns before. Without `upstream_run` nothing was created: the request is repeated
-    after `pause_seconds`, or the run has failed.
+    `tokens` are those of the turns before. Without `upstream_run` nothing was created: the request is
+    repeated after `pause_seconds`, or the run has failed.
     """
 
     upstream_run: UpstreamRun | None = None
