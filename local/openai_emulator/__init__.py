@@ -12,6 +12,7 @@ from local.openai_emulator.conversation import (
 )
 from local.openai_emulator.scripted_model import Fault
 from local.openai_emulator.server import Emulator
+from local.openai_emulator.webhook_delivery import WebhookFaults
 
 __all__ = [
     "Call",
@@ -24,4 +25,5 @@ __all__ = [
     "Hang",
     "Say",
     "Step",
+    "WebhookFaults",
 ]

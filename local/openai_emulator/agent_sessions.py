@@ -95,13 +95,17 @@ class AgentTurn:
         pending = {id_: call for id_, call in last.calls.items() if id_ not in results}
         return TurnSnapshot(_DONE_STATUSES.get(type(last.step), "completed"), rounds, results, pending)
 
-    def cancel(self) -> None:
-        """Cancel the turn, unless it has ended. Rounds that are not visible yet are dropped."""
+    def cancel(self) -> bool:
+        """Cancel the turn, unless it has ended. Rounds that are not visible yet are dropped.
+
+        Returns whether this call cancelled it.
+        """
         snapshot = self.snapshot()
         if not snapshot.ended:
             self.cancelled_at = time.time()
             self.rounds = list(snapshot.rounds)
             self.rounds[-1].cancel()
+        return not snapshot.ended
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,13 @@ from local.openai_emulator.agent_documents import (
     session_document,
     turn_documents,
 )
-from local.openai_emulator.agent_sessions import AgentTurn, Json, Session
-from local.openai_emulator.conversation import Conversation
+from local.openai_emulator.agent_sessions import SETTLING_SECONDS, AgentTurn, Json, Session
+from local.openai_emulator.conversation import CallTools, Conversation, Fail
 from local.openai_emulator.errors import ApiError
 from local.openai_emulator.scripted_faults import respond
 from local.openai_emulator.scripted_model import ScriptedModels
+from local.openai_emulator.turn import Turn
+from local.openai_emulator.webhooks import Webhooks
 
 _OPERATIONS = {
     "agent.session.input.message": "create",
@@ -29,13 +31,17 @@ _OPERATIONS = {
 }
 """The operation of a script's faults for each type of event."""
 
+_ENVIRONMENT = {"environment_type": "none", "environment_id": None}
+"""Fields of a webhook's data."""
+
 
 class Agents:
     """All sessions of one server."""
 
-    def __init__(self, models: ScriptedModels, model_seconds: float) -> None:
+    def __init__(self, models: ScriptedModels, model_seconds: float, webhooks: Webhooks) -> None:
         self._models = models
         self._model_seconds = model_seconds
+        self._webhooks = webhooks
         self._sessions: dict[str, Session] = {}
         self._accepting = threading.Lock()  # of concurrent results, only one is the last of its round
 
@@ -96,8 +102,10 @@ class Agents:
             messages = [{"role": "user", "content": [{"type": "input_text", "text": messages}]}]
         turn = self._start_turn(fields["agent"], messages)
         id_ = f"sess_{turn.rounds[0].number:012x}"
-        self._sessions[id_] = Session(id_, fields["agent"], fields.get("metadata") or {}, [turn])
-        return self._sessions[id_]
+        session = Session(id_, fields["agent"], fields.get("metadata") or {}, [turn])
+        self._sessions[id_] = session
+        self._publish_later(session, turn)
+        return session
 
     def _start_turn(self, agent: Json, messages: Any, previous: Conversation | None = None) -> AgentTurn:
         for each in messages:
@@ -128,12 +136,15 @@ class Agents:
     def _apply(self, session: Session, turn: AgentTurn, event: Json) -> None:
         operation, last = _OPERATIONS[event["type"]], turn.rounds[-1]
         if operation == "cancel":
-            turn.cancel()
+            if turn.cancel():
+                self._publish(session, "idle", **_ENVIRONMENT)
         elif operation == "create":
             _require(event, "events.", "input")
             if turn.snapshot().session_status != "idle":
                 raise ApiError(409, "The session is not idle: it does not accept messages.")
-            session.turns.append(self._start_turn(session.agent, event["input"], last.conversation))
+            turn = self._start_turn(session.agent, event["input"], last.conversation)
+            session.turns.append(turn)
+            self._publish_later(session, turn)
         else:
             turn.results[event["call_id"]] = (time.time(), event)
             if last.calls.keys() <= turn.results.keys():
@@ -141,6 +152,27 @@ class Agents:
                     {id_: _result_text(turn.results[id_][1]) for id_ in last.calls}
                 )
                 turn.rounds.append(self._models.start_turn(last.model, conversation, self._model_seconds))
+                self._publish_later(session, turn)
+
+    def _publish_later(self, session: Session, turn: AgentTurn) -> None:
+        """Publish the change of the session when the last round of its turn is visible."""
+        round_ = turn.rounds[-1]
+        due = max(round_.done_at, round_.created_at + SETTLING_SECONDS)
+        self._webhooks.call_at(due, lambda: self._publish_round(session, turn, round_))
+
+    def _publish_round(self, session: Session, turn: AgentTurn, round_: Turn) -> None:
+        if turn.cancelled_at is not None or round_.phase != "done":
+            return
+        match round_.step:
+            case CallTools():
+                self._publish(session, "action_required", required_action={"type": "function_call"})
+            case Fail("session_failed"):
+                self._publish(session, "failed", **_ENVIRONMENT)
+            case _:
+                self._publish(session, "idle", **_ENVIRONMENT)
+
+    def _publish(self, session: Session, change: str, **data: Any) -> None:
+        self._webhooks.publish(f"agent.session.{change}", id=session.id, **data)
 
 
 def _check_session(fields: Json) -> None:

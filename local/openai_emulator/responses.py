@@ -21,6 +21,7 @@ from local.openai_emulator.errors import ApiError
 from local.openai_emulator.scripted_faults import respond
 from local.openai_emulator.scripted_model import ScriptedModels
 from local.openai_emulator.turn import Turn
+from local.openai_emulator.webhooks import Webhooks
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,10 @@ class _StoredResponse:
 class Responses:
     """All responses of one server."""
 
-    def __init__(self, models: ScriptedModels, model_seconds: float) -> None:
+    def __init__(self, models: ScriptedModels, model_seconds: float, webhooks: Webhooks) -> None:
         self._models = models
         self._model_seconds = model_seconds
+        self._webhooks = webhooks
         self._stored: dict[str, _StoredResponse] = {}
 
     def blueprint(self) -> Blueprint:
@@ -81,7 +83,8 @@ class Responses:
         return self._stored[id_]
 
     def _cancel(self, stored: _StoredResponse) -> _StoredResponse:
-        stored.turn.cancel()
+        if stored.turn.cancel():
+            self._publish_end(stored)
         return stored
 
     def _create(self, fields: Mapping[str, Any]) -> _StoredResponse:
@@ -92,7 +95,17 @@ class Responses:
         turn = self._models.start_turn(fields["model"], self._conversation(fields), self._model_seconds)
         stored = _StoredResponse(f"resp_{turn.number:012x}", fields, turn)
         self._stored[stored.id] = stored
+        self._webhooks.call_at(turn.done_at, lambda: self._publish_completion(stored))
         return stored
+
+    def _publish_completion(self, stored: _StoredResponse) -> None:
+        """Called when the turn's time is over. It may have been cancelled, or hang."""
+        if stored.turn.phase == "done":
+            self._publish_end(stored)
+
+    def _publish_end(self, stored: _StoredResponse) -> None:
+        if stored.request.get("background"):
+            self._webhooks.publish(f"response.{stored.status}", id=stored.id)
 
     def _conversation(self, fields: Mapping[str, Any]) -> Conversation:
         tools = tuple(tool["name"] for tool in fields.get("tools") or ())

@@ -15,6 +15,8 @@ from local.openai_emulator.errors import ApiError
 from local.openai_emulator.fault_injection import FaultInjection
 from local.openai_emulator.responses import Responses
 from local.openai_emulator.scripted_model import ScriptedModels
+from local.openai_emulator.webhook_delivery import WebhookFaults
+from local.openai_emulator.webhooks import Webhooks
 
 
 class Emulator:
@@ -22,7 +24,8 @@ class Emulator:
 
     `model_seconds` is the time of each turn of a model. `poll_after_ms`, if it is set, is sent as the header
     `openai-poll-after-ms`: the interval at which clients should poll. Ids are numbered from `first_turn` on.
-    The share `fault_rate` of all requests fails; `seed` decides which.
+    The share `fault_rate` of all requests fails; `seed` decides which. `webhooks` has the endpoints to which
+    events are sent, with `webhook_faults`.
     """
 
     def __init__(
@@ -35,14 +38,20 @@ class Emulator:
         first_turn: int | None = None,
         fault_rate: float = 0,
         seed: int = 0,
+        webhook_faults: WebhookFaults | None = None,
     ) -> None:
         self.models = ScriptedModels(first_turn)
         self.script = self.models.script
         flask = Flask(__name__, static_folder=None)
         unauthorised = ApiError(401, "You didn't provide an API key.")
-        self._protocols = [each(self.models, model_seconds) for each in (Responses, Assistants, Agents)]
-        for protocol in self._protocols:
-            flask.register_blueprint(protocol.blueprint(), url_prefix="/v1")
+        self.webhooks = Webhooks(webhook_faults)
+        self._protocols: list[Responses | Assistants | Agents] = [
+            Responses(self.models, model_seconds, self.webhooks),
+            Assistants(self.models, model_seconds),
+            Agents(self.models, model_seconds, self.webhooks),
+        ]
+        for routes in (*(each.blueprint() for each in self._protocols), self.webhooks.blueprint()):
+            flask.register_blueprint(routes, url_prefix="/v1")
 
         @flask.before_request
         def require_api_key() -> tuple[dict[str, object], int] | None:
@@ -61,7 +70,8 @@ class Emulator:
         self.base_url = f"{self._server.url}/v1"
 
     def stop(self) -> None:
-        """Stop serving."""
+        """Stop serving, and send no more webhooks."""
+        self.webhooks.stop()
         self._server.stop()
 
     def save(self, path: Path) -> None:

@@ -53,9 +53,11 @@ class Turn:
         calls = self.step.calls if isinstance(self.step, CallTools) else ()
         return {f"call_{self.number:x}_{i}": call for i, call in enumerate(calls, start=1)}
 
-    def cancel(self) -> None:
-        """Cancel the turn, unless it is done."""
-        self.cancelled = self.cancelled or self.phase != "done"
+    def cancel(self) -> bool:
+        """Cancel the turn, unless it is done. Returns whether this call cancelled it."""
+        cancels = not self.cancelled and self.phase != "done"
+        self.cancelled = self.cancelled or cancels
+        return cancels
 
     def with_outputs(self, outputs: Mapping[str, str]) -> Conversation:
         """The conversation with one more round: an output for each call of this turn."""

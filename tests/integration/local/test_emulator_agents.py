@@ -26,6 +26,7 @@ from local.openai_emulator import (
 )
 from local.openai_emulator.agents import Agents
 from local.openai_emulator.scripted_model import ScriptedModels
+from local.openai_emulator.webhooks import Webhooks
 
 FETCH: Any = {"type": "function", "name": "fetch", "description": "Fetch.", "parameters": {"type": "object"}}
 CANCEL: Any = {"type": "agent.session.input.cancel"}
@@ -41,7 +42,8 @@ class Server:
 
     def __post_init__(self) -> None:
         flask = Flask(__name__, static_folder=None)
-        flask.register_blueprint(Agents(self.models, self.model_seconds).blueprint(), url_prefix="/v1")
+        agents = Agents(self.models, self.model_seconds, Webhooks())
+        flask.register_blueprint(agents.blueprint(), url_prefix="/v1")
         self.http = HttpServer(flask)
         self.script = self.models.script
 
