@@ -111,6 +111,8 @@ class LocalStack:
         routes = [route for route in template.routes() if route.function in names]
         api = self._serve(HttpApi(routes, names, self.runner), config.api_port)
 
+        self._register_webhooks(api.url)
+
         self.endpoints = Endpoints(
             api=api.url,
             aws=moto.url,
@@ -127,6 +129,13 @@ class LocalStack:
         self._table_file = TableFile(config.state_folder / "table.jsonl")
         dynamodb.put_items(self.deployed.table, self._table_file.load())
         self._cleanup.callback(self.save)
+
+    def _register_webhooks(self, api_url: str) -> None:
+        """Let the emulator send webhooks to the API, if the template has a secret for them."""
+        name = self._config.parameters.get("OpenAIWebhookSecretName")
+        if name and self._config.openai_base_url is None:
+            secret = self.emulator.webhooks.register(f"{api_url}/webhooks/openai")
+            boto3.client("secretsmanager").create_secret(Name=name, SecretString=secret)
 
     def _serve_pages(self) -> HttpServer:
         app = sample_pages.create_app()
