@@ -16,7 +16,9 @@ DURABLE_OPERATION = 0.000008
 
 DURABLE_GB_WRITTEN = 0.25
 DURABLE_GB_MONTH = 0.15
-"""Of data that Lambda retains after a durable execution. These two are of the announcement in December 2025."""
+"""Of data that Lambda retains after a durable execution.
+
+These two are of the announcement in December 2025. A run writes a few KB, so they hardly matter."""
 
 DYNAMODB_WRITE_UNIT = 0.000000625
 """A write of up to 1 KB, to the table or to an index."""

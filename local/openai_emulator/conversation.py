@@ -21,7 +21,7 @@ class Call:
 
 @dataclass(frozen=True)
 class CallTools:
-    """The model calls tools, all in one round, after `after_seconds` if that is longer than its usual time."""
+    """The model calls tools, all in one round, after `after_seconds` if its usual time is shorter."""
 
     calls: tuple[Call, ...]
     after_seconds: float = 0
