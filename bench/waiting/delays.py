@@ -12,8 +12,8 @@ from bench.waiting.stack_process import StackProcess, measure_run
 from bench.waiting.timed_emulator import TimedEmulator
 
 FRACTIONS = ((0.1, 0.6), (0.35, 0.85))
-"""Added to the seconds of the two turns, in two runs of each length. A loop that polls every second would meet
-the end of a turn of whole seconds at once. Over these four waits its delay is what it is on average."""
+"""Added to the seconds of the two turns, in two runs of each length. A loop that polls every second would
+meet the end of a turn of whole seconds at once. Over these four waits its delay is what it is on average."""
 
 REPETITIONS_WITHOUT_THINKING = 3
 

@@ -5,12 +5,15 @@ Each takes a model of the emulator, makes one run of it, and returns the run's m
 
 import json
 import time
+from typing import TYPE_CHECKING
 
 from openai import OpenAI
-from openai.types.beta import FunctionToolParam
-from openai.types.responses import FunctionToolParam as ResponsesToolParam
 from openai.types.responses import Response
-from openai.types.responses.response_input_param import FunctionCallOutput
+
+if TYPE_CHECKING:
+    from openai.types.beta import FunctionToolParam
+    from openai.types.responses import FunctionToolParam as ResponsesToolParam
+    from openai.types.responses.response_input_param import FunctionCallOutput
 
 PROMPT = "Summarise the page."
 SCHEMA: dict[str, object] = {"type": "object", "properties": {"url": {"type": "string"}}, "required": ["url"]}
