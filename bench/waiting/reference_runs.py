@@ -22,7 +22,7 @@ from bench.waiting.stack_process import execute_run, this_stack, wait_for_execut
 from bench.waiting.table_usage import TableUsage
 from bench.waiting.usage import RunCost, Usage
 from cli.execution_history import get_history, parse_history
-from local.config import AWS_ENVIRONMENT
+from local.config import AWS_ENVIRONMENT, Endpoints
 from local.lambda_runtime import Function
 from local.moto_patches import integration
 from local.template import Template
@@ -32,6 +32,8 @@ NAIVE_WORKFLOW = Path(__file__).parent / "naive_workflow.asl.json"
 NAIVE_FUNCTIONS = ("start", "get", "create", "poll", "fetch", "submit")
 NAIVE_HTTP_REQUESTS = 2
 """One starts the run, one reads its message."""
+
+_counted_tables: dict[str, TableUsage] = {}
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,17 @@ def measure_all(upcall: ReferenceRun, naive: Sequence[tuple[ReferenceRun, int]])
         futures = [pool.submit(measure_naive, run, seconds) for run, seconds in naive]
         futures.append(pool.submit(measure_upcall, upcall))
         return [future.result() for future in futures]
+
+
+def create_counted_table(name: str) -> Endpoints:
+    """Create a table for a run of another process, and count its units. Returns where it is."""
+    _counted_tables[name] = TableUsage(create_table(name))
+    return this_stack().endpoints
+
+
+def table_units(name: str) -> tuple[int, float]:
+    """The write and the read units of a counted table."""
+    return _counted_tables[name].write_units, _counted_tables[name].read_units
 
 
 def create_table(name: str) -> str:
