@@ -18,6 +18,19 @@ WAYS = {"durable function, webhook": "callback", "durable function, polled every
 """Names in the table, and how durable_run.py calls them."""
 
 
+OPERATION_EVENTS = (
+    "ExecutionStarted",
+    "StepSucceeded",
+    "StepFailed",
+    "WaitStarted",
+    "CallbackStarted",
+    "ContextSucceeded",
+    "ContextFailed",
+)
+"""Events of the history that are charged as one operation each. Each attempt of a step ends with such an
+event, and so does each poll of a condition."""
+
+
 class DurableRun:
     """A run in a process of its own, from now on."""
 
@@ -56,8 +69,8 @@ def durable_usage(result: Mapping[str, Any], write_units: int, read_units: float
     """What a run used, from what durable_run.py prints."""
     seconds = sum(result["invocations"])
     return Usage(
-        durable_operations=sum(result["operations"].values()),
-        durable_bytes=result["bytes_written"],
+        durable_operations=sum(kind in OPERATION_EVENTS for kind, _ in result["events"]),
+        durable_bytes=sum(size for _, size in result["events"]),
         invocations=len(result["invocations"]),
         function_seconds=seconds,
         gb_seconds=seconds * MEMORY_MB / 1024,

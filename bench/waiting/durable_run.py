@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 import urllib.request
-from collections import Counter
 from typing import Any
 
 import boto3
@@ -34,17 +33,6 @@ TOOL: Any = {
     "strict": False,
 }
 WORKING = ("queued", "in_progress")
-
-OPERATION_EVENTS = (
-    "ExecutionStarted",
-    "StepSucceeded",
-    "StepFailed",
-    "WaitStarted",
-    "CallbackStarted",
-    "ContextSucceeded",
-)
-"""Events that are charged as one operation each. Each attempt of a step ends with such an event, and so does
-each poll of a condition."""
 
 HTTP_FUNCTIONS = ("start", "get", "webhook")
 POLL_SECONDS = 1
@@ -182,21 +170,12 @@ def send_webhooks(application: Application) -> None:
         application.webhook(response_id)
 
 
-def count(events: list[Any]) -> dict[str, Any]:
-    """The operations of an execution by kind, and the bytes that it wrote."""
-    kinds = [each["EventType"] for each in events]
-    return {
-        "operations": dict(Counter(kind for kind in kinds if kind in OPERATION_EVENTS)),
-        "bytes_written": sum(_payload_bytes(each) for each in events),
-    }
-
-
-def _payload_bytes(value: Any) -> int:
-    """The size of all payloads in an event."""
+def payload_bytes(value: Any) -> int:
+    """The size of all payloads in an event of the history."""
     if not isinstance(value, dict):
         return 0
     own = value.get("Payload")
-    return (len(own.encode()) if isinstance(own, str) else 0) + sum(map(_payload_bytes, value.values()))
+    return (len(own.encode()) if isinstance(own, str) else 0) + sum(map(payload_bytes, value.values()))
 
 
 def main() -> None:
@@ -217,13 +196,13 @@ def main() -> None:
         if not application.get(run_id):
             raise SystemExit("a run has no message")
         history = application.runner.get_execution_history(arn, include_execution_data=True)
-        http_requests = sum(name in HTTP_FUNCTIONS for name, _ in application.invocations)
+        events = [each.to_dict() for each in history.events]
         result = {
             "seconds": seconds,
             "invocations": [taken for _, taken in application.invocations],
-            "http_requests": http_requests,
+            "http_requests": sum(name in HTTP_FUNCTIONS for name, _ in application.invocations),
+            "events": [(each["EventType"], payload_bytes(each)) for each in events],
         }
-        result |= count([each.to_dict() for each in history.events])
     FINISHED.set()
     application.runner.close()
     print(json.dumps(result))  # noqa: T201

@@ -63,15 +63,13 @@ def fetch(event: Mapping[str, Any], _: object) -> dict[str, Any]:
 
 def submit(event: Mapping[str, Any], _: object) -> dict[str, Any]:
     """Send outputs."""
-    client = _openai()
     outputs: list[FunctionCallOutput] = [
         {"type": "function_call_output", "call_id": each["call_id"], "output": each["output"]}
         for each in event["outputs"]
     ]
-    previous = client.responses.retrieve(event["response_id"])
-    response = client.responses.create(
-        model=previous.model,
-        previous_response_id=previous.id,
+    response = _openai().responses.create(
+        model=event["model"],
+        previous_response_id=event["response_id"],
         input=[*outputs],
         tools=[TOOL],
         background=True,

@@ -16,7 +16,7 @@ RUNS = 1000
 """Costs are those of so many runs."""
 
 COLOURS = ("#27a", "#e80", "#595", "#a4a", "#999")
-LEFT, ROW_HEIGHT, BAR_WIDTH = 270, 22, 400
+LEFT, ROW_HEIGHT, BAR_WIDTH = 270, 22, 520
 
 
 def print_delays(console: Console, delays: Sequence[Delay]) -> None:
@@ -28,7 +28,7 @@ def print_delays(console: Console, delays: Sequence[Delay]) -> None:
         "added, s",
         "per wait, s",
         "ratio",
-        "of it unnoticed, s",
+        "noticed after, s",
         "0 s model, s",
     ):
         table.add_column(heading, justify="left" if heading == "way" else "right")

@@ -37,7 +37,7 @@ class TimedEmulator:
 
     def seconds_until_noticed(self, model: str) -> list[float]:
         """For each turn of a model, how long after its end a client asked for it."""
-        return [_seconds_until_poll(turn, self._poll_times) for turn in self._turns(model)]
+        return [seconds_until_poll(turn.done_at, self._poll_times) for turn in self._turns(model)]
 
     def _turns(self, model: str) -> Sequence[Turn]:
         return self._emulator.models.started_turns[model]
@@ -47,5 +47,6 @@ class TimedEmulator:
             self._poll_times.append(time.time())
 
 
-def _seconds_until_poll(turn: Turn, poll_times: Sequence[float]) -> float:
-    return min((each for each in poll_times if each >= turn.done_at), default=turn.done_at) - turn.done_at
+def seconds_until_poll(done_at: float, poll_times: Sequence[float]) -> float:
+    """From the end of a turn until the next poll; zero if the client learnt of the end without one."""
+    return min((each - done_at for each in poll_times if each >= done_at), default=0.0)
