@@ -19,7 +19,7 @@ NO_COLD_START = "Cold starts were not measured: they need the Python of the func
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run local test test-deploy deploy fuzz fuzz-documents coverage fault-matrix lint format openapi bench bench-load build sam-build sam-local validate check-template lock clean
+.PHONY: help install run local test test-deploy deploy fuzz fuzz-documents coverage fault-matrix lint format openapi bench bench-load bench-waiting build sam-build sam-local validate check-template lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -86,6 +86,9 @@ bench: install $(SAM)  ## Measure cold starts (with the functions' Python) and t
 bench-load: install  ## Load test with 1,000 runs, 50 concurrent, and injected faults, on a local stack
 	@$(BIN)/upcall bench load --runs 1000 --concurrency 50 --plot docs/load.svg
 
+bench-waiting: install .venv-durable/installed  ## Measure the delay and the cost of waiting; QUICK=1 takes a minute, all about twelve
+	@$(BIN)/python -m bench.waiting --durable .venv-durable/bin/python $(if $(QUICK),--quick,--plot docs/waiting.svg)
+
 deploy: build  ## Build and deploy ENVIRONMENT of samconfig.toml (default: default)
 	@$(SAM) deploy --config-env $(ENVIRONMENT)
 
@@ -117,6 +120,12 @@ check-template: install .venv-checks/installed  ## Check the transformed templat
 	@.venv-engine/bin/python -m pip install -qq --disable-pip-version-check -r tests/deployment/requirements.txt
 	@touch $@
 
+.venv-durable/installed: bench/waiting/requirements.txt
+	@echo "Installing the SDK of durable functions into .venv-durable (once)"
+	@$(PYTHON) -m venv .venv-durable
+	@.venv-durable/bin/python -m pip install -qq --disable-pip-version-check -r bench/waiting/requirements.txt
+	@touch $@
+
 .venv-checks/installed: checks/requirements.txt
 	@echo "Installing the template checkers into .venv-checks (once)"
 	@$(PYTHON) -m venv .venv-checks
@@ -136,8 +145,9 @@ lock:  ## Update the pinned requirements
 	  $(COMPILE) $(ON_LAMBDA) --python-version $${runtime#python} -c requirements-dev.txt $$layer/requirements.in \
 	    -o $$layer/requirements-$$runtime.txt; done; done
 	@$(COMPILE) $(EVERYWHERE) tests/deployment/requirements.in -o tests/deployment/requirements.txt
+	@$(COMPILE) $(EVERYWHERE) -c requirements-dev.txt bench/waiting/requirements.in -o bench/waiting/requirements.txt
 	@rm -r .venv-lock
 
 clean:  ## Remove generated files, except for the runs in .upcall
-	rm -rf .venv .venv-sam .venv-checks .venv-engine .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
+	rm -rf .venv .venv-sam .venv-checks .venv-engine .venv-durable .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -exec rm -rf {} +

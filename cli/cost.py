@@ -1,6 +1,5 @@
 """Estimates what a run costs on AWS, from the history of its execution and from its items in the table.
 
-Prices in dollars, of us-east-1, November 2026, without free tiers, from https://aws.amazon.com/SERVICE/pricing/.
 The price of OpenAI's tokens is not included.
 """
 
@@ -8,24 +7,10 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 
 import tools
+from cli import prices
 from cli.execution_history import RunProgress
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import LedgerEntry
-
-STATE_TRANSITION = 0.000025
-LAMBDA_GB_SECOND_ARM64 = 0.0000133334
-LAMBDA_REQUEST = 0.0000002
-DYNAMODB_WRITE_UNIT = 0.000000625
-"""A write of up to 1 KB, to the table or to an index."""
-
-DYNAMODB_READ_UNIT = 0.000000125
-"""A consistent read of up to 4 KB."""
-
-HTTP_API_REQUEST = 0.000001
-EVENTBRIDGE_EVENT = 0.000001
-"""A custom event of up to 64 KB. Rules, deliveries to queues, and events of AWS services are free."""
-
-SQS_REQUEST = 0.0000004
 
 HTTP_REQUESTS = 2
 """One starts the run, one reads its message."""
@@ -51,14 +36,14 @@ def estimate_dollars(
     queue_messages = count_queue_messages(run)
     invocations = len(progress.invocations) + HTTP_REQUESTS + queue_messages
     return (
-        progress.transitions * STATE_TRANSITION
-        + gb_seconds * LAMBDA_GB_SECOND_ARM64
-        + invocations * LAMBDA_REQUEST
-        + count_write_units(run, ledger, message) * DYNAMODB_WRITE_UNIT
-        + count_read_units(run, message) * DYNAMODB_READ_UNIT
-        + HTTP_REQUESTS * HTTP_API_REQUEST
-        + FINAL_EVENTS * EVENTBRIDGE_EVENT
-        + queue_messages * REQUESTS_PER_QUEUE_MESSAGE * SQS_REQUEST
+        progress.transitions * prices.STATE_TRANSITION
+        + gb_seconds * prices.LAMBDA_GB_SECOND_ARM64
+        + invocations * prices.LAMBDA_REQUEST
+        + count_write_units(run, ledger, message) * prices.DYNAMODB_WRITE_UNIT
+        + count_read_units(run, message) * prices.DYNAMODB_READ_UNIT
+        + HTTP_REQUESTS * prices.HTTP_API_REQUEST
+        + FINAL_EVENTS * prices.EVENTBRIDGE_EVENT
+        + queue_messages * REQUESTS_PER_QUEUE_MESSAGE * prices.SQS_REQUEST
     )
 
 

@@ -21,9 +21,10 @@ class Call:
 
 @dataclass(frozen=True)
 class CallTools:
-    """The model calls tools, all in one round."""
+    """The model calls tools, all in one round, after `after_seconds` if its usual time is shorter."""
 
     calls: tuple[Call, ...]
+    after_seconds: float = 0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from local.openai_emulator.conversation import Conversation, FailAtFirst, Say, Step
+from local.openai_emulator.conversation import CallTools, Conversation, FailAtFirst, Say, Step
 from local.openai_emulator.offline_model import offline_model
 from local.openai_emulator.turn import Turn
 
@@ -82,7 +82,7 @@ class ScriptedModels:
     def start_turn(self, model: str, conversation: Conversation, model_seconds: float) -> Turn:
         """Start a turn of a model, which takes `model_seconds` at least."""
         step = self._next_step(model, conversation)
-        seconds = max(model_seconds, step.after_seconds if isinstance(step, Say) else 0)
+        seconds = max(model_seconds, step.after_seconds if isinstance(step, CallTools | Say) else 0)
         turn = Turn(model, conversation, step, seconds, next(self._turn_numbers))
         self.started_turns.setdefault(model, []).append(turn)
         return turn
