@@ -15,7 +15,7 @@ import yaml
 from ministack import app
 from ministack.core import lambda_runtime
 from ministack.services import apigateway, dynamodb, lambda_svc
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import handlers, provisioners
 
 Properties = dict[str, Any]
 NETWORK = """
@@ -199,6 +199,18 @@ def read_keys_of_user_pools_with_tls() -> None:
     apigateway._resolve_jwks_url = resolve_on_loopback
 
 
+def give_addresses_of_nested_templates_on_aws() -> None:
+    """`sam delete` finds the bucket of a nested template in its address, which begins with https://s3 on AWS."""
+    get_template = handlers._get_template
+
+    def get_template_with_addresses(params: Properties) -> Any:
+        status, headers, body = get_template(params)
+        gateway = f"https://127.0.0.1:{os.environ['GATEWAY_PORT']}/".encode()
+        return status, headers, body.replace(gateway, b"https://s3.eu-central-1.amazonaws.com/")
+
+    handlers._ACTION_HANDLERS["GetTemplate"] = get_template_with_addresses
+
+
 def listen_on_one_port() -> None:
     """With TLS, MiniStack also takes port 443, if it can have it."""
     app._port_is_bindable = lambda *_: False
@@ -222,6 +234,7 @@ set_expiry_and_recovery_of_tables()
 finish_invocations_before_updates()
 give_addresses_of_layers_with_tls()
 read_keys_of_user_pools_with_tls()
+give_addresses_of_nested_templates_on_aws()
 listen_on_one_port()
 run_functions_with(os.environ["FUNCTION_PYTHON"], os.environ["FUNCTION_HOSTS"])
 app.main()
