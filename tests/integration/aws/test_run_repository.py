@@ -272,7 +272,7 @@ def test_a_run_that_changes_while_it_is_listed_is_listed_once(
     client = aws_client("dynamodb")
 
     def change(**_: object) -> None:
-        repository.record_creation(run, UPSTREAM_RUN)
+        repository.record_creation(run, UPSTREAM_RUN, "polled")
 
     client.meta.events.register("provide-client-params.dynamodb.Query", change)
     listing = DynamoDBRunRepository(Table(client, table), RETENTION_DAYS)

@@ -46,7 +46,7 @@ class RecordContract:
 
     def test_adding_a_run_again_returns_the_record_that_exists(self, repository: RunRepository) -> None:
         run = add_run(repository)
-        repository.record_creation(run, UPSTREAM_RUN)
+        repository.record_creation(run, UPSTREAM_RUN, "polled")
 
         assert repository.add_run(run).upstream_run == UPSTREAM_RUN
         assert repository.get_run(run.run_id).upstream_run == UPSTREAM_RUN
@@ -60,7 +60,7 @@ class RecordContract:
 
     def test_a_created_run_is_in_progress_with_its_upstream_ids(self, repository: RunRepository) -> None:
         run = add_run(repository)
-        repository.record_creation(run, UPSTREAM_RUN)
+        repository.record_creation(run, UPSTREAM_RUN, "polled")
 
         found = repository.get_run(run.run_id)
         assert (found.status, found.upstream_run) == ("in_progress", UPSTREAM_RUN)

@@ -20,7 +20,7 @@ Write = Callable[[RunRepository, Run], object]
 
 WRITES: dict[str, Write] = {
     "record_intent": lambda repository, run: repository.record_intent(run, UPSTREAM_RUN),
-    "record_creation": lambda repository, run: repository.record_creation(run, UPSTREAM_RUN),
+    "record_creation": lambda repository, run: repository.record_creation(run, UPSTREAM_RUN, "polled"),
     "record_round": lambda repository, run: repository.record_round(run, UPSTREAM_RUN, [ANSWER], USAGE),
     "complete_run": lambda repository, run: repository.complete_run(run, DONE, LATER),
     "record_failure": lambda repository, run: repository.record_failure(run, FAILURE, USAGE, LATER),

@@ -7,7 +7,7 @@ from upcall.domain.upstream_run import Message
 
 def test_a_run_is_cancelled_and_shown(handlers: WiredHandlers) -> None:
     run = handlers.repository.add_run(new_run())
-    handlers.repository.record_creation(run, UPSTREAM_RUN)
+    handlers.repository.record_creation(run, UPSTREAM_RUN, "polled")
 
     response = handlers.request("cancel_run", run_id=run.run_id)
 

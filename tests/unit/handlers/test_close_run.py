@@ -20,7 +20,7 @@ def message(**detail: Any) -> str:
 def run(handlers: WiredHandlers) -> Run:
     """A run that is in progress."""
     run = handlers.repository.add_run(new_run())
-    handlers.repository.record_creation(run, UPSTREAM_RUN)
+    handlers.repository.record_creation(run, UPSTREAM_RUN, "polled")
     return handlers.repository.get_run(run.run_id)
 
 

@@ -14,7 +14,7 @@ def run(handlers: WiredHandlers) -> Run:
 
 
 def test_an_open_run_is_shown_without_a_message_and_upstream_ids(handlers: WiredHandlers, run: Run) -> None:
-    handlers.repository.record_creation(run, UPSTREAM_RUN)
+    handlers.repository.record_creation(run, UPSTREAM_RUN, "polled")
 
     response = handlers.request("get_run", run_id=run.run_id)
 

@@ -131,7 +131,7 @@ def many_tenants(handlers: WiredHandlers, monkeypatch: pytest.MonkeyPatch) -> Wi
 
 def add_completed_run(handlers: WiredHandlers, owner: str) -> Run:
     run = handlers.repository.add_run(new_run(owner=owner))
-    handlers.repository.record_creation(run, UPSTREAM_RUN)
+    handlers.repository.record_creation(run, UPSTREAM_RUN, "polled")
     return handlers.repository.complete_run(run, Message(text="Done."), START)
 
 
@@ -145,7 +145,7 @@ def test_an_event_continues_the_run_of_an_event_where_tenants_share_the_stack(
     """A message of the queue starts the first run, and another one continues it."""
     many_tenants.deliver("start_run_from_event", json.dumps({"prompt": "Go."}))
     (first,) = started_runs(many_tenants)
-    many_tenants.repository.record_creation(first, UPSTREAM_RUN)
+    many_tenants.repository.record_creation(first, UPSTREAM_RUN, "polled")
     many_tenants.repository.complete_run(many_tenants.repository.get_run(first.run_id), DONE, START)
     event = {
         **sample_message("run_requested"),

@@ -87,7 +87,7 @@ def test_create_run_returns_upstream_ids_tools_limits_and_counters(handlers: Wir
 def test_create_run_requests_a_turn_again_that_failed_and_counts_what_it_used(
     handlers: WiredHandlers, run: Run
 ) -> None:
-    handlers.repository.record_creation(run, UPSTREAM_RUN)
+    handlers.repository.record_creation(run, UPSTREAM_RUN, "polled")
     event = sample_event(
         "create_run",
         failed_upstream_run=UPSTREAM_RUN.model_dump(),
@@ -191,7 +191,7 @@ def test_save_message_returns_the_final_event(handlers: WiredHandlers, run: Run)
 
 
 def test_record_failure_returns_the_final_event(handlers: WiredHandlers, run: Run) -> None:
-    handlers.repository.record_creation(run, UPSTREAM_RUN)
+    handlers.repository.record_creation(run, UPSTREAM_RUN, "polled")
 
     event = handlers.invoke("record_failure", sample_event("record_failure"))
 

@@ -50,7 +50,7 @@ def run(repository: InMemoryRunRepository, workflow: InMemoryWorkflow) -> Run:
     """A run that is in progress."""
     run = repository.add_run(new_run())
     workflow.start_execution(run)
-    repository.record_creation(run, UPSTREAM_RUN)
+    repository.record_creation(run, UPSTREAM_RUN, "polled")
     return repository.get_run(run.run_id)
 
 

@@ -43,7 +43,7 @@ def close(
 def run(repository: InMemoryRunRepository) -> Run:
     """A run that is in progress."""
     run = repository.add_run(new_run())
-    repository.record_creation(run, UPSTREAM_RUN)
+    repository.record_creation(run, UPSTREAM_RUN, "polled")
     return repository.get_run(run.run_id)
 
 
@@ -274,7 +274,7 @@ def test_an_execution_without_a_run_is_ignored(
 def second_attempt(repository: InMemoryRunRepository, run: Run) -> Run:
     """The run, reopened and in progress."""
     reopened = repository.reopen_run(repository.record_failure(run, FAILURE, USAGE, START), None)
-    repository.record_creation(reopened, UPSTREAM_RUN)
+    repository.record_creation(reopened, UPSTREAM_RUN, "polled")
     return repository.get_run(run.run_id)
 
 

@@ -14,7 +14,7 @@ from upcall.domain.failure import Failure
 from upcall.domain.limits import Limits
 from upcall.domain.run import Run
 from upcall.domain.upstream_errors import MAX_ERRORS, MAX_PAUSE_SECONDS, NO_ERRORS, UpstreamErrors
-from upcall.domain.upstream_run import UpstreamRun
+from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.run_apis.base import MIN_REQUEST_SECONDS
 from upcall.run_apis.client import TIMEOUT_SECONDS
@@ -37,18 +37,24 @@ def create(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeCl
         *,
         one_tenant: bool = True,
     ) -> RunCreated:
-        return create_run(
+        created = create_run(
             run.run_id,
+            "token",
             seconds,
             errors,
             failed,
             usage,
+            may_wait=True,
+            webhooks=False,
+            window_seconds=0,
             one_tenant=one_tenant,
             repository=repository,
             get_run_api=run_api.get,
             tools=FakeTools(),
             clock=clock,
         )
+        assert created is not None
+        return created
 
     return call
 
@@ -79,7 +85,7 @@ def test_the_workflow_gets_tools_limits_and_counters(create: Create, run: Run) -
         "seconds": 900,
         "tokens": 1_000_000,
     }
-    assert (created.round, created.tokens, created.tool_calls) == (0, 0, 0)
+    assert (created.round, created.tokens, created.answered_calls) == (0, 0, 0)
     assert (created.pause_seconds, created.failure) == (0, None)
 
 
@@ -373,6 +379,7 @@ def test_errors_of_requests_do_not_end_the_count_of_turns_that_failed(
     create(run)
     errors = UpstreamErrors(last="Slow down.", failed_turns=2)
     run_api.fail_next("repeat", TransientError("503", detail="503: Later."))
+    run_api.snapshots = [UpstreamSnapshot(status="in_progress")]
 
     failed = create(run, errors=errors, failed=UPSTREAM_RUN)
     repeated = create(run, errors=failed.errors, failed=UPSTREAM_RUN)

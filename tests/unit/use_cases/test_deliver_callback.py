@@ -139,7 +139,7 @@ def test_nothing_is_posted_for_a_run_that_has_not_ended(
     """Whoever may put events on the bus could publish its end."""
     run = repository.add_run(new_run(callback_url=URL))
     if is_created:
-        repository.record_creation(run, UPSTREAM_RUN)
+        repository.record_creation(run, UPSTREAM_RUN, "polled")
 
     deliver(run)
 

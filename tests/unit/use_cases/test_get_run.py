@@ -31,7 +31,7 @@ def show(repository: InMemoryRunRepository, clock: FakeClock) -> Show:
 def run(repository: InMemoryRunRepository) -> Run:
     """A run that is in progress."""
     run = repository.add_run(new_run())
-    repository.record_creation(run, UPSTREAM_RUN)
+    repository.record_creation(run, UPSTREAM_RUN, "polled")
     return repository.get_run(run.run_id)
 
 

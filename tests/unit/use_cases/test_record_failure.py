@@ -6,6 +6,7 @@ import pytest
 from support.fakes.clock import START, FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
+from support.fakes.senders import InMemoryEventPublisher
 from support.run_records import FAILURE, UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.errors import NotFound, RequestRejected, TransientError
@@ -19,21 +20,29 @@ from upcall.use_cases.record_failure import record_failure
 INCOMPLETE = Failure(status="incomplete", code="max_output_tokens", message="It was too long.")
 
 RecordFailure = Callable[..., RunEndedEvent]
-"""Record a failure; `still_running` is true unless it is passed."""
+"""Record a failure; `still_running` is true unless it is passed. Returns the one event that was published."""
 
 
 @pytest.fixture
-def record(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock) -> RecordFailure:
+def record(
+    repository: InMemoryRunRepository,
+    run_api: FakeRunApi,
+    publisher: InMemoryEventPublisher,
+    clock: FakeClock,
+) -> RecordFailure:
     def call(run: Run, failure: Failure = FAILURE, *, still_running: bool = True) -> RunEndedEvent:
-        return record_failure(
+        record_failure(
             run.run_id,
             failure,
             USAGE,
             still_running=still_running,
             repository=repository,
             get_run_api=run_api.get,
+            publisher=publisher,
             clock=clock,
         )
+        (event,) = publisher.events
+        return event
 
     return call
 
@@ -42,7 +51,7 @@ def record(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeCl
 def run(repository: InMemoryRunRepository) -> Run:
     """A run that is in progress."""
     run = repository.add_run(new_run(callback_url="https://example.com/"))
-    repository.record_creation(run, UPSTREAM_RUN)
+    repository.record_creation(run, UPSTREAM_RUN, "polled")
     return repository.get_run(run.run_id)
 
 

@@ -35,7 +35,7 @@ def retry(repository: InMemoryRunRepository, run_api: FakeRunApi, workflow: InMe
 def failed_run(repository: InMemoryRunRepository, workflow: InMemoryWorkflow) -> Run:
     """A run whose first attempt failed, in a conversation that it continued."""
     run = repository.add_run(new_run().model_copy(update={"previous_upstream_run": NEXT_UPSTREAM_RUN}))
-    repository.record_creation(run, UPSTREAM_RUN)
+    repository.record_creation(run, UPSTREAM_RUN, "polled")
     workflow.end_execution(run, "FAILED")
     return repository.record_failure(run, FAILURE, USAGE, START)
 
@@ -67,7 +67,7 @@ def test_a_run_that_is_open_or_completed_is_a_conflict_that_says_so(
 ) -> None:
     run = repository.add_run(new_run())
     if status != "queued":
-        repository.record_creation(run, UPSTREAM_RUN)
+        repository.record_creation(run, UPSTREAM_RUN, "polled")
     if status == "completed":
         repository.complete_run(run, Message(text="Done."), START)
     before = repository.get_run(run.run_id)

@@ -4,6 +4,7 @@ import pytest
 from support.fakes.clock import START, FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
+from support.fakes.senders import InMemoryEventPublisher
 from support.run_records import UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.errors import NotFound, RequestRejected, RunAlreadyEnded, TransientError
@@ -20,14 +21,27 @@ CANCELLED = Failure(status="cancelled", code="cancelled", message="Stop.")
 NO_MESSAGE = Failure(code="no_message", message="The model ended its turn without a message.")
 
 SaveMessage = Callable[[Run], RunEndedEvent]
+"""Save the message. Returns the one event that was published."""
 
 
 @pytest.fixture
-def save(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock) -> SaveMessage:
+def save(
+    repository: InMemoryRunRepository,
+    run_api: FakeRunApi,
+    publisher: InMemoryEventPublisher,
+    clock: FakeClock,
+) -> SaveMessage:
     def call(run: Run) -> RunEndedEvent:
-        return save_message(
-            run.run_id, UPSTREAM_RUN, repository=repository, get_run_api=run_api.get, clock=clock
+        save_message(
+            run.run_id,
+            UPSTREAM_RUN,
+            repository=repository,
+            get_run_api=run_api.get,
+            publisher=publisher,
+            clock=clock,
         )
+        (event,) = publisher.events
+        return event
 
     return call
 
@@ -36,7 +50,7 @@ def save(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeCloc
 def run(repository: InMemoryRunRepository) -> Run:
     """A run that is in progress."""
     run = repository.add_run(new_run())
-    repository.record_creation(run, UPSTREAM_RUN)
+    repository.record_creation(run, UPSTREAM_RUN, "polled")
     return repository.get_run(run.run_id)
 
 

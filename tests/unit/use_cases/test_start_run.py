@@ -67,7 +67,7 @@ def start(
 def completed_run(repository: InMemoryRunRepository) -> Run:
     """A completed run of ann's, with another model and assistant than the defaults."""
     run = repository.add_run(new_run(owner="ann", model="its-model", assistant="messenger"))
-    repository.record_creation(run, UPSTREAM_RUN)
+    repository.record_creation(run, UPSTREAM_RUN, "polled")
     return repository.complete_run(repository.get_run(run.run_id), Message(text="Done."), START)
 
 
@@ -264,7 +264,7 @@ def test_the_same_key_does_not_start_a_run_again_that_works_or_has_ended(
     start: Start, repository: InMemoryRunRepository, workflow: InMemoryWorkflow, status: str
 ) -> None:
     run = start(idempotency_key="a key")
-    repository.record_creation(run, UPSTREAM_RUN)
+    repository.record_creation(run, UPSTREAM_RUN, "polled")
     if status == "failed":
         repository.record_failure(run, FAILURE, USAGE, START)
     workflow.executions.clear()
@@ -296,7 +296,7 @@ def test_only_a_completed_run_can_be_continued(
 ) -> None:
     run = start()
     if status != "queued":
-        repository.record_creation(run, UPSTREAM_RUN)
+        repository.record_creation(run, UPSTREAM_RUN, "polled")
     if status == "failed":
         repository.record_failure(run, FAILURE, USAGE, START)
 
@@ -337,7 +337,7 @@ def test_a_conversation_keeps_its_instructions_unless_another_assistant_is_reque
     start: Start, repository: InMemoryRunRepository
 ) -> None:
     first = start(instructions="Answer in Latin.", reasoning={"effort": "low"}, temperature=1)
-    repository.record_creation(first, UPSTREAM_RUN)
+    repository.record_creation(first, UPSTREAM_RUN, "polled")
     repository.complete_run(repository.get_run(first.run_id), Message(text="Ita."), START)
 
     second = start(previous_run_id=first.run_id)

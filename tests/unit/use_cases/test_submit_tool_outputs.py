@@ -24,12 +24,12 @@ from upcall.domain.run import Run
 from upcall.domain.tool_calls import ToolCall
 from upcall.domain.upstream_errors import MAX_ERRORS, NO_ERRORS, UpstreamErrors
 from upcall.run_apis.base import MIN_REQUEST_SECONDS
-from upcall.use_cases.submit_tool_outputs import submit_tool_outputs
-from upcall.use_cases.upstream_request import MIN_PAUSE_SECONDS, UpstreamResult
+from upcall.use_cases.submit_tool_outputs import OutputsSubmitted, submit_tool_outputs
+from upcall.use_cases.upstream_request import MIN_PAUSE_SECONDS
 
 RESULT = OUTPUT.model_dump(mode="json")
 
-Submit = Callable[..., UpstreamResult]
+Submit = Callable[..., OutputsSubmitted]
 """Submit the results of the calls of a round."""
 
 
@@ -44,9 +44,10 @@ def submit(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeCl
         seconds: float = 1,
         errors: UpstreamErrors = NO_ERRORS,
         one_tenant: bool = True,
-    ) -> UpstreamResult:
-        return submit_tool_outputs(
+    ) -> OutputsSubmitted:
+        submitted = submit_tool_outputs(
             run.run_id,
+            "token",
             UPSTREAM_RUN,
             round_number,
             calls,
@@ -54,12 +55,16 @@ def submit(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeCl
             USAGE,
             seconds,
             errors,
+            may_wait=True,
+            window_seconds=0,
             one_tenant=one_tenant,
             repository=repository,
             get_run_api=run_api.get,
             tools=FakeTools(),
             clock=clock,
         )
+        assert submitted is not None
+        return submitted
 
     return call
 
@@ -68,7 +73,7 @@ def submit(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeCl
 def run(repository: InMemoryRunRepository) -> Run:
     """A run in progress."""
     run = repository.add_run(new_run())
-    repository.record_creation(run, UPSTREAM_RUN)
+    repository.record_creation(run, UPSTREAM_RUN, "polled")
     return repository.get_run(run.run_id)
 
 
@@ -137,7 +142,7 @@ def test_a_second_attempt_goes_on_after_the_rounds_of_the_first(
 ) -> None:
     submit(run)
     ended = repository.record_failure(repository.get_run(run.run_id), FAILURE, USAGE, START)
-    repository.record_creation(repository.reopen_run(ended, None), UPSTREAM_RUN)
+    repository.record_creation(repository.reopen_run(ended, None), UPSTREAM_RUN, "polled")
     submit(run, round_number=2)
 
     assert [answer.round for _, _, (answer,) in run_api.submitted] == [1, 2]

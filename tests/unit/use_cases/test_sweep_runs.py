@@ -80,7 +80,7 @@ def test_a_run_that_is_worked_on_is_left_alone(
     ended_executions: InMemoryEndedExecutionQueue,
 ) -> None:
     workflow.start_execution(old_run)
-    repository.record_creation(old_run, UPSTREAM_RUN)
+    repository.record_creation(old_run, UPSTREAM_RUN, "polled")
 
     assert sweep() == SweepResult(open=1)
     assert ended_executions.executions == []
