@@ -1,7 +1,5 @@
 """POST /webhooks/openai: OpenAI says that a run has changed. The signature authorizes it."""
 
-import base64
-import binascii
 import time
 from http import HTTPStatus
 
@@ -11,7 +9,6 @@ from upcall import config
 from upcall.aws import step_functions
 from upcall.aws.run_repository import run_repository
 from upcall.aws.secrets_manager import get_secret, secrets_provider
-from upcall.domain.errors import TransientError
 from upcall.domain.model import Model
 from upcall.domain.webhook import parse_webhook
 from upcall.lambda_runtime.clock import SystemClock
@@ -21,6 +18,7 @@ from upcall.lambda_runtime.http_api import (
     json_response,
     lambda_handler_of,
     problem_response,
+    raw_body,
 )
 from upcall.lambda_runtime.init import load_at_init
 from upcall.observability import metrics
@@ -35,8 +33,6 @@ app = http_api()
 lambda_handler = lambda_handler_of(app)
 
 MAX_BODY_BYTES = 65_536
-"""OpenAI's messages have a few hundred bytes."""
-
 ERRORS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -52,37 +48,21 @@ class WebhookReceived(Model):
     responses=describe_responses(HTTPStatus.OK, WebhookReceived, "The message was received.", *ERRORS),
 )
 def handle_request() -> Response[str]:
-    """Take up a webhook of OpenAI, signed as Standard Webhooks defines it."""
-    body = _raw_body()
+    """Receive a webhook of OpenAI, of at most 64 KB, signed as Standard Webhooks defines it."""
+    body, headers = raw_body(app.current_event), app.current_event.headers
     if len(body) > MAX_BODY_BYTES:
-        detail = f"the body is larger than {MAX_BODY_BYTES:,} bytes"
-        return problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
-    headers = app.current_event.headers
+        return problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is larger than 65,536 bytes")
     secret = get_secret(config.openai_webhook_secret_name() or "")
     if reason := rejection_reason(secret, headers, body, now=time.time()):
         metrics.record_rejected_webhook()
         return problem_response(HTTPStatus.UNAUTHORIZED, reason)
     if event := parse_webhook(body):
-        try:
-            receive_webhook(
-                headers["webhook-id"],
-                event,
-                repository=run_repository(),
-                get_run_api=get_run_api,
-                waiting_tasks=step_functions,
-                clock=SystemClock(),
-            )
-        except TransientError as error:
-            return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        receive_webhook(
+            headers["webhook-id"],
+            event,
+            repository=run_repository(),
+            get_run_api=get_run_api,
+            waiting_tasks=step_functions,
+            clock=SystemClock(),
+        )
     return json_response(HTTPStatus.OK, WebhookReceived())
-
-
-def _raw_body() -> bytes:
-    """The bytes that were signed. API Gateway encodes bodies that it does not take for text."""
-    body = app.current_event.body or ""
-    if not app.current_event.is_base64_encoded:
-        return body.encode()
-    try:
-        return base64.b64decode(body, validate=True)
-    except binascii.Error:
-        return b""

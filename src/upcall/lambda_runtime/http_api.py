@@ -1,5 +1,7 @@
 """The HTTP side of a handler: typed parameters in, JSON out, every error a problem document (RFC 9457)."""
 
+import base64
+import binascii
 import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -9,6 +11,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi import OpenAPIMerge
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Path
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from upcall.domain.errors import (
@@ -19,6 +22,7 @@ from upcall.domain.errors import (
     NotFound,
     RunAlreadyEnded,
     RunNotRetryable,
+    TransientError,
 )
 from upcall.domain.model import Model
 from upcall.domain.run import is_run_id
@@ -79,6 +83,7 @@ def http_api() -> APIGatewayHttpResolver:
     app.exception_handler(RunAlreadyEnded)(_handle_conflict)
     app.exception_handler(RunNotRetryable)(_handle_conflict)
     app.exception_handler(IdempotencyKeyConflict)(_handle_unprocessable)
+    app.exception_handler(TransientError)(_handle_transient_error)
     app.exception_handler(UnicodeDecodeError)(_handle_not_utf8)
     app.exception_handler(RecursionError)(_handle_nesting)
     app.exception_handler(Exception)(_handle_any_error)
@@ -120,6 +125,17 @@ def merge_descriptions(*apps: APIGatewayHttpResolver) -> Response[str]:
     for name in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         merged["components"]["schemas"].pop(name, None)
     return Response(HTTPStatus.OK, "application/json", json.dumps(merged, indent=2, ensure_ascii=False))
+
+
+def raw_body(event: APIGatewayProxyEventV2) -> bytes:
+    """The bytes of a body. API Gateway encodes those that it does not take for text."""
+    body = event.body or ""
+    if not event.is_base64_encoded:
+        return body.encode()
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error:
+        raise InvalidInput(FieldError(WHOLE_BODY, "is not base64")) from None
 
 
 def json_response(status: HTTPStatus, content: Model, **headers: str) -> Response[str]:
@@ -214,6 +230,10 @@ def _handle_conflict(error: RunAlreadyEnded | RunNotRetryable) -> Response[str]:
 
 def _handle_unprocessable(error: IdempotencyKeyConflict) -> Response[str]:
     return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+
+
+def _handle_transient_error(error: TransientError) -> Response[str]:
+    return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
 
 def _handle_any_error(_: Exception) -> Response[str]:

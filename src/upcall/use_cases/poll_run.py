@@ -24,7 +24,8 @@ MAX_SLEEP_SECONDS = 20.0
 """A longer pause costs less in the workflow than in a function that sleeps."""
 
 MAX_IGNORED_SECONDS = 2.0
-"""At the end of a window, a pause of up to this is left out: to poll again at once costs less than a wait."""
+"""At the end of a window, a server's pause of up to this is left out: to poll again at once costs less than a
+wait. A pause of our own is left out if a function could sleep as long."""
 
 PAUSE_WITHOUT_WINDOW_SECONDS = 2.0
 """At least, between two polls, if there is no window (PollWindowSeconds is 0)."""
@@ -88,19 +89,20 @@ def poll_run(
                 return _failed_turn(snapshot, errors, seconds_left - elapsed, can_repeat=can_repeat)
             return _within_limits(snapshot, limits, counters, elapsed)
         seen_working_at = polled_at
-        own_interval = max((waited_seconds + elapsed) * INTERVAL_SHARE, MIN_INTERVAL_SECONDS)
-        pause = snapshot.pause_seconds or own_interval
-        left_to_workflow = pause > (MAX_IGNORED_SECONDS if snapshot.errors.last else MAX_SLEEP_SECONDS)
-        if now < end and not left_to_workflow:
-            clock.sleep(min(pause, seconds_left - elapsed))
-            continue
+        own_pause = max((waited_seconds + elapsed) * INTERVAL_SHARE, MIN_INTERVAL_SECONDS)
         if not window_seconds:
-            pause = max(pause, PAUSE_WITHOUT_WINDOW_SECONDS)
-        elif not left_to_workflow and (not snapshot.pause_seconds or pause <= MAX_IGNORED_SECONDS):
-            pause = 0
-        pause = min(pause, max(seconds_left - elapsed, 0))
-        paused = snapshot.model_copy(update={"pause_seconds": pause, "errors": errors})
-        return _within_limits(paused, limits, counters, elapsed)
+            own_pause = max(own_pause, PAUSE_WITHOUT_WINDOW_SECONDS)
+        pause = snapshot.pause_seconds or own_pause
+        left_to_workflow = snapshot.errors.last and pause > MAX_IGNORED_SECONDS
+        if now + pause <= end and pause <= MAX_SLEEP_SECONDS and not left_to_workflow:
+            clock.sleep(pause)
+        elif now < end and seconds_left <= window_seconds and not left_to_workflow:
+            clock.sleep(end - now)  # the time limit ends the window: poll once more
+        else:
+            ignored = MAX_IGNORED_SECONDS if snapshot.pause_seconds else MAX_SLEEP_SECONDS
+            pause = min(pause, max(seconds_left - elapsed, 0)) if pause > ignored or not window_seconds else 0
+            paused = snapshot.model_copy(update={"pause_seconds": pause, "errors": errors})
+            return _within_limits(paused, limits, counters, elapsed)
 
 
 def _failed_turn(

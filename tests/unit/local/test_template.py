@@ -15,6 +15,7 @@ def test_the_routes_are_those_of_the_template() -> None:
         ("GET", "/assistants", "ListAssistantsFunction"),
         ("GET", "/openapi.json", "DescribeApiFunction"),
         ("GET", "/health", "DescribeApiFunction"),
+        ("POST", "/webhooks/openai", "ReceiveWebhookFunction"),
         ("GET", "/runs/{run_id}", "GetRunFunction"),
         ("POST", "/runs/{run_id}/cancel", "CancelRunFunction"),
         ("POST", "/runs/{run_id}/retry", "RetryRunFunction"),

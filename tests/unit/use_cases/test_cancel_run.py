@@ -106,8 +106,12 @@ def test_a_run_that_was_not_created_yet_is_never_created(
     with pytest.raises(RunAlreadyEnded):
         create_run(
             run.run_id,
+            "token",
             1,
             NO_ERRORS,
+            may_wait=False,
+            webhooks=False,
+            window_seconds=0,
             one_tenant=False,
             repository=repository,
             get_run_api=run_api.get,

@@ -323,7 +323,7 @@ def test_a_later_attempt_gets_the_answered_calls_and_goes_on_counting(
 
     ((_, _, answered_calls),) = run_api.created
     assert answered_calls == [ANSWER]
-    assert (created.round, created.tool_calls, created.tokens) == (1, 1, 2 * USAGE.total_tokens)
+    assert (created.round, created.answered_calls, created.tokens) == (1, 1, 2 * USAGE.total_tokens)
 
 
 def test_a_run_that_does_not_exist_is_not_found(create: Create) -> None:

@@ -34,7 +34,11 @@ class Polls:
         self.run_api.snapshots = list(snapshots or [WORKING])
 
     def poll(
-        self, window_seconds: float, limits: Limits | None = None, counters: Counters | None = None
+        self,
+        window_seconds: float,
+        limits: Limits | None = None,
+        counters: Counters | None = None,
+        waited_seconds: float = 0,
     ) -> UpstreamSnapshot:
         """Poll for one window."""
         return poll_run(
@@ -42,6 +46,7 @@ class Polls:
             limits or Limits(),
             counters or Counters(),
             window_seconds,
+            waited_seconds,
             get_run_api=self.run_api.get,
             clock=self.clock,
         )
@@ -84,20 +89,43 @@ def test_a_run_at_work_is_polled_until_the_window_ends(status: str) -> None:
     assert 0.08 < polls.clock.monotonic() <= 0.1
 
 
-def test_the_interval_grows_by_a_quarter_from_half_a_second_to_two_seconds() -> None:
+def test_polls_are_half_a_second_apart_for_the_first_fifty_seconds() -> None:
     polls = Polls(WORKING)
-    polls.poll(window_seconds=15)
+    polls.poll(window_seconds=50)
 
-    expected = [0.5, 0.625, 0.781, 0.977, 1.221, 1.526, 1.907, 2, 2, 2]
-    assert polls.clock.sleeps == pytest.approx(expected, abs=0.001)
-    assert polls.count == 11
+    assert polls.clock.sleeps == [0.5] * 100
+
+
+@pytest.mark.parametrize(("waited", "pause"), [(40, 0.5), (60, 0.6), (600, 6), (1900, 19)])
+def test_later_they_are_a_hundredth_of_the_time_waited_apart(waited: float, pause: float) -> None:
+    polls = Polls(WORKING, DONE)
+
+    assert polls.poll(window_seconds=60, waited_seconds=waited) == DONE
+    assert polls.clock.sleeps == pytest.approx([pause])
+
+
+def test_a_pause_that_costs_more_in_a_function_is_left_to_the_workflow() -> None:
+    polls = Polls(WORKING)
+
+    snapshot = polls.poll(window_seconds=60, limits=Limits(seconds=14_400), waited_seconds=3000)
+
+    assert (snapshot.pause_seconds, polls.clock.sleeps) == (30, [])
+
+
+@pytest.mark.parametrize(("waited", "window"), [(0, 2), (19, 2), (100, 10), (5000, 60)])
+def test_a_short_window_grows_with_the_time_waited(waited: float, window: float) -> None:
+    """So that the history of the longest execution stays within its limit."""
+    polls = Polls(working(1))
+    polls.poll(window_seconds=2, limits=Limits(seconds=14_400), waited_seconds=waited)
+
+    assert polls.clock.monotonic() == window
 
 
 def test_the_pause_that_the_server_asks_for_replaces_the_interval() -> None:
     polls = Polls(working(3), WORKING, working(0.1), DONE)
     polls.poll(window_seconds=50)
 
-    assert polls.clock.sleeps == [3, 0.625, 0.1]
+    assert polls.clock.sleeps == [3, 0.5, 0.1]
 
 
 def test_a_poll_that_falls_on_the_end_of_the_window_is_made() -> None:
@@ -377,7 +405,7 @@ def test_a_run_that_has_ended_upstream_is_not_stopped_by_a_limit(snapshot: Upstr
 
 @pytest.mark.parametrize(
     ("pause_seconds", "sleeps"),
-    [(2, [2, 0.75]), (2.75, [2.75]), (30, [2.75]), (0, [0.5, 0.625, 0.78125, 0.84375])],
+    [(2, [2, 0.75]), (2.75, [2.75]), (30, [2.75]), (0, [0.5] * 5 + [0.25])],
 )
 def test_a_time_limit_inside_the_window_is_met_exactly(pause_seconds: float, sleeps: list[float]) -> None:
     polls = Polls(working(pause_seconds))

@@ -107,7 +107,7 @@ def test_a_completed_run_stays_completed(
 
     event = record(run)
 
-    assert repository.get_run(run.run_id) == ended
+    assert repository.get_run(run.run_id) == ended.model_copy(update={"event_published": True})
     assert (event.status, event.failure, event.message_excerpt) == ("completed", None, "Done.")
 
 
