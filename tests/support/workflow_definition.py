@@ -32,7 +32,12 @@ def tasks(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def is_lambda(state: dict[str, Any]) -> bool:
     """Whether a Task state invokes a function. Otherwise it calls another AWS service."""
-    return str(state["Resource"]).endswith("lambda:invoke")
+    return ":lambda:invoke" in str(state["Resource"])
+
+
+def waits_for_token(state: dict[str, Any]) -> bool:
+    """Whether a Task state ends when somebody completes it with its token."""
+    return str(state["Resource"]).endswith(".waitForTaskToken")
 
 
 MACHINES = dict(machines(WORKFLOW))

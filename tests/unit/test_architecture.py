@@ -254,7 +254,7 @@ def test_there_is_no_use_case_without_a_handler() -> None:
 def test_a_state_that_invokes_a_handler_has_its_name() -> None:
     invoked = {name: state["Arguments"]["FunctionName"] for name, state in LAMBDAS if name != "Call tool"}
 
-    assert len(invoked) == 5
+    assert len(invoked) == 6
     for state_name, substitution in invoked.items():
         name = state_name.lower().replace(" ", "_")
         assert name in HANDLERS

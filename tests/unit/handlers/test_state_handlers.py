@@ -16,12 +16,20 @@ from upcall.domain.errors import (
     RunAlreadyEnded,
     TransientError,
 )
+from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import ToolCall
 from upcall.domain.upstream_run import Message, UpstreamSnapshot
 from upcall.run_apis import get_run_api
 
-TASKS = ["create_run", "poll_run", "record_failure", "save_message", "submit_tool_outputs"]
+TASKS = [
+    "create_run",
+    "poll_run",
+    "record_failure",
+    "save_message",
+    "submit_tool_outputs",
+    "wait_for_change",
+]
 
 
 @pytest.fixture
@@ -32,7 +40,7 @@ def run(handlers: WiredHandlers) -> Run:
     )
 
 
-@pytest.mark.parametrize("name", ["poll_run", "record_failure", "save_message", "submit_tool_outputs"])
+@pytest.mark.parametrize("name", ["poll_run", "save_message", "submit_tool_outputs", "wait_for_change"])
 def test_the_run_api_of_each_sample_exists(name: str) -> None:
     assert get_run_api(sample_event(name)["upstream_run"]["run_api"])
 
@@ -45,6 +53,7 @@ def test_the_run_api_of_each_sample_exists(name: str) -> None:
         ("record_failure", "failure"),
         ("save_message", "upstream_run"),
         ("submit_tool_outputs", "tool_outputs"),
+        ("wait_for_change", "counters"),
     ],
 )
 def test_an_event_without_a_field_is_rejected_by_the_fields_name(
@@ -70,16 +79,25 @@ def test_a_run_that_does_not_exist_is_not_found(handlers: WiredHandlers, name: s
 
 
 def test_create_run_returns_upstream_ids_tools_limits_and_counters(handlers: WiredHandlers, run: Run) -> None:
+    handlers.run_api.snapshots = [UpstreamSnapshot(status="completed", usage=USAGE)]
+
     assert handlers.invoke("create_run", sample_event("create_run")) == {
+        "status": "completed",
+        "tool_calls": [],
+        "max_output_bytes": 0,
+        "usage": USAGE.model_dump(),
         "upstream_run": UPSTREAM_RUN.model_dump(),
+        "updates": "polled",
         "pause_seconds": 0,
         "failure": None,
+        "still_running": False,
+        "repeat": False,
         "errors": {"count": 0, "last": "", "failed_turns": 0},
         "tools": ["fetch", "read_object"],
         "limits": {"rounds": 10, "calls_per_round": 50, "seconds": 900, "tokens": 1_000_000},
         "round": 0,
         "tokens": 0,
-        "tool_calls": 0,
+        "answered_calls": 0,
     }
     assert handlers.repository.get_run(run.run_id).status == "in_progress"
 
@@ -91,9 +109,10 @@ def test_create_run_requests_a_turn_again_that_failed_and_counts_what_it_used(
     event = sample_event(
         "create_run",
         failed_upstream_run=UPSTREAM_RUN.model_dump(),
-        usage=USAGE.model_dump(),
+        failed_usage=USAGE.model_dump(),
         errors={"count": 0, "last": "Slow down.", "failed_turns": 1},
     )
+    handlers.run_api.snapshots = [UpstreamSnapshot(status="in_progress")]
 
     result = handlers.invoke("create_run", event)
 
@@ -179,33 +198,37 @@ def test_errors_of_the_server_go_through_the_workflow_and_are_counted(
         assert result["pause_seconds"] > 0
 
 
-def test_save_message_returns_the_final_event(handlers: WiredHandlers, run: Run) -> None:
+def test_save_message_publishes_the_final_event(handlers: WiredHandlers, run: Run) -> None:
     handlers.run_api.message = Message(text="Grüße 😀", usage=USAGE)
 
-    event = handlers.invoke("save_message", sample_event("save_message"))
+    result = handlers.invoke("save_message", sample_event("save_message"))
 
-    assert (event["event"], event["run_id"], event["status"]) == ("Run Completed", run.run_id, "completed")
-    assert (event["message_excerpt"], event["failure"]) == ("Grüße 😀", None)
-    assert event["usage"] == USAGE.model_dump()
-    assert event["ended_at"] == "2026-01-02T03:04:05Z"
+    assert result == {"status": "completed", "failure_code": ""}
+    (event,) = handlers.publisher.events
+    assert (event.event, event.run_id, event.status) == ("Run Completed", run.run_id, "completed")
+    assert (event.message_excerpt, event.failure) == ("Grüße 😀", None)
+    assert event.usage == USAGE
+    assert event.ended_at == START
 
 
-def test_record_failure_returns_the_final_event(handlers: WiredHandlers, run: Run) -> None:
+def test_record_failure_publishes_the_final_event(handlers: WiredHandlers, run: Run) -> None:
     handlers.repository.record_creation(run, UPSTREAM_RUN, "polled")
 
-    event = handlers.invoke("record_failure", sample_event("record_failure"))
+    result = handlers.invoke("record_failure", sample_event("record_failure"))
 
-    assert (event["event"], event["status"]) == ("Run Failed", "failed")
-    assert event["failure"]["code"] == "limit_seconds"
-    assert event["usage"]["total_tokens"] == 144
+    assert result == {"status": "failed", "failure_code": "limit_seconds"}
+    (event,) = handlers.publisher.events
+    assert (event.event, event.status) == ("Run Failed", "failed")
+    assert event.failure
+    assert event.failure.code == "limit_seconds"
+    assert event.usage.total_tokens == 144
     assert handlers.run_api.cancelled == [UPSTREAM_RUN]
 
 
-def test_record_failure_needs_no_upstream_ids(handlers: WiredHandlers, run: Run) -> None:
-    event = sample_event("record_failure")
-    del event["upstream_run"]
-
-    assert handlers.invoke("record_failure", event)["status"] == "failed"
+def test_record_failure_of_a_run_that_was_not_created_cancels_nothing(
+    handlers: WiredHandlers, run: Run
+) -> None:
+    assert handlers.invoke("record_failure", sample_event("record_failure"))["status"] == "failed"
     assert handlers.run_api.cancelled == []
 
 
@@ -235,9 +258,10 @@ def test_record_failure_reads_the_message_of_a_caught_error(
     """A workflow cannot fail with an error whose name begins with `States.`."""
     event = sample_event("record_failure", failure={"code": code, "message": message})
 
-    failure = handlers.invoke("record_failure", event)["failure"]
+    handlers.invoke("record_failure", event)
 
-    assert failure == {"status": "failed", "code": recorded_code, "message": recorded_message}
+    failure = handlers.repository.get_run(run.run_id).failure
+    assert failure == Failure(code=recorded_code, message=recorded_message)
 
 
 @pytest.mark.parametrize("name", TASKS)
