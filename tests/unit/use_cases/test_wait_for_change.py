@@ -1,0 +1,135 @@
+"""A task waits for a webhook, unless there is a reason to go on at once."""
+
+from collections.abc import Callable
+
+import pytest
+from support.fakes.clock import START, FakeClock
+from support.fakes.run_api import FakeRunApi
+from support.fakes.run_repository import InMemoryRunRepository
+from support.run_records import CALL, UPSTREAM_RUN, USAGE
+
+from upcall.domain.errors import TransientError
+from upcall.domain.limits import Counters, Limits
+from upcall.domain.upstream_errors import UpstreamErrors
+from upcall.domain.upstream_run import UpstreamSnapshot
+from upcall.domain.waiting_task import WaitingTask
+from upcall.use_cases.wait_for_change import MIN_SECONDS_LEFT, wait_for_change, wait_or_poll
+
+WORKING = UpstreamSnapshot(status="in_progress")
+TASK = WaitingTask(
+    run_id="run_1",
+    task_token="token",  # noqa: S106  # of a test
+    upstream_run=UPSTREAM_RUN,
+    limits=Limits(),
+    counters=Counters(),
+    since=START,
+)
+
+Wait = Callable[[WaitingTask], UpstreamSnapshot | None]
+
+
+@pytest.fixture
+def wait(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock) -> Wait:
+    def call(task: WaitingTask) -> UpstreamSnapshot | None:
+        return wait_for_change(task, repository=repository, get_run_api=run_api.get, clock=clock)
+
+    return call
+
+
+def test_a_task_waits_while_the_model_is_at_work(
+    wait: Wait, repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock
+) -> None:
+    run_api.snapshots = [WORKING]
+
+    assert wait(TASK) is None
+    assert repository.get_waiting_task("resp_1") == TASK
+    assert (len(run_api.polled), clock.sleeps) == (1, [])
+
+
+def test_the_token_is_stored_before_the_run_is_looked_at(
+    wait: Wait, repository: InMemoryRunRepository, run_api: FakeRunApi
+) -> None:
+    """So that a webhook which comes in between finds it."""
+    stored: list[WaitingTask | None] = []
+    run_api.during_next("poll", lambda: stored.append(repository.get_waiting_task("resp_1")))
+
+    wait(TASK)
+
+    assert stored == [TASK]
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [UpstreamSnapshot(status="completed"), UpstreamSnapshot.requires_action((CALL,), USAGE)],
+    ids=["completed", "requires action"],
+)
+def test_a_run_that_has_changed_before_the_token_was_stored_is_returned(
+    wait: Wait, run_api: FakeRunApi, snapshot: UpstreamSnapshot
+) -> None:
+    run_api.snapshots = [snapshot]
+
+    assert wait(TASK) == snapshot
+
+
+def test_a_run_beyond_its_time_limit_is_returned_as_failed(wait: Wait, run_api: FakeRunApi) -> None:
+    run_api.snapshots = [WORKING]
+
+    snapshot = wait(TASK.model_copy(update={"counters": Counters(seconds=900)}))
+
+    assert snapshot
+    assert snapshot.failure
+    assert snapshot.failure.code == "limit_seconds"
+
+
+@pytest.mark.parametrize("retry_after", [None, 3])
+def test_a_run_that_could_not_be_looked_at_is_looked_at_again_after_a_pause(
+    wait: Wait, run_api: FakeRunApi, retry_after: float | None
+) -> None:
+    run_api.fail_next("poll", TransientError("503", retry_after=retry_after))
+
+    snapshot = wait(TASK)
+
+    assert snapshot
+    assert (snapshot.status, snapshot.errors.last) == ("in_progress", "503")
+    assert snapshot.pause_seconds > 0
+
+
+def test_a_turn_that_was_requested_again_may_be_waited_for(wait: Wait, run_api: FakeRunApi) -> None:
+    run_api.snapshots = [WORKING]
+    errors = UpstreamErrors(last="Slow down.", failed_turns=2)
+
+    assert wait(TASK.model_copy(update={"counters": Counters(errors=errors)})) is None
+
+
+def test_a_run_without_webhooks_is_never_waited_for(
+    wait: Wait, repository: InMemoryRunRepository, run_api: FakeRunApi
+) -> None:
+    run_api.sends_webhooks = False
+    run_api.snapshots = [WORKING]
+
+    assert wait(TASK) == WORKING.model_copy(update={"pause_seconds": 2})
+    assert repository.get_waiting_task("resp_1") is None
+
+
+@pytest.mark.parametrize(
+    ("may_wait", "seconds", "waits"),
+    [(True, 0, True), (True, 900 - MIN_SECONDS_LEFT, False), (False, 0, False)],
+    ids=["it may", "close to the time limit", "it may not"],
+)
+def test_a_run_that_may_not_wait_is_polled(
+    repository: InMemoryRunRepository,
+    run_api: FakeRunApi,
+    clock: FakeClock,
+    may_wait: bool,
+    seconds: float,
+    waits: bool,
+) -> None:
+    run_api.snapshots = [WORKING]
+    task = TASK.model_copy(update={"counters": Counters(seconds=seconds)})
+
+    result = wait_or_poll(
+        task, 5, may_wait=may_wait, repository=repository, get_run_api=run_api.get, clock=clock
+    )
+
+    assert (result is None) == waits == (repository.get_waiting_task("resp_1") is not None)
+    assert sum(clock.sleeps) == (0 if waits else 5)
