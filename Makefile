@@ -86,7 +86,7 @@ bench: install $(SAM)  ## Measure cold starts (with the functions' Python) and t
 bench-load: install  ## Load test with 1,000 runs, 50 concurrent, and injected faults, on a local stack
 	@$(BIN)/upcall bench load --runs 1000 --concurrency 50 --plot docs/load.svg
 
-bench-waiting: install .venv-durable/installed  ## Measure the delay and the cost of waiting; QUICK=1 takes a minute, all about twelve
+bench-waiting: install .venv-durable/installed  ## Measure the delay and the cost of waiting; QUICK=1 takes two minutes, all takes ten
 	@$(BIN)/python -m bench.waiting --durable .venv-durable/bin/python $(if $(QUICK),--quick,--plot docs/waiting.svg)
 
 deploy: build  ## Build and deploy ENVIRONMENT of samconfig.toml (default: default)

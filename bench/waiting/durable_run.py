@@ -81,6 +81,17 @@ class Application:
 
         self._timed("webhook", receive)
 
+    def history(self, arn: str) -> list[dict[str, Any]]:
+        """All events of an execution."""
+        executor = self.runner._executor  # the runner returns the first page alone
+        events: list[dict[str, Any]] = []
+        marker = None
+        while not events or marker:
+            page = executor.get_execution_history(arn, include_execution_data=True, marker=marker)
+            events += [each.to_dict() for each in page.events]
+            marker = page.next_marker
+        return events
+
     def _execute(self, event: dict[str, str], context: DurableContext) -> dict[str, str]:
         """The durable function."""
         wait = self._wait_for_callback if ORDER["waiting"] == "callback" else self._wait_for_condition
@@ -195,13 +206,11 @@ def main() -> None:
         seconds = time.perf_counter() - start
         if not application.get(run_id):
             raise SystemExit("a run has no message")
-        history = application.runner.get_execution_history(arn, include_execution_data=True)
-        events = [each.to_dict() for each in history.events]
         result = {
             "seconds": seconds,
             "invocations": [taken for _, taken in application.invocations],
             "http_requests": sum(name in HTTP_FUNCTIONS for name, _ in application.invocations),
-            "events": [(each["EventType"], payload_bytes(each)) for each in events],
+            "events": [(each["EventType"], payload_bytes(each)) for each in application.history(arn)],
         }
     FINISHED.set()
     application.runner.close()

@@ -10,7 +10,7 @@ from support.lambda_faults import TRANSIENT_ERROR, FaultyLambda
 from support.run_records import new_run
 from support.runs import EndedRun, Runs
 
-from cli import cost
+from cli import cost, prices
 from cli.execution_history import HistoryEvent, RunProgress, get_history, parse_history
 from cli.terminal.live_view import LiveView
 from local.moto_patches import integration
@@ -154,7 +154,7 @@ def test_the_cost_is_mostly_transitions_and_grows_with_memory_and_message(
     run = repository.get_run(ended.run["run_id"])
 
     dollars = cost.estimate_dollars(progress, {}, run, [], "Done.")
-    assert 8 * cost.STATE_TRANSITION < dollars < 10 * cost.STATE_TRANSITION
+    assert 8 * prices.STATE_TRANSITION < dollars < 10 * prices.STATE_TRANSITION
     memory = {each.function: 1024 for each in progress.invocations}
     assert cost.estimate_dollars(progress, memory, run, [], "Done.") > dollars
     assert cost.estimate_dollars(progress, {}, run, [], "x" * 5000) > dollars

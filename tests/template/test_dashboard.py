@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.templates import MONITORING, MONITORING_PARAMETERS, resources_of_type
 
-from cli import cost
+from cli import prices
 from local.config import ROOT
 
 TEXT: str = MONITORING["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
@@ -90,14 +90,14 @@ def test_the_estimate_uses_the_prices_of_the_command() -> None:
     factors = {float(found) for found in re.findall(r"\b0\.0{4,}\d+\b", json.dumps(COST))}
 
     assert factors == {
-        cost.STATE_TRANSITION,
-        cost.LAMBDA_GB_SECOND_ARM64,
-        cost.LAMBDA_REQUEST,
-        cost.DYNAMODB_WRITE_UNIT,
-        cost.DYNAMODB_READ_UNIT,
-        cost.HTTP_API_REQUEST,
-        cost.EVENTBRIDGE_EVENT,
-        cost.SQS_REQUEST,
+        prices.STATE_TRANSITION,
+        prices.LAMBDA_GB_SECOND_ARM64,
+        prices.LAMBDA_REQUEST,
+        prices.DYNAMODB_WRITE_UNIT,
+        prices.DYNAMODB_READ_UNIT,
+        prices.HTTP_API_REQUEST,
+        prices.EVENTBRIDGE_EVENT,
+        prices.SQS_REQUEST,
     }
 
 
@@ -121,7 +121,7 @@ def test_the_estimate_counts_the_transitions_of_a_run() -> None:
     formula = re.sub(r"FILL\((\w+), 0\)", lambda found: str(invocations[found[1]]), expression)
     calls = 2
 
-    assert _evaluate(formula) / cost.STATE_TRANSITION + 2 * calls == pytest.approx(17)
+    assert _evaluate(formula) / prices.STATE_TRANSITION + 2 * calls == pytest.approx(17)
 
 
 def _label(metric: list[Any]) -> str:
