@@ -31,6 +31,7 @@ def _upstream_response(response_id: str) -> Check:
 
 EXPECTED: dict[str, Check] = {
     "CreateRunFunction": _upstream_response("resp_000000000001"),
+    "WaitForChangeFunction": lambda result: result["status"] in ("in_progress", "requires_action"),
     "PollRunFunction": lambda result: [call["call_id"] for call in result["tool_calls"]] == ["call_1_1"],
     "SubmitToolOutputsFunction": _upstream_response("resp_000000000002"),
     "SaveMessageFunction": lambda result: result["status"] == "completed",

@@ -26,8 +26,12 @@ BY_JWT = {
 }
 
 
+OPEN_ROUTES = [("GET", "/health"), ("POST", "/webhooks/openai")]
+
+
 def openapi_document(**parameters: str) -> dict[str, Any]:
-    """The OpenAPI document of a stack with these parameters and the defaults of the others."""
+    """The OpenAPI document of a stack with webhooks, these parameters and the defaults of the others."""
+    parameters = {"OpenAIWebhookSecretName": "openai-webhook", **parameters}
     body = TEMPLATE.transformed["Resources"]["HttpApi"]["Properties"]["Body"]
     document: dict[str, Any] = resolve(body, TEMPLATE.transformed, parameters)
     return document
@@ -55,23 +59,27 @@ def security_schemes(document: dict[str, Any]) -> dict[tuple[str, str], Any]:
 
 
 @pytest.mark.parametrize("parameters", [{}, {"Authorization": "iam"}])
-def test_every_route_except_health_requires_a_signature_by_default(parameters: dict[str, str]) -> None:
+def test_every_route_except_the_open_ones_requires_a_signature_by_default(parameters: dict[str, str]) -> None:
     schemes = security_schemes(openapi_document(**parameters))
 
-    assert schemes.pop(("GET", "/health")) is None
+    assert [schemes.pop(route) for route in OPEN_ROUTES] == [None, None]
     assert schemes
     assert all(scheme == BY_IAM for scheme in schemes.values())
 
 
-def test_every_route_except_health_requires_a_token_with_jwt() -> None:
+def test_every_route_except_the_open_ones_requires_a_token_with_jwt() -> None:
     schemes = security_schemes(
         openapi_document(Authorization="jwt", JwtIssuer=ISSUER, JwtAudience="upcall,other")
     )
 
-    assert schemes.pop(("GET", "/health")) is None
+    assert [schemes.pop(route) for route in OPEN_ROUTES] == [None, None]
     assert schemes
     for route, scheme in schemes.items():
         assert scheme == BY_JWT, f"{route} needs a line in the paths of HttpApi in template.yaml"
+
+
+def test_without_a_secret_there_is_no_route_for_webhooks() -> None:
+    assert not openapi_document(OpenAIWebhookSecretName="")["paths"].get("/webhooks/openai")
 
 
 def test_each_route_has_one_security_requirement() -> None:
@@ -123,7 +131,7 @@ def test_tokens_need_no_scope_by_default() -> None:
     assert all(scopes_of(document, route.method, route.path) == [] for route in TEMPLATE.routes())
 
 
-def test_tokens_need_one_of_the_scopes_on_every_route_except_health() -> None:
+def test_tokens_need_one_of_the_scopes_on_every_route_except_the_open_ones() -> None:
     scopes = "upcall/read,https://api.example.com/runs.write"
     assert re.fullmatch(PARAMETERS["AuthorizationScopes"]["AllowedPattern"], scopes)
     document = openapi_document(
@@ -134,7 +142,7 @@ def test_tokens_need_one_of_the_scopes_on_every_route_except_health() -> None:
         (route.method, route.path): scopes_of(document, route.method, route.path)
         for route in TEMPLATE.routes()
     }
-    assert required.pop(("GET", "/health")) == []
+    assert [required.pop(route) for route in OPEN_ROUTES] == [[], []]
     assert required
     assert all(each == scopes.split(",") for each in required.values())
 

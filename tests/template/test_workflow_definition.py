@@ -14,8 +14,8 @@ from upcall.use_cases.close_run import WORKFLOW_CAUSE
 
 FINAL_TYPES = ("Succeed", "Fail")
 STATES = [(name, state) for machine in MACHINES.values() for name, state in machine["States"].items()]
-LAST_TASKS = ("Record failure", "Publish event")
-"""If they fail, the execution fails, and the function close_run ends the run."""
+LAST_TASKS = ("Record failure",)
+"""If it fails, the execution fails, and the function close_run ends the run."""
 
 SUBSTITUTIONS: dict[str, Any] = TEMPLATE.source["Resources"]["RunStateMachine"]["Properties"][
     "DefinitionSubstitutions"
@@ -63,18 +63,23 @@ def test_every_state_has_a_next_state_or_is_final(state: dict[str, Any]) -> None
 
 @pytest.mark.parametrize(("name", "state"), TASKS, ids=[name for name, _ in TASKS])
 def test_every_task_has_a_timeout_a_retry_and_a_catch(name: str, state: dict[str, Any]) -> None:
-    assert state["TimeoutSeconds"] > 0
+    assert state["TimeoutSeconds"]
     caught = [rule["ErrorEquals"] for rule in state.get("Catch", [])]
-    assert caught == ([] if name in LAST_TASKS else [["States.ALL"]])
+    timeout = [["States.Timeout"]] if name == "Wait for change" else []
+    assert caught == ([] if name in LAST_TASKS else [*timeout, ["States.ALL"]])
     assert all(rule["JitterStrategy"] == "FULL" and rule["MaxDelaySeconds"] for rule in state["Retry"])
 
 
 def test_functions_are_retried_after_transient_errors_and_handlers_after_crashes() -> None:
     """A handler may be invoked again after a crash. A tool may have had an effect."""
-    assert len(LAMBDAS) == 6
+    assert len(LAMBDAS) == 7
+    others = {
+        "Call tool": [TRANSIENT_ERRORS],
+        "Wait for change": [TRANSIENT_ERRORS, [each for each in CRASHES if each != "States.Timeout"]],
+    }
     for name, state in LAMBDAS:
         retried = [rule["ErrorEquals"] for rule in state["Retry"]]
-        assert retried == ([TRANSIENT_ERRORS] if name == "Call tool" else [TRANSIENT_ERRORS, CRASHES]), name
+        assert retried == others.get(name, [TRANSIENT_ERRORS, CRASHES]), name
 
 
 @pytest.mark.parametrize("errors", [TRANSIENT_ERRORS, CRASHES], ids=["transient errors", "crashes"])
@@ -110,31 +115,34 @@ def test_a_repeated_request_carries_the_errors_before_it(name: str) -> None:
         state["Arguments"]["Payload"]["errors"]
         == "{% $exists($states.input.errors) ? $states.input.errors : {} %}"
     )
-    assert state["Output"]["errors"] == "{% $states.result.Payload.errors %}"
+    assert "$states.result" in state["Output"]
     assert WORKFLOW["States"][waits[name]]["Next"] == name
     assert not {"Output", "Assign"} & WORKFLOW["States"][waits[name]].keys()
 
 
 def test_polls_count_errors_in_a_row_of_the_run() -> None:
-    state = WORKFLOW["States"]["Poll run"]
-
-    for name in ("Create run", "Poll run"):
-        assert WORKFLOW["States"][name]["Assign"]["errors"] == "{% $states.result.Payload.errors %}"
-    assert state["Arguments"]["Payload"]["counters"]["errors"] == "{% $errors %}"
+    for name in ("Create run", "Submit tool outputs", "Wait for change", "Poll run"):
+        payload = "Payload." if name == "Poll run" else ""
+        assert WORKFLOW["States"][name]["Assign"]["errors"] == f"{{% $states.result.{payload}errors %}}"
+    for name in ("Wait for change", "Poll run"):
+        counters = WORKFLOW["States"][name]["Arguments"]["Payload"]["counters"]
+        assert counters["errors"] == "{% $errors %}"
 
 
 def test_a_turn_that_failed_is_requested_again_with_what_it_used_and_the_errors_so_far() -> None:
     """It goes the way of a creation, and comes back to it with the pauses after errors."""
     (choice,) = (
-        each for each in WORKFLOW["States"]["Run status?"]["Choices"] if each["Next"] == "Wait to create"
+        each
+        for each in WORKFLOW["States"]["Run status?"]["Choices"]
+        if each["Condition"] == "{% $states.input.repeat %}"
     )
-    fields = {"failed_upstream_run", "usage"}
+    fields = {"failed_upstream_run", "failed_usage"}
 
-    assert choice["Condition"] == "{% $states.input.repeat %}"
+    assert choice["Next"] == "Wait to create"
     assert choice["Output"].keys() == {"run_id", "errors", "pause_seconds", *fields}
     state = WORKFLOW["States"]["Create run"]
     assert fields <= state["Arguments"]["Payload"].keys()
-    assert fields <= state["Output"].keys()
+    assert all(f"'{field}'" in state["Output"] for field in fields)
 
 
 def test_the_definition_has_no_yaml_aliases() -> None:
@@ -145,15 +153,25 @@ def test_the_definition_has_no_yaml_aliases() -> None:
     assert not [event for event in events if getattr(event, "anchor", None)]
 
 
-def test_a_task_has_a_longer_timeout_than_its_function() -> None:
-    names = {name.removesuffix("Arn") for name in re.findall(r"\$\{(\w+)\}", TEMPLATE.definition)}
+@pytest.mark.parametrize(("name", "state"), LAMBDAS, ids=[name for name, _ in LAMBDAS])
+def test_a_task_has_a_longer_timeout_than_its_function(name: str, state: dict[str, Any]) -> None:
+    """Otherwise a retry would run beside the first try."""
+    function = str(state["Arguments"]["FunctionName"]).removesuffix("Arn")
     timeouts = [
-        properties.get("Timeout", 3)
-        for name, properties in resources_of_type("AWS::Lambda::Function").items()
-        if name in names or properties["Handler"].startswith("tools.")
+        properties["Timeout"]
+        for logical_id, properties in resources_of_type("AWS::Lambda::Function").items()
+        if logical_id == function or (name == "Call tool" and properties["Handler"].startswith("tools."))
     ]
-    assert len(timeouts) > 5
-    assert all(state["TimeoutSeconds"] > max(timeouts) for _, state in LAMBDAS)
+    shortest = 60 if name == "Wait for change" else state["TimeoutSeconds"]
+
+    assert timeouts
+    assert shortest > max(timeouts)
+
+
+def test_a_task_waits_at_least_a_minute_and_half_as_long_again_after_each_timeout() -> None:
+    timeout = WORKFLOW["States"]["Wait for change"]["TimeoutSeconds"]
+
+    assert timeout.startswith("{% $ceil($max([60, $min([60 * $power(1.5, $waits), ")
 
 
 def test_expressions_are_jsonata_and_substitutions_are_in_quotes() -> None:
