@@ -17,6 +17,7 @@ from cli.commands.show import show
 from cli.commands.tool import tool
 from cli.commands.tools import list_tools
 from cli.commands.trigger import trigger
+from cli.commands.webhooks import app as webhooks
 from cli.errors import CommandError
 from upcall.domain.errors import UpcallError
 
@@ -39,6 +40,7 @@ app.command("send-event")(send_event)
 app.command("trigger")(trigger)
 app.command("listen")(listen)
 app.command("doctor")(doctor)
+app.add_typer(webhooks, name="webhooks")
 app.add_typer(bench, name="bench")
 
 

@@ -1,8 +1,9 @@
 """The OpenAI server of a stack, asked from this machine as functions ask it, with their API key."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.doctor.finding import shorten
@@ -43,14 +44,24 @@ class OpenAIServer:
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Reply:
         """GET a path below the base URL. Raises NoResponse."""
+        return self._send(self.client.get, path, {"headers": headers or {}})
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Reply:
+        """POST JSON to a path below the base URL. Raises NoResponse."""
+        return self._send(partial(self.client.post, body=body), path, {})
+
+    def delete(self, path: str) -> Reply:
+        """DELETE a path below the base URL. Raises NoResponse."""
+        return self._send(self.client.delete, path, {})
+
+    def _send(self, method: Callable[..., Any], path: str, options: Mapping[str, Any]) -> Reply:
         from httpx2 import Response
         from openai import APIError, APIStatusError
 
         from upcall.run_apis.bounded_client import UnreadableResponse
 
-        options: Any = {"timeout": TIMEOUT_SECONDS, "headers": headers or {}}
         try:
-            response = self.client.get(path, cast_to=Response, options=options)
+            response = method(path, cast_to=Response, options={"timeout": TIMEOUT_SECONDS, **options})
         except APIStatusError as error:
             return Reply(error.status_code, self._shorten(describe_error(error)), None)
         except (APIError, UnreadableResponse) as error:

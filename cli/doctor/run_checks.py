@@ -12,6 +12,7 @@ from cli.doctor import (
     server_checks,
     settings_checks,
     stack_checks,
+    webhook_checks,
 )
 from cli.doctor.deployed_stack import DeployedStack, OutdatedStack, describe_error, find_stack
 from cli.doctor.finding import Finding
@@ -26,6 +27,8 @@ CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("OpenAI server", "secretsmanager", server_checks.check_server),
     ("webhook secret", "secretsmanager", secret_checks.check_webhook_secret),
     ("callback secret", "secretsmanager", secret_checks.check_callback_secret),
+    ("OpenAI webhook", "secretsmanager", webhook_checks.check_openai_webhook_secret),
+    ("OpenAI webhook", "secretsmanager", webhook_checks.check_openai_webhook),
     ("table", "dynamodb", stack_checks.check_table),
     ("workflow", "states", stack_checks.check_workflow),
     ("functions", "lambda", stack_checks.check_functions),

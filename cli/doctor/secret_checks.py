@@ -27,13 +27,13 @@ OTHER_REGION_CONFIG = Config(connect_timeout=3, read_timeout=5, retries={"total_
 
 def check_openai_secret(stack: DeployedStack) -> Iterator[Finding]:
     """The OpenAI API key must exist, in a form that functions accept."""
-    yield _check_secret("OpenAI key", stack.parameter("OpenAISecretName"), parse_api_key)
+    yield check_secret_value("OpenAI key", stack.parameter("OpenAISecretName"), parse_api_key)
 
 
 def check_webhook_secret(stack: DeployedStack) -> Iterator[Finding]:
     """If `notify` has a URL, it needs a secret to sign with."""
     if stack.parameter("WebhookUrl"):
-        yield _check_secret("webhook secret", stack.parameter("WebhookSecretName"), _check_signing)
+        yield check_secret_value("webhook secret", stack.parameter("WebhookSecretName"), parse_signing_secret)
     else:
         yield Finding("webhook secret", "ok", "not needed, because WebhookUrl is empty")
 
@@ -41,14 +41,24 @@ def check_webhook_secret(stack: DeployedStack) -> Iterator[Finding]:
 def check_callback_secret(stack: DeployedStack) -> Iterator[Finding]:
     """If callbacks are switched on, their secret must exist."""
     if name := stack.parameter("CallbackSecretName"):
-        yield _check_secret("callback secret", name, _check_signing)
+        yield check_secret_value("callback secret", name, parse_signing_secret)
     else:
         yield Finding("callback secret", "ok", "not needed, because CallbackSecretName is empty")
 
 
+def read_webhook_secret(name: str) -> str | None:
+    """The signing secrets as functions use them, or None if there is none that can sign."""
+    client = create_secrets_client()
+    missing = (client.exceptions.ResourceNotFoundException, client.exceptions.InvalidRequestException)
+    try:
+        return parse_signing_secret(name, clean_secret(name, _read_secret(client, name)))
+    except (*missing, InvalidSecret):
+        return None
+
+
 def read_openai_key(stack: DeployedStack) -> str | None:
     """The API key as functions send it, or None if `check_openai_secret` has a problem with it."""
-    name, client = stack.parameter("OpenAISecretName"), _create_client()
+    name, client = stack.parameter("OpenAISecretName"), create_secrets_client()
     missing = (client.exceptions.ResourceNotFoundException, client.exceptions.InvalidRequestException)
     try:
         return parse_api_key(name, clean_secret(name, _read_secret(client, name)))
@@ -56,8 +66,9 @@ def read_openai_key(stack: DeployedStack) -> str | None:
         return None
 
 
-def _check_secret(label: str, name: str, parse: Parse) -> Finding:
-    client = _create_client()
+def check_secret_value(label: str, name: str, parse: Parse) -> Finding:
+    """What is wrong with a secret, or how it differs from what functions use of it."""
+    client = create_secrets_client()
     try:
         value = _read_secret(client, name)
         used = parse(name, clean_secret(name, value))
@@ -85,7 +96,8 @@ def put_secret_command(name: str) -> str:
     return f"aws secretsmanager put-secret-value --secret-id {name} --secret-string …"
 
 
-def _create_client() -> "SecretsManagerClient":
+def create_secrets_client() -> "SecretsManagerClient":
+    """A client of Secrets Manager."""
     return boto3.client("secretsmanager", config=CLIENT_CONFIG)
 
 
@@ -129,7 +141,8 @@ def _exists(client: "SecretsManagerClient", name: str) -> bool:
         return False
 
 
-def _check_signing(name: str, secret: str) -> str:
+def parse_signing_secret(name: str, secret: str) -> str:
+    """The signing secrets in a secret. Raises InvalidSecret."""
     try:
         check_secret(secret)
     except InvalidSecret as error:

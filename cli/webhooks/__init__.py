@@ -1,0 +1,1 @@
+"""The webhook endpoint of a stack at OpenAI, and its signing secret."""
