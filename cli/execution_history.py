@@ -15,10 +15,10 @@ HistoryEvent = Mapping[str, Any]
 HIDDEN_STATES = ("Tool failed", "Done", "Failed")
 """States that are not shown, because they take no time. Choices, whose names end with "?", are not either."""
 
-CALL_STATES = ("Call tool", "Reject call")
-"""The states that answer one tool call."""
+CALL_STATE = "Call tool"
+"""The state that answers one tool call. After a failure, "Tool failed" has its output."""
 
-REQUEST_STATES = ("Create run", "Poll run", "Submit tool outputs")
+REQUEST_STATES = ("Create run", "Poll run", "Submit tool outputs", "Wait for change")
 """The states whose requests to the OpenAI server are repeated by the workflow."""
 
 
@@ -98,12 +98,12 @@ def parse_history(events: Iterable[HistoryEvent]) -> RunProgress:
 def _enter_state(progress: RunProgress, event: HistoryEvent) -> None:
     details = event["stateEnteredEventDetails"]
     name, now = details["name"], event["timestamp"]
-    if name in CALL_STATES:
+    if name == CALL_STATE:
         _current_calls(progress)[json.loads(details["input"])["call"]["call_id"]].started_at = now
     elif not name.endswith("?") and name not in HIDDEN_STATES:
         last = progress.states[-1] if progress.states else None
-        if last and {last.name, name} <= {"Poll run", "Pause"}:
-            last.ended_at, last.times = None, last.times + (name == "Poll run")
+        if last and {last.name, name} <= {"Poll run", "Wait for change", "Pause"}:
+            last.ended_at, last.times = None, last.times + (name != "Pause")
         else:
             progress.states.append(StateProgress(name, now))
     if name == "Call tools":  # list all calls at once, in the order of the model's request
@@ -114,7 +114,7 @@ def _enter_state(progress: RunProgress, event: HistoryEvent) -> None:
 def _exit_state(progress: RunProgress, event: HistoryEvent) -> None:
     details = event["stateExitedEventDetails"]
     name, now = details["name"], event["timestamp"]
-    if name in CALL_STATES:
+    if name == CALL_STATE:
         output = json.loads(details["output"])
         call = _current_calls(progress)[output["call_id"]]
         call.ended_at, call.outcome, call.output = now, output["outcome"], output["output"]
@@ -161,10 +161,20 @@ def _end_task(progress: RunProgress, event: HistoryEvent, events_by_id: Mapping[
     details = scheduled["taskScheduledEventDetails"]
     if details["resourceType"] == "lambda":
         function = json.loads(details["parameters"])["FunctionName"].rpartition(":")[2]
-        seconds = (event["timestamp"] - scheduled["timestamp"]).total_seconds()
-        progress.invocations.append(Invocation(function, seconds))
+        ended_at = _find_function_end(event, events_by_id)["timestamp"]
+        progress.invocations.append(Invocation(function, (ended_at - scheduled["timestamp"]).total_seconds()))
     if event["type"] == "TaskFailed" and progress.states:
         progress.states[-1].error = _format_error(event["taskFailedEventDetails"])
+
+
+def _find_function_end(event: HistoryEvent, events_by_id: Mapping[int, HistoryEvent]) -> HistoryEvent:
+    """The event with which a task's function ended. A task that waits for its token may go on after that."""
+    found: HistoryEvent | None = event
+    while found is not None and found["type"] != "TaskScheduled":
+        if found["type"] == "TaskSubmitted":
+            return found
+        found = events_by_id.get(found["previousEventId"])
+    return event
 
 
 def _find_scheduled_event(

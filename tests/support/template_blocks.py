@@ -25,7 +25,7 @@ class RouteOfHandler:
     @property
     def open_to_all(self) -> bool:
         """Whether the route needs no authorization."""
-        return self.path == "/health"
+        return self.path in ("/health", "/webhooks/openai")
 
 
 def routes_of(handler: str) -> Iterator[RouteOfHandler]:

@@ -14,7 +14,7 @@ SOURCE = "upcall"
 
 
 def publish(event: RunEndedEvent) -> None:
-    """Put the event on the bus in the form of the state "Publish event". Raises TransientError."""
+    """Put the event on the bus. Raises TransientError."""
     entry = {
         "EventBusName": config.bus_name(),
         "Source": SOURCE,

@@ -152,6 +152,24 @@ def test_poll_run_returns_all_that_the_workflow_needs(handlers: WiredHandlers) -
     assert snapshot["usage"] == USAGE.model_dump()
 
 
+def test_wait_for_change_returns_a_run_that_has_changed(handlers: WiredHandlers) -> None:
+    handlers.run_api.snapshots = [UpstreamSnapshot(status="completed", usage=USAGE)]
+
+    assert handlers.invoke("wait_for_change", sample_event("wait_for_change"))["status"] == "completed"
+
+
+def test_wait_for_change_stores_the_token_and_returns_nothing_while_the_model_is_at_work(
+    handlers: WiredHandlers,
+) -> None:
+    handlers.run_api.snapshots = [UpstreamSnapshot(status="in_progress")]
+
+    assert handlers.invoke("wait_for_change", sample_event("wait_for_change", task_token="token")) == {}
+
+    task = handlers.repository.get_waiting_task("resp_000000000001")
+    assert task
+    assert (task.task_token, task.counters.seconds) == ("token", 60)
+
+
 def test_poll_run_of_a_run_that_the_server_does_not_know_is_a_failure(handlers: WiredHandlers) -> None:
     message = "404: Response with id 'resp_none' not found."
     handlers.run_api.fail_next("poll", RequestRejected(message))
