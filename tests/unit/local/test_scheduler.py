@@ -32,8 +32,12 @@ def test_tasks_run_when_they_are_due_whatever_the_order_in_which_they_came(sched
 
 def test_a_task_that_waits_delays_no_other(scheduler: Scheduler) -> None:
     release, done = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        release.wait(TIMEOUT_SECONDS)
+
     for _ in range(THREADS - 1):
-        scheduler.call_at(time.time(), lambda: release.wait(TIMEOUT_SECONDS) and None)
+        scheduler.call_at(time.time(), wait)
     scheduler.call_at(time.time() + 0.1, done.set)
     try:
         assert done.wait(TIMEOUT_SECONDS / 2)
