@@ -17,6 +17,9 @@ HTTP_REQUESTS = 2
 
 FINAL_EVENTS = 1
 
+WRITES_PER_WEBHOOK = 3
+"""The waiting task has between one and two kilobytes, the record of the message less than one."""
+
 REQUESTS_PER_QUEUE_MESSAGE = 3
 """A message is sent, received and deleted."""
 
@@ -34,14 +37,15 @@ def estimate_dollars(
     """
     gb_seconds = sum(each.seconds * memory_mb.get(each.function, 256) / 1024 for each in progress.invocations)
     queue_messages = count_queue_messages(run)
-    invocations = len(progress.invocations) + HTTP_REQUESTS + queue_messages
+    webhooks = count_webhooks(run)
+    invocations = len(progress.invocations) + HTTP_REQUESTS + queue_messages + webhooks
     return (
         progress.transitions * prices.STATE_TRANSITION
         + gb_seconds * prices.LAMBDA_GB_SECOND_ARM64
         + invocations * prices.LAMBDA_REQUEST
         + count_write_units(run, ledger, message) * prices.DYNAMODB_WRITE_UNIT
         + count_read_units(run, message) * prices.DYNAMODB_READ_UNIT
-        + HTTP_REQUESTS * prices.HTTP_API_REQUEST
+        + (HTTP_REQUESTS + webhooks) * prices.HTTP_API_REQUEST
         + FINAL_EVENTS * prices.EVENTBRIDGE_EVENT
         + queue_messages * REQUESTS_PER_QUEUE_MESSAGE * prices.SQS_REQUEST
     )
@@ -60,6 +64,7 @@ def count_write_units(run: Run, ledger: Sequence[LedgerEntry], message: str | No
         + ledger_units
         + idempotency_units
         + _kilobytes(message or "")
+        + count_webhooks(run) * WRITES_PER_WEBHOOK
     )
 
 
@@ -81,16 +86,22 @@ def count_read_units(run: Run, message: str | None) -> int:
 
     The record is read when the run is created, for each round, before and after the end is written, by GET,
     and by the function that gets a queue message. The message is read for the final event, by GET and for a
-    callback.
+    callback. The task that waits is read for each webhook.
     """
     record_reads = 4 + run.round + count_queue_messages(run)
     message_reads = 2 + (run.callback_url is not None)
-    return record_reads * _read_units(run.model_dump_json()) + message_reads * _read_units(message or "")
+    units = record_reads * _read_units(run.model_dump_json()) + message_reads * _read_units(message or "")
+    return units + count_webhooks(run)
 
 
 def count_queue_messages(run: Run) -> int:
     """Messages in queues: one for a callback, one for `close_run` if the execution did not succeed."""
     return (run.callback_url is not None) + (run.status != "completed")
+
+
+def count_webhooks(run: Run) -> int:
+    """Webhooks of a run that waits for them: one for each turn of the model."""
+    return run.round + 1 if run.updates == "pushed" else 0
 
 
 def _is_once(entry: LedgerEntry) -> bool:

@@ -27,6 +27,7 @@ SECURITY_PARAMETERS = frozenset(
         "JwtIssuer",
         "OpenAIBaseUrl",
         "OpenAISecretName",
+        "OpenAIWebhookSecretName",
         "Tenancy",
         "WebhookSecretName",
         "WebhookUrl",

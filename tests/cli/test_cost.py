@@ -99,6 +99,7 @@ class RunLifecycle:
             "get_run_api": self.run_api.get,
             "clock": FakeClock(),
         }
+        self.publisher = InMemoryEventPublisher()
 
     def start(self, **fields: Any) -> str:
         run = start_run(
@@ -112,8 +113,12 @@ class RunLifecycle:
         )
         create_run(
             run.run_id,
+            "token",
             0,
             NO_ERRORS,
+            may_wait=True,
+            webhooks=False,
+            window_seconds=0,
             one_tenant=True,
             tools=FakeTools(),
             **self._wiring,
@@ -125,6 +130,7 @@ class RunLifecycle:
         output = ToolOutput(call_id=call.call_id, outcome="ok", output="Text.")
         submit_tool_outputs(
             run_id,
+            "token",
             UPSTREAM_RUN,
             round_number,
             [call],
@@ -132,19 +138,23 @@ class RunLifecycle:
             Usage(total_tokens=3),
             0,
             NO_ERRORS,
+            may_wait=True,
+            window_seconds=0,
             one_tenant=True,
             tools=FakeTools(),
             **self._wiring,
         )
 
     def save_message(self, run_id: str) -> None:
-        save_message(run_id, UPSTREAM_RUN, **self._wiring)
+        save_message(run_id, UPSTREAM_RUN, publisher=self.publisher, **self._wiring)
 
     def fail(self, run_id: str) -> None:
         failure = Failure(code="server_error", message="It broke.")
-        record_failure(run_id, failure, NO_USAGE, still_running=False, **self._wiring)
+        record_failure(
+            run_id, failure, NO_USAGE, still_running=False, publisher=self.publisher, **self._wiring
+        )
         execution = Execution(name=run_id, status="FAILED", error="server_error", cause=WORKFLOW_CAUSE)
-        close_run(execution, publisher=InMemoryEventPublisher(), **self._wiring)
+        close_run(execution, publisher=self.publisher, **self._wiring)
 
     def get(self, run_id: str) -> None:
         get_run(run_id, 0, CALLER, repository=self.repository, clock=FakeClock())

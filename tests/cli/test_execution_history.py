@@ -42,24 +42,21 @@ def test_states_and_calls_are_parsed_in_order(
 
     assert [state.name for state in progress.states] == [
         "Create run",
-        "Poll run",
         "Call tools",
         "Submit tool outputs",
-        "Poll run",
         "Save message",
-        "Publish event",
     ]
     assert all(state.ended_at and state.ended_at >= state.started_at for state in progress.states)
     assert progress.ended
-    fetch, unknown = progress.states[2].calls.values()
+    fetch, unknown = progress.states[1].calls.values()
     assert (fetch.name, fetch.outcome, unknown.name, unknown.outcome) == ("fetch", "ok", "no", "error")
     assert fetch.ended_at
     assert unknown.ended_at
 
 
 def test_each_state_entered_is_a_transition(runs: Runs, progress_of: ProgressOf) -> None:
-    """Create, Created?, Poll, Run status?, Save, Publish, Completed?, Done."""
-    assert progress_of(runs.run_script(Say("Done."))).transitions == 8
+    """Create run, Run status?, Save message."""
+    assert progress_of(runs.run_script(Say("Done."))).transitions == 3
 
 
 @pytest.fixture
@@ -75,9 +72,9 @@ def faulty_functions(local_stack: LocalStack) -> Iterator[FaultyLambda]:
 def events_after_a_crash(
     runs: Runs, local_stack: LocalStack, repository: DynamoDBRunRepository, faulty_functions: FaultyLambda
 ) -> Sequence[HistoryEvent]:
-    """The history of a run whose function Poll run raises TransientError once."""
+    """The history of a run whose function Save message raises TransientError once."""
     run = new_run(model=local_stack.emulator.script(Say("Done.")), created_at=datetime.now(UTC))
-    faulty_functions.plan(run.run_id, "PollRun", TRANSIENT_ERROR, "before")
+    faulty_functions.plan(run.run_id, "SaveMessage", TRANSIENT_ERROR, "before")
     repository.add_run(run)
     runs.start_execution(run.run_id)
     return list(
@@ -96,8 +93,8 @@ def draw(progress: RunProgress) -> str:
 def test_a_retry_is_a_transition_and_an_invocation(events_after_a_crash: Sequence[HistoryEvent]) -> None:
     progress = parse_history(events_after_a_crash)
 
-    assert progress.transitions == 9
-    assert len([each for each in progress.invocations if "PollRun" in each.function]) == 2
+    assert progress.transitions == 4
+    assert len([each for each in progress.invocations if "SaveMessage" in each.function]) == 2
 
 
 def test_a_task_that_will_be_retried_shows_its_error(events_after_a_crash: Sequence[HistoryEvent]) -> None:
@@ -132,7 +129,7 @@ def test_a_server_that_is_down_while_a_run_is_polled_is_shown_after_a_few_second
     waits = next(i for i, event in enumerate(events) if event["type"] == "WaitStateEntered")
 
     drawn = draw(parse_history(events[: waits + 1]))
-    assert re.search(r"Poll run\S*  503: Closed for lunch. \(error \d, trying again in \d s\)", drawn)
+    assert re.search(r"Create run\S*  503: Closed for lunch. \(error \d, trying again in \d s\)", drawn)
     assert "Closed for lunch" not in draw(parse_history(events))
 
 
@@ -142,7 +139,7 @@ def test_a_turn_that_failed_is_shown_at_the_poll_that_found_it(runs: Runs) -> No
     waits = next(i for i, event in enumerate(events) if event["type"] == "WaitStateEntered")
 
     drawn = draw(parse_history(events[: waits + 1]))
-    assert re.search(r"Poll run\S*  Sorry. \(error 1, trying again in 1 s\)", drawn)
+    assert re.search(r"Create run\S*  Sorry. \(error 1, trying again in 1 s\)", drawn)
     assert draw(parse_history(events)).count("Sorry") == 1
 
 
@@ -154,7 +151,7 @@ def test_the_cost_is_mostly_transitions_and_grows_with_memory_and_message(
     run = repository.get_run(ended.run["run_id"])
 
     dollars = cost.estimate_dollars(progress, {}, run, [], "Done.")
-    assert 8 * prices.STATE_TRANSITION < dollars < 10 * prices.STATE_TRANSITION
+    assert 3 * prices.STATE_TRANSITION < dollars < 5 * prices.STATE_TRANSITION
     memory = {each.function: 1024 for each in progress.invocations}
     assert cost.estimate_dollars(progress, memory, run, [], "Done.") > dollars
     assert cost.estimate_dollars(progress, {}, run, [], "x" * 5000) > dollars

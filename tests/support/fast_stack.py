@@ -1,4 +1,4 @@
-"""A local stack for tests: its model answers at once, and its workflows hardly wait.
+"""A local stack for tests: its model answers at once, its workflows hardly wait, and its runs are polled.
 
 Delays are scaled where they happen, so that the template, the workflow's definition and the constants of the code
 stay as they are in production.
@@ -16,6 +16,7 @@ import pytest
 
 from local.config import LocalStackConfig
 from local.stack import LocalStack
+from support.function_changes import function_changes
 from upcall.lambda_runtime.clock import SystemClock
 
 WORKFLOW_SPEED = 1000
@@ -25,6 +26,9 @@ POLL_SPEED = 20
 """The polls of a window are 25 to 100 ms apart, not 0.5 to 2 s."""
 
 
+WEBHOOK_SECRET_NAME = "openai-webhook"  # noqa: S105  # a name
+"""The stack takes webhooks. Its runs are polled, unless a test gives this name to CreateRunFunction."""
+
 workflow_waits: defaultdict[str, list[float]] = defaultdict(list)
 """How long the Wait states of each execution were to wait, in seconds, by the name of the execution."""
 
@@ -32,8 +36,15 @@ workflow_waits: defaultdict[str, list[float]] = defaultdict(list)
 @contextmanager
 def fast_stack(state_folder: Path, **options: Any) -> Iterator[LocalStack]:
     """Start a local stack with these options."""
-    config = LocalStackConfig(state_folder=state_folder, model_seconds=0.02, **options)
-    with pytest.MonkeyPatch.context() as patch, LocalStack(config) as stack:
+    parameters = {"OpenAIWebhookSecretName": WEBHOOK_SECRET_NAME, **options.pop("parameters", {})}
+    config = LocalStackConfig(
+        state_folder=state_folder, model_seconds=0.02, parameters=parameters, **options
+    )
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        LocalStack(config) as stack,
+        function_changes(stack, "CreateRunFunction", environment={"OPENAI_WEBHOOK_SECRET_NAME": ""}),
+    ):
         _speed_up_workflows(patch)
         _speed_up_requests(patch)
         yield stack
@@ -52,9 +63,9 @@ class FastClock(SystemClock):
 
 
 def _speed_up_requests(patch: pytest.MonkeyPatch) -> None:
-    from handlers import poll_run, save_message
+    from handlers import create_run, poll_run, save_message, submit_tool_outputs
 
-    for handler in (poll_run, save_message):
+    for handler in (create_run, poll_run, save_message, submit_tool_outputs):
         patch.setattr(handler, "SystemClock", FastClock)
 
 

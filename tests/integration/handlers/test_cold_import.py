@@ -13,8 +13,11 @@ from local.config import ROOT
 
 HANDLERS = sorted(path.stem for path in (ROOT / "src" / "handlers").glob("[!_]*.py"))
 
-LOADS_OPENAI = {"create_run", "poll_run", "record_failure", "save_message", "submit_tool_outputs"}
-"""Handlers of workflow states that call the OpenAI server in every invocation. The others rarely do, or never."""
+LOADS_OPENAI = {
+    *("create_run", "poll_run", "receive_webhook", "record_failure", "save_message"),
+    *("submit_tool_outputs", "wait_for_change"),
+}
+"""Handlers that call the OpenAI server in every invocation. The others rarely do, or never."""
 
 LOADS_HTTPX = {"deliver_callback"}
 """It posts through the guarded transport, which is an httpx transport."""
