@@ -84,7 +84,7 @@ def test_a_message_by_either_of_two_secrets_is_taken_up(
     ids=["another secret", "too old", "another id", "no signature", "empty header"],
 )
 def test_a_forged_message_is_refused_and_counted(
-    webhooks: WiredHandlers, rejected: list[bool], forged: dict[str, str]
+    webhooks: WiredHandlers, rejected: list[bool], forged: dict[str, Any]
 ) -> None:
     status, problem = post(webhooks, **forged)
 
