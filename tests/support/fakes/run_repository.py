@@ -68,7 +68,10 @@ class InMemoryRunRepository:
 
     def claim_webhook(self, message_id: str, now: datetime) -> bool:
         """See RunRepository."""
-        return self._webhooks.setdefault(message_id, now) is now
+        if message_id in self._webhooks:
+            return False
+        self._webhooks[message_id] = now
+        return True
 
     def release_webhook(self, message_id: str) -> None:
         """See RunRepository."""

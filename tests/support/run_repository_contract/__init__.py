@@ -7,7 +7,8 @@ from support.run_repository_contract.ends import EndContract
 from support.run_repository_contract.ledger import LedgerContract
 from support.run_repository_contract.lists import ListContract
 from support.run_repository_contract.records import RecordContract
+from support.run_repository_contract.webhooks import WebhookContract
 
 
-class RunRepositoryContract(RecordContract, LedgerContract, EndContract, ListContract):
+class RunRepositoryContract(RecordContract, LedgerContract, EndContract, ListContract, WebhookContract):
     """The whole contract."""

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from support.fakes.clock import START
-from support.run_records import UPSTREAM_RUN, new_run
+from support.run_records import UPSTREAM_RUN, USAGE, new_run
 from support.run_repository_contract.writes import WRITES, Write, add_run
 from upcall.domain.errors import NotFound, RunAlreadyEnded
+from upcall.domain.run import Updates
 from upcall.domain.run_request import InputItem, Reasoning, ResponseFormat
 from upcall.use_cases.interfaces import RunRepository
 
@@ -64,6 +65,18 @@ class RecordContract:
 
         found = repository.get_run(run.run_id)
         assert (found.status, found.upstream_run) == ("in_progress", UPSTREAM_RUN)
+
+    @pytest.mark.parametrize("updates", ["polled", "pushed"])
+    def test_the_record_says_how_a_run_learns_of_changes(
+        self, repository: RunRepository, updates: Updates
+    ) -> None:
+        run = add_run(repository)
+        assert repository.get_run(run.run_id).updates is None
+
+        repository.record_creation(run, UPSTREAM_RUN, updates, USAGE)
+
+        found = repository.get_run(run.run_id)
+        assert (found.updates, found.usage) == (updates, USAGE)
 
     @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
     def test_a_run_that_was_never_added_cannot_be_changed(

@@ -22,3 +22,20 @@ def test_an_execution_has_the_error_and_the_cause_that_it_was_stopped_with() -> 
     assert workflow.describe_execution(run) == Execution(
         name=run.run_id, status="ABORTED", error="cancelled", cause="Cancelled on request."
     )
+
+
+def test_a_task_is_completed_once() -> None:
+    """Step Functions does the same; moto accepts every token."""
+    workflow = InMemoryWorkflow()
+
+    assert workflow.complete_task("token", {"n": 1})
+    assert not workflow.complete_task("token", {"n": 2})
+    assert workflow.outputs == {"token": {"n": 1}}
+
+
+def test_a_task_that_has_ended_is_not_completed() -> None:
+    workflow = InMemoryWorkflow()
+    workflow.ended_tasks.add("token")
+
+    assert not workflow.complete_task("token", {})
+    assert workflow.outputs == {}

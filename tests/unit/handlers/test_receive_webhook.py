@@ -10,6 +10,7 @@ from support.run_records import UPSTREAM_RUN
 from support.sample_events import sample_event
 from support.wired_handlers import WiredHandlers
 
+from upcall.domain.errors import TransientError
 from upcall.domain.limits import Counters, Limits
 from upcall.domain.waiting_task import WaitingTask
 from upcall.observability import metrics
@@ -83,7 +84,7 @@ def test_a_message_by_either_of_two_secrets_is_taken_up(
     ids=["another secret", "too old", "another id", "no signature", "empty header"],
 )
 def test_a_forged_message_is_refused_and_counted(
-    webhooks: WiredHandlers, rejected: list[bool], forged: dict[str, str]
+    webhooks: WiredHandlers, rejected: list[bool], forged: dict[str, Any]
 ) -> None:
     status, problem = post(webhooks, **forged)
 
@@ -110,3 +111,36 @@ def test_a_signed_message_that_is_no_event_names_the_field(webhooks: WiredHandle
 def test_an_event_of_another_type_is_received_and_ignored(webhooks: WiredHandlers) -> None:
     assert post(webhooks, '{"type": "batch.completed", "data": {"id": "batch_1"}}')[0] == 200
     assert webhooks.run_api.polled == []
+
+
+def test_a_message_that_comes_again_is_received_and_does_nothing(webhooks: WiredHandlers) -> None:
+    assert [post(webhooks)[0] for _ in range(2)] == [200, 200]
+    assert len(webhooks.run_api.polled) == 1
+
+
+def test_a_task_that_cannot_be_completed_now_has_the_message_sent_again(
+    webhooks: WiredHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(*_: object) -> bool:
+        raise TransientError("SendTaskSuccess: ThrottlingException")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(webhooks.workflow, "complete_task", unavailable)
+        assert post(webhooks)[0] == 503
+
+    assert post(webhooks)[0] == 200
+    assert list(webhooks.workflow.outputs) == ["token"]
+
+
+def test_a_body_that_is_not_the_base64_that_it_should_be_is_refused(webhooks: WiredHandlers) -> None:
+    event = sample_event("receive_webhook", body="no base64", isBase64Encoded=True)
+
+    assert webhooks.invoke("receive_webhook", event)["statusCode"] == 400
+    assert webhooks.run_api.polled == []
+
+
+def test_the_sample_is_not_signed_and_therefore_refused(
+    webhooks: WiredHandlers, rejected: list[bool]
+) -> None:
+    assert webhooks.invoke("receive_webhook", sample_event("receive_webhook"))["statusCode"] == 401
+    assert rejected == [True]

@@ -52,3 +52,24 @@ def test_an_error_fails_the_task() -> None:
     with pytest.raises(TransientError):
         lambda_handler({"result": "fail", "task_token": "token"}, None)
     assert completed == []
+
+
+def test_a_task_that_cannot_be_completed_fails_and_is_tried_again() -> None:
+    @waiting_task(unavailable)
+    def lambda_handler(event: Event) -> Result | None:
+        return Result(status="done")
+
+    with pytest.raises(TransientError, match="SendTaskSuccess"):
+        lambda_handler({"task_token": "token"}, None)
+
+
+def test_a_task_that_waits_no_longer_is_no_error() -> None:
+    @waiting_task(lambda *_: False)
+    def lambda_handler(event: Event) -> Result | None:
+        return Result(status="done")
+
+    assert lambda_handler({"task_token": "token"}, None) == {}
+
+
+def unavailable(*_: object) -> None:
+    raise TransientError("SendTaskSuccess: ThrottlingException")

@@ -57,12 +57,13 @@ def test_a_run_that_has_ended_is_counted_by_its_status() -> None:
 
 
 @pytest.mark.usefixtures("_in_a_function")
-def test_tool_calls_polls_sweeps_and_messages_have_metrics() -> None:
+def test_tool_calls_polls_sweeps_messages_and_webhooks_have_metrics() -> None:
     with capture_logs() as lines:
         metrics.record_tool_call("fetch", "error", 250)
         metrics.record_poll_lag(0.05)
         metrics.record_sweep(7, 2)
         metrics.record_message_error()
+        metrics.record_rejected_webhook()
 
     assert read_metrics(lines) == {
         "ToolLatency": ("Milliseconds", [250], {"tool": "fetch", "outcome": "error"}),
@@ -70,6 +71,7 @@ def test_tool_calls_polls_sweeps_and_messages_have_metrics() -> None:
         "OpenRuns": ("Count", [7], {}),
         "StuckRuns": ("Count", [2], {}),
         "MessageErrors": ("Count", [1], {}),
+        "RejectedWebhooks": ("Count", [1], {}),
     }
 
 

@@ -49,6 +49,20 @@ def test_every_run_api_has_the_functions_of_the_protocol(name: RunApiName, metho
     assert all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in actual)
 
 
+@pytest.mark.parametrize(
+    ("name", "ids", "expected"),
+    [
+        ("responses", {"response_id": "resp_1", "conversation_id": "conv_1"}, "resp_1"),
+        ("agents", {"session_id": "sess_1", "turn_id": "turn_1"}, "sess_1"),
+        ("assistants", {"thread_id": "thread_1", "run_id": "run_1"}, None),
+    ],
+)
+def test_webhooks_name_a_response_or_a_session_and_the_assistants_api_has_none(
+    name: RunApiName, ids: dict[str, str], expected: str | None
+) -> None:
+    assert get_run_api(name).webhook_id(UpstreamRun(run_api=name, ids=ids)) == expected
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_run_api_supports_a_run_with_a_prompt(name: RunApiName) -> None:
     assert get_run_api(name).unsupported_field(run_of(name)) is None

@@ -169,7 +169,9 @@ def test_other_events_are_none() -> None:
     assert parse_webhook(b'{"type": "batch.completed", "data": {"id": "batch_1"}}') is None
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"type": "response.completed"}', b"\xff", b'{"type": 7}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"type": "response.completed"}', b"\xff", b'{"type": 7}']
+)
 def test_what_is_no_event_is_rejected(body: bytes) -> None:
     with pytest.raises(InvalidInput):
         parse_webhook(body)
