@@ -22,6 +22,9 @@ REQUEST_STATES = ("Create run", "Poll run", "Submit tool outputs", "Wait for cha
 """The states whose requests to the OpenAI server are repeated by the workflow."""
 
 
+POLL_STATES = ("Poll run", "Wait for change")
+
+
 @dataclass
 class ToolCallProgress:
     """A tool call and, if it has ended, its outcome."""
@@ -102,7 +105,8 @@ def _enter_state(progress: RunProgress, event: HistoryEvent) -> None:
         _current_calls(progress)[json.loads(details["input"])["call"]["call_id"]].started_at = now
     elif not name.endswith("?") and name not in HIDDEN_STATES:
         last = progress.states[-1] if progress.states else None
-        if last and {last.name, name} <= {"Poll run", "Wait for change", "Pause"}:
+        if last and {last.name, name} <= {*POLL_STATES, "Pause"}:
+            last.name = name if last.name == "Pause" else last.name
             last.ended_at, last.times = None, last.times + (name != "Pause")
         else:
             progress.states.append(StateProgress(name, now))
@@ -122,6 +126,8 @@ def _exit_state(progress: RunProgress, event: HistoryEvent) -> None:
         state = progress.states[-1]
         state.ended_at = now
         state.error = _format_upstream_error(details["output"]) if name in REQUEST_STATES else None
+        if name in POLL_STATES and state.error is None and len(progress.states) > 1:
+            progress.states[-2].error = None  # the run was found to be at work in spite of it
 
 
 def _format_upstream_error(output: str) -> str | None:

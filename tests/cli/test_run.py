@@ -27,7 +27,7 @@ def test_the_first_command_summarises_a_page_and_the_run_is_saved(upcall: Upcall
     sentences = summary.rstrip(".").split(". ")
     assert len(sentences) == 3
     assert all(f"{sentence}." in text for sentence in sentences)
-    for state in ("Create run", "Poll run", "Call tools", "Submit tool outputs", "Save message"):
+    for state in ("Create run", "Call tools", "Submit tool outputs", "Save message"):
         assert re.search(rf"✓ +\d\.\d s  {state}", run.stderr)
     assert "fetch http://127.0.0.1:" in run.stderr
     assert "completed · 1 round · 1 call · " in run.stderr
@@ -73,7 +73,7 @@ def test_json_output_is_the_run_and_nothing_else(upcall_on_running_stack: Upcall
 
     outcome = json.loads(run.stdout)
     assert (run.returncode, outcome["status"], outcome["model"]) == (0, "completed", "any")
-    assert outcome["transitions"] > 5
+    assert outcome["transitions"] == 3
     assert 0 < outcome["estimated_dollars"] < 0.01
     assert outcome["ledger"] == []
     listed = json.loads(

@@ -37,9 +37,7 @@ workflow_waits: defaultdict[str, list[float]] = defaultdict(list)
 def fast_stack(state_folder: Path, **options: Any) -> Iterator[LocalStack]:
     """Start a local stack with these options."""
     parameters = {"OpenAIWebhookSecretName": WEBHOOK_SECRET_NAME, **options.pop("parameters", {})}
-    config = LocalStackConfig(
-        state_folder=state_folder, model_seconds=0.02, parameters=parameters, **options
-    )
+    config = LocalStackConfig(state_folder=state_folder, model_seconds=0.02, parameters=parameters, **options)
     with (
         pytest.MonkeyPatch.context() as patch,
         LocalStack(config) as stack,

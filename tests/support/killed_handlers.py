@@ -42,6 +42,14 @@ HANDLERS: Mapping[str, Handler] = {
         _ROUND,
     ),
     "poll_run": _reader(WORKFLOW),
+    "wait_for_change": Handler(
+        WORKFLOW, "one token is stored, which the next webhook finds", "test_wait_for_change"
+    ),
+    "receive_webhook": Handler(
+        "OpenAI, unless the message was recorded; then the time-out of the task looks at the run",
+        "the task is completed once",
+        "test_receive_webhook",
+    ),
     "submit_tool_outputs": Handler(WORKFLOW, "one round in the ledger, one run is followed", _ROUND),
     "save_message": Handler(WORKFLOW, "one complete message", _ROUND),
     "record_failure": Handler(

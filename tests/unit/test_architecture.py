@@ -84,7 +84,7 @@ OWNERS = {
         "aws/sqs.py",
         "aws/step_functions.py",
     },
-    "botocore": {"aws/s3.py", "aws/step_functions.py"},
+    "botocore": {"aws/eventbridge.py", "aws/s3.py", "aws/step_functions.py"},
     "httpcore": {"web/transport.py", "web/download.py", "web/page_response.py"},
     "httpx": {
         "web/cookies.py",

@@ -15,13 +15,18 @@ SOURCE = "upcall"
 
 def publish(event: RunEndedEvent) -> None:
     """Put the event on the bus. Raises TransientError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
     entry = {
         "EventBusName": config.bus_name(),
         "Source": SOURCE,
         "DetailType": event.event,
         "Detail": event.model_dump_json(),
     }
-    response = get_client().put_events(Entries=[entry])  # type: ignore[list-item]
+    try:
+        response = get_client().put_events(Entries=[entry])  # type: ignore[list-item]
+    except (BotoCoreError, ClientError) as error:
+        raise TransientError(f"the bus cannot be reached: {type(error).__name__}") from None
     if response["FailedEntryCount"]:
         reason = response["Entries"][0].get("ErrorMessage")
         raise TransientError(f"the bus did not accept the event: {reason}")

@@ -18,6 +18,8 @@ import pytest
 from support import templates
 from support.canned_server import canned_server
 from support.event_listener import EventListener
+from support.fast_stack import WEBHOOK_SECRET_NAME
+from support.function_changes import function_changes
 from support.kill_handlers import HandlerKiller
 from support.killed_handlers import HANDLERS
 from support.run_records import new_run
@@ -34,7 +36,9 @@ from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message, RunApiName
 from upcall.domain.usage import Usage
+from upcall.run_apis import get_run_api
 from upcall.use_cases.sweep_runs import MIN_AGE
+from upcall.web.standard_webhooks import signature_headers
 
 APIS: tuple[RunApiName, ...] = get_args(RunApiName)
 
@@ -140,7 +144,7 @@ def test_a_turn_that_failed_is_requested_again_once(stack: KillingStack, api: Ru
         "seconds": 0,
         "errors": failed["errors"],
         "failed_upstream_run": upstream_run.model_dump(),
-        "usage": failed["usage"],
+        "failed_usage": failed["usage"],
     }
     created = killer.kill_at_each_request("CreateRunFunction", event)
 
@@ -285,10 +289,9 @@ def test_record_failure(stack: KillingStack, api: RunApiName) -> None:
         event = sample_event(
             "record_failure",
             run_id=run.run_id,
-            upstream_run=run.upstream_run.model_dump(),
             still_running=True,
         )
-        assert stack.killer.invoke("RecordFailureFunction", event)["event"] == "Run Failed"
+        assert stack.killer.invoke("RecordFailureFunction", event)["status"] == "failed"
 
     for run in stack.killer.kill_and_repeat(lambda: stack.create_run(Hang(), run_api=api), record):
         assert stack.repository.get_run(run.run_id).status == "failed"
@@ -378,6 +381,48 @@ def test_a_handler_that_only_reads_returns_the_same_again(stack: KillingStack, h
     stack.killer.kill_at_each_request(templates.function_id(handler), event)
 
     assert stack.runs.table_items(run.run_id) == before
+
+
+@pytest.mark.parametrize("api", ["responses", "agents"])
+def test_wait_for_change(stack: KillingStack, api: RunApiName) -> None:
+    """The workflow invokes it again: the token of the last time is stored, and the run is followed."""
+    run = stack.create_run(Hang(), run_api=api)
+    assert run.upstream_run
+    event = sample_event(
+        "wait_for_change",
+        run_id=run.run_id,
+        upstream_run=run.upstream_run.model_dump(),
+        task_token="the token",  # noqa: S106  # of a test
+    )
+
+    assert stack.killer.kill_at_each_request("WaitForChangeFunction", event) == {}
+
+    webhook_id = get_run_api(api).webhook_id(run.upstream_run)
+    assert webhook_id
+    task = stack.repository.get_waiting_task(webhook_id)
+    assert task
+    assert task.task_token == "the token"
+
+
+def test_receive_webhook(stack: KillingStack) -> None:
+    """A message that was recorded before the function died is lost: then the time-out of the task looks at the run."""
+    with function_changes(
+        stack.local_stack,
+        "CreateRunFunction",
+        environment={"OPENAI_WEBHOOK_SECRET_NAME": WEBHOOK_SECRET_NAME},
+    ):
+        run = stack.add_run(Say("Done.", after_seconds=1))
+        stack.runs.start_execution(run.run_id)
+        found = wait_until(lambda: stack.repository.get_run(run.run_id).upstream_run, "the run upstream")
+        secret = boto3.client("secretsmanager").get_secret_value(SecretId=WEBHOOK_SECRET_NAME)["SecretString"]
+        body = json.dumps({"type": "response.completed", "data": {"id": found.ids["response_id"]}})
+        event = sample_event("receive_webhook", body=body)
+        event["headers"] |= signature_headers(secret, f"evt_{uuid.uuid4().hex}", body.encode())
+        stack.killer.kill_at_each_request("ReceiveWebhookFunction", event)
+
+        ended = stack.wait_for_end(run.run_id)
+
+    assert (ended.status, stack.turn_phases(run)) == ("completed", ["done"])
 
 
 def test_every_handler_is_killed_here() -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 from support.canned_server import canned_server
+from support.fast_stack import WEBHOOK_SECRET_NAME
 from support.function_changes import function_changes
 from support.run_records import new_run
 from support.runs import Runs
@@ -27,21 +28,28 @@ from upcall.aws.run_repository import DynamoDBRunRepository
 from upcall.domain.events import RunEndedEvent
 from upcall.domain.failure import Failure
 from upcall.domain.run import Run
+from upcall.domain.upstream_run import Message
 from upcall.domain.usage import Usage
 
 FUNCTIONS = list(resources_of_type("AWS::Lambda::Function"))
 
 SECRET = "secretsmanager:GetSecretValue"  # noqa: S105  # a permission
 
-UNUSED = {"NotifyFunction": {"dynamodb:GetItem"}}
-"""Powertools' Idempotency reads an item if DynamoDB rejects a conditional write without returning the item."""
+UNUSED = {"NotifyFunction": {"dynamodb:GetItem"}, "ReceiveWebhookFunction": {"dynamodb:DeleteItem"}}
+"""Powertools' Idempotency reads an item if DynamoDB rejects a conditional write without returning the item. A webhook's
+message is forgotten if Step Functions is not available."""
 
 
 def allowed_actions(function: str) -> set[str]:
     """What the role of a function allows, without logs, traces and the reading of its queue."""
     ((_, (role, _)),) = RESOURCES[function]["Properties"]["Role"].items()
     allowed: set[str] = set()
-    for policy in RESOURCES[role]["Properties"].get("Policies", []):
+    attached = [
+        properties
+        for properties in resources_of_type("AWS::IAM::Policy").values()
+        if {"Ref": role} in properties["Roles"]
+    ]
+    for policy in (*RESOURCES[role]["Properties"].get("Policies", []), *attached):
         statements = policy["PolicyDocument"]["Statement"]
         for statement in statements if isinstance(statements, list) else [statements]:
             actions = statement["Action"]
@@ -72,7 +80,8 @@ def every_path(
 
     sweep_lost_runs(local_stack, runs, repository, invoke)
     start_runs_from_events(invoke)
-    close_runs(invoke, run_id)
+    close_runs(invoke, repository)
+    run_that_is_pushed(local_stack, runs, invoke)
     deliver_callbacks(invoke, repository)
     with (
         canned_server(Response(status=200)) as webhook,
@@ -128,13 +137,29 @@ def start_runs_from_events(invoke: Invoke) -> None:
         invoke("StartRunFromEventFunction", sample_event("start_run_from_event"))
 
 
-def close_runs(invoke: Invoke, run_id: str) -> None:
-    """An event that cannot be parsed, an execution that could not publish, and a failure that comes too late."""
+def close_runs(invoke: Invoke, repository: DynamoDBRunRepository) -> None:
+    """An event that cannot be parsed, and completed runs whose end could not be published: one is closed, and one gets
+    a failure that comes too late."""
     invoke("CloseRunFunction", sample_batch("close_run", "{"))
-    detail = {"name": f"{run_id}-2", "status": "FAILED", "error": "EventBridge.FailedEntry"}
+    closed, late = (
+        repository.complete_run(add_run(repository), Message(text="Done."), datetime.now(UTC)).run_id
+        for _ in range(2)
+    )
+    detail = {"name": closed, "status": "FAILED", "error": "TransientError"}
     invoke("CloseRunFunction", sample_batch("close_run", json.dumps({"detail": detail})))
     failure = {"code": "late", "message": "Too late."}
-    invoke("RecordFailureFunction", sample_event("record_failure", run_id=run_id, failure=failure))
+    invoke("RecordFailureFunction", sample_event("record_failure", run_id=late, failure=failure))
+
+
+def run_that_is_pushed(local_stack: LocalStack, runs: Runs, invoke: Invoke) -> None:
+    """A run that waits for webhooks, and one whose task waits again after a time-out."""
+    environment = {"OPENAI_WEBHOOK_SECRET_NAME": WEBHOOK_SECRET_NAME}
+    with function_changes(local_stack, "CreateRunFunction", environment=environment):
+        ended = runs.run_script(
+            CallTools((Call("none", "{}"),), after_seconds=0.3), Say("Done.", after_seconds=0.3)
+        )
+    assert ended.run["updates"] == "pushed"
+    invoke("WaitForChangeFunction", sample_event("wait_for_change"))
 
 
 def deliver_callbacks(invoke: Invoke, repository: DynamoDBRunRepository) -> None:

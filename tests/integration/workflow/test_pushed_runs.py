@@ -84,7 +84,11 @@ def test_a_run_with_little_time_is_polled_to_its_limit(runs: Runs) -> None:
 
 @pytest.mark.parametrize("api", ["responses", "agents"])
 def test_late_doubled_reordered_and_forged_webhooks_end_each_run_once(
-    runs: Runs, local_stack: LocalStack, repository: DynamoDBRunRepository, faults: list[WebhookFaults], api: str
+    runs: Runs,
+    local_stack: LocalStack,
+    repository: DynamoDBRunRepository,
+    faults: list[WebhookFaults],
+    api: str,
 ) -> None:
     local_stack.emulator.webhooks.deliveries.faults = WebhookFaults(
         delay_seconds=(0, 0.5), duplicated=0.5, reordered=0.3, forged=0.3, seed=7
