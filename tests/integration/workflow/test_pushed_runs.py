@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import boto3
 import httpx
@@ -117,9 +118,9 @@ def test_after_a_lost_webhook_a_retry_looks_at_the_run(
 
     evaluate = TimeoutSeconds._eval_body
 
-    def shorten(self: TimeoutSeconds, env: object) -> None:
+    def shorten(self: TimeoutSeconds, env: Any) -> None:
         evaluate(self, env)
-        env.stack[-1] = min(env.stack[-1], 1)  # type: ignore[attr-defined]
+        env.stack[-1] = min(env.stack[-1], 1)
 
     monkeypatch.setattr(TimeoutSeconds, "_eval_body", shorten)
 
