@@ -159,7 +159,7 @@ def run_that_is_pushed(local_stack: LocalStack, runs: Runs, invoke: Invoke) -> N
             CallTools((Call("none", "{}"),), after_seconds=0.3), Say("Done.", after_seconds=0.3)
         )
     assert ended.run["updates"] == "pushed"
-    invoke("WaitForChangeFunction", sample_event("wait_for_change", **{"task_token": "ended"}))
+    invoke("WaitForChangeFunction", {**sample_event("wait_for_change"), "task_token": "ended"})
 
 
 def deliver_callbacks(invoke: Invoke, repository: DynamoDBRunRepository) -> None:
