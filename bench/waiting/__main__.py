@@ -17,7 +17,7 @@ from bench.waiting.delays import TimedRun, compute_delays, measure_mode, sdk_mod
 from bench.waiting.durable import WAYS, DurableRun
 from bench.waiting.reference_runs import ReferenceRun, measure_all
 from bench.waiting.report import draw_svg, print_costs, print_delays
-from bench.waiting.stack_process import StackProcess, stack_process
+from bench.waiting.stack_process import StackProcess, stack_process, store_secret
 from bench.waiting.timed_emulator import TimedEmulator
 from bench.waiting.usage import RunCost
 
@@ -39,7 +39,12 @@ class UpcallStack:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
-UPCALL = (UpcallStack("Upcall, polling"),)
+SECRET_PARAMETER = "OpenAIWebhookSecretName"  # noqa: S105  # a name
+
+UPCALL = (
+    UpcallStack("Upcall, polling"),
+    UpcallStack("Upcall, webhooks", {SECRET_PARAMETER: "openai-webhook"}),
+)
 
 
 def main() -> None:
@@ -61,6 +66,9 @@ def main() -> None:
         runs += measure_mode(mode, emulator, "https://example.com/", lengths)
     for way in UPCALL:
         with stack_process(emulator.base_url, way.parameters) as stack:
+            if name := way.parameters.get(SECRET_PARAMETER):
+                secret = emulator.webhooks.register(f"{stack.api}/webhooks/openai")
+                stack.call(store_secret, name, secret)
             progress.print(f"{way.name}: {len(lengths)} lengths of turns")
             mode = upcall_mode(way.name, stack)
             runs += measure_mode(mode, emulator, f"{stack.pages}/tides", lengths)

@@ -53,7 +53,8 @@ def measure_upcall(run: ReferenceRun) -> RunCost:
     table, first, first_event = TableUsage(stack.deployed.table), len(log.invocations), len(events)
     record, seconds = execute_run(run.model, run.model_seconds)
     invocations = [each for each in log.invocations[first:] if not each.function.startswith("naive-")]
-    routes = {stack.deployed.functions[route.function].name for route in Template().routes()}
+    functions = stack.deployed.functions
+    routes = {functions[each.function].name for each in Template().routes() if each.function in functions}
     usage = Usage(
         transitions=_count_transitions(execution_arn(stack.endpoints.state_machine, record.run_id)),
         invocations=len(invocations),

@@ -36,7 +36,7 @@ class StackProcess:
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self._pool = pool
-        self.pages = self.call(_pages_url)
+        self.pages, self.api = self.call(_urls)
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function in the process of the stack."""
@@ -92,5 +92,11 @@ def _start_stack(config: LocalStackConfig) -> None:
     _stack = LocalStack(config)
 
 
-def _pages_url() -> str:
-    return this_stack().endpoints.pages
+def store_secret(name: str, secret: str) -> None:
+    """Store a secret in the stack's account."""
+    boto3.client("secretsmanager").create_secret(Name=name, SecretString=secret)
+
+
+def _urls() -> tuple[str, str]:
+    endpoints = this_stack().endpoints
+    return endpoints.pages, endpoints.api

@@ -21,6 +21,7 @@ class TimedEmulator:
     def __init__(self) -> None:
         self._emulator = Emulator(model_seconds=0)
         self.base_url = self._emulator.base_url
+        self.webhooks = self._emulator.webhooks
         self._poll_times: list[float] = []
         request_started.connect(self._record_request)
 
