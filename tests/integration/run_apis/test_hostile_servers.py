@@ -21,8 +21,10 @@ from support.hostile_server import HostileServer, HostileStep, Step, hostile_ser
 from support.runs import Runs
 from support.wrong_responses import wrong_responses
 
+import handlers.create_run
 import handlers.poll_run
 import handlers.save_message
+import handlers.submit_tool_outputs
 from local.stack import LocalStack
 from upcall.domain.upstream_run import RunApiName
 from upcall.lambda_runtime.clock import SystemClock
@@ -69,7 +71,12 @@ class Hostile:
 
 @pytest.fixture
 def hostile(local_stack: LocalStack, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hostile]:
-    for handler in (handlers.poll_run, handlers.save_message):
+    for handler in (
+        handlers.create_run,
+        handlers.poll_run,
+        handlers.save_message,
+        handlers.submit_tool_outputs,
+    ):
         monkeypatch.setattr(handler, "SystemClock", SystemClock)
     monkeypatch.setattr(fast_stack, "WORKFLOW_SPEED", WORKFLOW_SPEED)
     monkeypatch.setattr(save_message, "MAX_SECONDS", MESSAGE_SECONDS)
