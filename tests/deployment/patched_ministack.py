@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 from ministack import app
-from ministack.core import lambda_runtime
-from ministack.services import apigateway, dynamodb, lambda_svc
+from ministack.core import iam_actions, lambda_runtime
+from ministack.services import apigateway, dynamodb, lambda_svc, stepfunctions
 from ministack.services.cloudformation import handlers, provisioners
 
 Properties = dict[str, Any]
@@ -211,6 +211,36 @@ def give_addresses_of_nested_templates_on_aws() -> None:
     handlers._ACTION_HANDLERS["GetTemplate"] = get_template_with_addresses
 
 
+def check_task_tokens_against_their_workflow() -> None:
+    """A policy for SendTaskSuccess names the workflow of the token. MiniStack knows no resource of such a request."""
+    execute_task, invoke, find_resource = (
+        stepfunctions._execute_task,
+        stepfunctions._invoke_with_callback,
+        iam_actions.extract_resource_arn,
+    )
+    current = threading.local()
+    workflows: dict[str, str] = {}
+
+    def execute_task_of(state: Properties, data: Any, execution: Any, context: Properties) -> Any:
+        current.workflow = context["StateMachine"]["Id"]
+        return execute_task(state, data, execution, context)
+
+    def invoke_with_workflow(resource: str, data: Any, token: str, state: Properties) -> Any:
+        workflows[token] = current.workflow
+        return invoke(resource, data, token, state)
+
+    def find_workflow(service: str, *request: Any) -> str:
+        found: str = find_resource(service, *request)
+        if service == "states" and found == "*":
+            token = json.loads(request[3] or b"{}").get("taskToken")
+            return workflows.get(token, found)
+        return found
+
+    stepfunctions._execute_task = execute_task_of
+    stepfunctions._invoke_with_callback = invoke_with_workflow
+    iam_actions.extract_resource_arn = find_workflow
+
+
 def listen_on_one_port() -> None:
     """With TLS, MiniStack also takes port 443, if it can have it."""
     app._port_is_bindable = lambda *_: False
@@ -235,6 +265,7 @@ finish_invocations_before_updates()
 give_addresses_of_layers_with_tls()
 read_keys_of_user_pools_with_tls()
 give_addresses_of_nested_templates_on_aws()
+check_task_tokens_against_their_workflow()
 listen_on_one_port()
 run_functions_with(os.environ["FUNCTION_PYTHON"], os.environ["FUNCTION_HOSTS"])
 app.main()
