@@ -21,8 +21,8 @@ CALL_STATE = "Call tool"
 REQUEST_STATES = ("Create run", "Poll run", "Submit tool outputs", "Wait for change")
 """The states whose requests to the OpenAI server are repeated by the workflow."""
 
-
 POLL_STATES = ("Poll run", "Wait for change")
+"""Those that look whether a run has changed."""
 
 
 @dataclass

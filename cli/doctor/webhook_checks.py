@@ -7,7 +7,8 @@ from cli.doctor.deployed_stack import DeployedStack
 from cli.doctor.finding import Finding
 from cli.doctor.openai_server import NoResponse, connect
 from cli.doctor.secret_checks import check_secret_value, parse_signing_secret, read_openai_key
-from cli.webhooks.endpoints import EVENT_TYPES, NoWebhooks, RejectedRequest, WebhookEndpoints
+from cli.webhooks.endpoints import NoWebhooks, RejectedRequest, WebhookEndpoints, describe_duplicates
+from upcall.domain.webhook import RUN_EVENTS
 
 LABEL = "OpenAI webhook"
 
@@ -50,12 +51,9 @@ def _check_endpoint(endpoints: WebhookEndpoints, url: str, stack: str) -> Findin
     if not found:
         return Finding(LABEL, "failed", f"OpenAI has no webhook endpoint with the URL {url}: {command}")
     if len(found) > 1:
-        ids = " and ".join(each.id for each in found)
-        message = f"OpenAI has {len(found)} webhook endpoints with the URL {url}: {ids}"
-        advice = "each has a secret of its own: delete all but one at OpenAI"
-        return Finding(LABEL, "failed", f"{message}; {advice}")
+        return Finding(LABEL, "failed", describe_duplicates(url, [each.id for each in found]))
     (endpoint,) = found
-    if missing := [each for each in EVENT_TYPES if each not in endpoint.event_types]:
+    if missing := [each for each in RUN_EVENTS if each not in endpoint.event_types]:
         message = f"the webhook endpoint {endpoint.id} gets no {', '.join(missing)}"
         return Finding(LABEL, "failed", f"{message}: {command}")
     return Finding(LABEL, "ok", f"OpenAI sends all events to {url}")

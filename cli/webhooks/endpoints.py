@@ -10,17 +10,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cli.doctor.openai_server import OpenAIServer, Reply
-
-EVENT_TYPES = (
-    "response.completed",
-    "response.failed",
-    "response.cancelled",
-    "response.incomplete",
-    "agent.session.action_required",
-    "agent.session.idle",
-    "agent.session.failed",
-)
-"""The changes of a run that a workflow waits for."""
+from upcall.domain.webhook import RUN_EVENTS
 
 PATH = "/webhook_endpoints"
 
@@ -29,6 +19,12 @@ MAX_PAGES = 20
 
 NO_SUCH_ROUTE = (404, 405, 501)
 """What a server without webhooks answers."""
+
+
+def describe_duplicates(url: str, ids: Sequence[str]) -> str:
+    """That several endpoints have one URL, and what to do about it."""
+    found = f"OpenAI has {len(ids)} webhook endpoints with the URL {url}: {' and '.join(ids)}"
+    return f"{found}; each has a secret of its own: delete all but one at OpenAI"
 
 
 class NoWebhooks(Exception):
@@ -93,8 +89,8 @@ class WebhookEndpoints:
         return found
 
     def create(self, url: str, name: str) -> EndpointWithSecret:
-        """Create an endpoint for EVENT_TYPES."""
-        body = {"url": url, "name": name, "event_types": EVENT_TYPES}
+        """Create an endpoint for RUN_EVENTS."""
+        body = {"url": url, "name": name, "event_types": RUN_EVENTS}
         return self._post(EndpointWithSecret, PATH, body)
 
     def set_event_types(self, endpoint: Endpoint, event_types: Sequence[str]) -> Endpoint:

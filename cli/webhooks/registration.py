@@ -15,7 +15,14 @@ from cli.doctor.deployed_stack import DeployedStack, OutdatedStack, describe_err
 from cli.doctor.openai_server import NoResponse, connect
 from cli.doctor.secret_checks import create_secrets_client, read_openai_key, read_webhook_secret
 from cli.errors import CommandError
-from cli.webhooks.endpoints import EVENT_TYPES, Endpoint, NoWebhooks, RejectedRequest, WebhookEndpoints
+from cli.webhooks.endpoints import (
+    Endpoint,
+    NoWebhooks,
+    RejectedRequest,
+    WebhookEndpoints,
+    describe_duplicates,
+)
+from upcall.domain.webhook import RUN_EVENTS
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -51,9 +58,7 @@ class StackWebhook:
         """The endpoint at the server. Raises CommandError if there are several."""
         found = self.endpoints.find(self.url)
         if len(found) > 1:
-            ids = " and ".join(each.id for each in found)
-            message = f"OpenAI has {len(found)} webhook endpoints with the URL {self.url}: {ids}"
-            raise CommandError(f"{message}; each has a secret of its own: delete all but one at OpenAI")
+            raise CommandError(describe_duplicates(self.url, [each.id for each in found]))
         return found[0] if found else None
 
     def find_registered(self) -> Endpoint:
@@ -87,7 +92,7 @@ def stack_webhook(name: str) -> Iterator[StackWebhook]:
 
 
 def register(webhook: StackWebhook) -> Registration:
-    """Let OpenAI send EVENT_TYPES to the stack, and the stack have the secret that they are signed with.
+    """Let OpenAI send RUN_EVENTS to the stack, and the stack have the secret that they are signed with.
 
     An endpoint that exists is updated. Its secret cannot be read at OpenAI: if the stack has none that can
     sign, it is rotated. A second call changes nothing.
@@ -96,8 +101,8 @@ def register(webhook: StackWebhook) -> Registration:
     if found is None:
         return _create(webhook)
     change: Literal["updated", "unchanged"] = "unchanged"
-    if set(found.event_types) != set(EVENT_TYPES):
-        found, change = webhook.endpoints.set_event_types(found, EVENT_TYPES), "updated"
+    if set(found.event_types) != set(RUN_EVENTS):
+        found, change = webhook.endpoints.set_event_types(found, RUN_EVENTS), "updated"
     if read_webhook_secret(webhook.secret_name):
         return _registration(webhook, found, change, "unchanged")
     rotated = webhook.endpoints.rotate_secret(found, keep_old=False)

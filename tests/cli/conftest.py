@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from cli.doctor.deployed_stack import DeployedStack, find_stack
 from local.config import ROOT
+from local.openai_emulator import Emulator
 from local.stack import LocalStack
 
 Finished = subprocess.CompletedProcess[str]
@@ -67,6 +68,14 @@ def upcall_on_running_stack(
         return upcall(*arguments, UPCALL_STATE_FOLDER=str(state_folder), **variables)
 
     return run
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """An emulator of OpenAI beside that of the local stack."""
+    started = Emulator()
+    yield started
+    started.stop()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What `upcall doctor` finds about the webhooks that OpenAI sends to a stack."""
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 
 import boto3
@@ -13,19 +12,12 @@ from support.doctor import findings, messages, statuses, with_parameters
 from cli.doctor.deployed_stack import DeployedStack
 from cli.doctor.finding import Finding
 from cli.doctor.webhook_checks import check_openai_webhook, check_openai_webhook_secret
-from cli.webhooks.endpoints import EVENT_TYPES
 from local.openai_emulator import Emulator
+from upcall.domain.webhook import RUN_EVENTS
 
 KEY = "sk-proj-hiddenhiddenhiddenhidden"
 URL = "https://abc.execute-api.eu-central-1.amazonaws.com/webhooks/openai"
 REGISTER = "upcall webhooks register --stack upcall"
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    started = Emulator()
-    yield started
-    started.stop()
 
 
 @pytest.fixture
@@ -50,7 +42,7 @@ def finding(stack: DeployedStack) -> Finding:
 
 
 def test_an_endpoint_with_all_events_passes(configured: DeployedStack, emulator: Emulator) -> None:
-    emulator.webhooks.register(URL, EVENT_TYPES)
+    emulator.webhooks.register(URL, RUN_EVENTS)
 
     assert finding(configured) == Finding("OpenAI webhook", "ok", f"OpenAI sends all events to {URL}")
 
@@ -65,7 +57,7 @@ def test_without_the_parameter_nothing_is_asked(configured: DeployedStack) -> No
 def test_an_endpoint_that_is_not_registered_is_a_problem(
     configured: DeployedStack, emulator: Emulator
 ) -> None:
-    emulator.webhooks.register("https://example.com/webhooks/openai", EVENT_TYPES)
+    emulator.webhooks.register("https://example.com/webhooks/openai", RUN_EVENTS)
     found = finding(configured)
 
     assert found.status == "failed"
@@ -73,7 +65,7 @@ def test_an_endpoint_that_is_not_registered_is_a_problem(
 
 
 def test_missing_events_are_named(configured: DeployedStack, emulator: Emulator) -> None:
-    emulator.webhooks.register(URL, EVENT_TYPES[2:])
+    emulator.webhooks.register(URL, RUN_EVENTS[2:])
     found = finding(configured)
 
     assert found.status == "failed"
@@ -82,7 +74,7 @@ def test_missing_events_are_named(configured: DeployedStack, emulator: Emulator)
 
 def test_two_endpoints_with_the_same_url_are_a_problem(configured: DeployedStack, emulator: Emulator) -> None:
     for _ in range(2):
-        emulator.webhooks.register(URL, EVENT_TYPES)
+        emulator.webhooks.register(URL, RUN_EVENTS)
     found = finding(configured)
 
     assert found.status == "failed"
@@ -147,7 +139,7 @@ def test_a_secret_that_cannot_verify_is_a_problem(configured: DeployedStack, val
 
 
 def test_the_checks_change_nothing(configured: DeployedStack, emulator: Emulator) -> None:
-    emulator.webhooks.register(URL, EVENT_TYPES[1:])
+    emulator.webhooks.register(URL, RUN_EVENTS[1:])
     with OpenAI(base_url=emulator.base_url, api_key="x") as client:
         before = client.webhooks.list().data
         findings(check_openai_webhook, configured)

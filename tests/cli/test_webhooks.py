@@ -19,22 +19,15 @@ from cli.doctor import secret_checks
 from cli.errors import CommandError
 from cli.main import app
 from cli.webhooks import registration
-from cli.webhooks.endpoints import EVENT_TYPES
 from local.config import AWS_ENVIRONMENT
 from local.openai_emulator import Emulator
 from local.stack import LocalStack
+from upcall.domain.webhook import RUN_EVENTS
 from upcall.web.standard_webhooks import check_secret, rejection_reason
 
 from .conftest import Upcall, one_line_error
 
 URL = "https://abc.execute-api.eu-central-1.amazonaws.com/webhooks/openai"
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    started = Emulator()
-    yield started
-    started.stop()
 
 
 @pytest.fixture
@@ -100,13 +93,13 @@ def test_register_creates_the_endpoint_and_stores_its_secret(
 
     (endpoint,) = client.webhooks.list()
     assert (endpoint.url, endpoint.name) == (receiver.url, f"Upcall stack {stack}")
-    assert tuple(endpoint.event_types) == EVENT_TYPES
+    assert tuple(endpoint.event_types) == RUN_EVENTS
     assert done == {
         "endpoint": "created",
         "secret": "stored",
         "endpoint_id": endpoint.id,
         "url": receiver.url,
-        "event_types": list(EVENT_TYPES),
+        "event_types": list(RUN_EVENTS),
         "secret_name": f"{stack}/webhook",
     }
     check_secret(stored_secret(stack))
@@ -131,14 +124,14 @@ def test_register_gives_an_endpoint_its_missing_events(
     client.webhooks.update(id_, event_types=["response.completed", "batch.failed"])
 
     assert succeed("register", stack)["endpoint"] == "updated"
-    assert tuple(client.webhooks.retrieve(id_).event_types) == EVENT_TYPES
+    assert tuple(client.webhooks.retrieve(id_).event_types) == RUN_EVENTS
 
 
 @pytest.mark.parametrize("value", [None, "my password"])
 def test_register_rotates_a_secret_that_the_stack_has_lost(
     stack: str, emulator: Emulator, receiver: WebhookReceiver, value: str | None
 ) -> None:
-    emulator.webhooks.register(receiver.url, EVENT_TYPES)
+    emulator.webhooks.register(receiver.url, RUN_EVENTS)
     if value:
         boto3.client("secretsmanager").create_secret(Name=f"{stack}/webhook", SecretString=value)
     done = succeed("register", stack)
@@ -347,7 +340,7 @@ def test_a_stack_that_is_not_registered_is_reported_with_the_command(stack: str,
 def test_rotate_without_a_stored_secret_rotates_nothing(
     stack: str, emulator: Emulator, client: OpenAI, receiver: WebhookReceiver
 ) -> None:
-    emulator.webhooks.register(receiver.url, EVENT_TYPES)
+    emulator.webhooks.register(receiver.url, RUN_EVENTS)
     before = client.webhooks.list().data
 
     assert "has no value that can sign, so nothing was rotated; to store a new one" in fail("rotate", stack)

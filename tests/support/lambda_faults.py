@@ -1,4 +1,4 @@
-"""Faults of Lambda and of EventBridge as the workflow sees them, planned run by run.
+"""Faults of Lambda as the workflow sees them, planned run by run.
 
 Errors of Lambda's API and of functions have the names that AWS gives them:
 https://docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html. moto takes the name of a
@@ -6,15 +6,10 @@ function's error from `errorType` of the error document; AWS says Lambda.Unknown
 """
 
 import json
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from flask import request
 from moto.awslambda.exceptions import LambdaClientError
-from moto.events.models import EventsBackend
 
 from local.lambda_runtime import FunctionRunner, Invocation
 
@@ -136,49 +131,3 @@ class FaultyLambda:
                     self.runner.invoke(name, event)
                 return planned.fault.invoke()
         return self.runner.invoke(name, event)
-
-
-EventBridgeFault = Literal["throttled", "service error", "no response"]
-
-
-@dataclass
-class FaultyEventBridge:
-    """EventBridge for workflows: the event of an execution is lost or rejected if that is planned for its run."""
-
-    _planned: dict[str, tuple[EventBridgeFault, When, list[float]]] = field(default_factory=dict)
-
-    def plan(self, run_id: str, fault: EventBridgeFault, when: When, *, always: bool = False) -> None:
-        """Plan a fault for the event that the execution of a run publishes, once or always."""
-        self._planned[run_id] = (fault, when, [float("inf") if always else 1])
-
-    @contextmanager
-    def installed(self) -> Iterator[None]:
-        """Use it in place of moto's EventBridge for a while.
-
-        As on AWS, only an event from a workflow names its execution among its resources.
-        """
-        put_events = EventsBackend.put_events
-
-        def put(backend: EventsBackend, events: list[dict[str, Any]]) -> Any:
-            fault, when, remaining = self._planned.get(_execution_name(events), ("", "before", [0.0]))
-            if not fault or not remaining[0]:
-                return put_events(backend, events)
-            remaining[0] -= 1
-            if when == "after":
-                put_events(backend, events)
-            if fault == "no response":
-                request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            code = "ThrottlingException" if fault == "throttled" else "InternalFailure"
-            return [{"ErrorCode": code, "ErrorMessage": "A fault of the test."}]
-
-        EventsBackend.put_events = put  # type: ignore[method-assign, assignment]
-        try:
-            yield
-        finally:
-            EventsBackend.put_events = put_events  # type: ignore[method-assign]
-
-
-def _execution_name(events: list[dict[str, Any]]) -> str:
-    """The name of the execution that publishes these events; empty if something else does."""
-    resources = [str(each) for each in events[0].get("Resources") or ()] if events else []
-    return next((each.rpartition(":")[2] for each in resources if ":execution:" in each), "")

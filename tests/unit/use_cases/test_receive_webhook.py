@@ -3,28 +3,19 @@
 from collections.abc import Callable
 
 import pytest
-from support.fakes.clock import START, FakeClock
+from support.fakes.clock import FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.workflow import InMemoryWorkflow
-from support.run_records import CALL, UPSTREAM_RUN, USAGE
+from support.run_records import CALL, USAGE, WAITING_TASK
 
 from upcall.domain.errors import InvalidInput, TransientError
-from upcall.domain.limits import Counters, Limits
 from upcall.domain.upstream_run import UpstreamSnapshot
 from upcall.domain.waiting_task import WaitingTask
 from upcall.domain.webhook import WebhookEvent, parse_webhook
 from upcall.use_cases.receive_webhook import receive_webhook
 
-TASK = WaitingTask(
-    run_id="run_1",
-    task_token="token",  # noqa: S106  # of a test
-    upstream_run=UPSTREAM_RUN,
-    limits=Limits(),
-    counters=Counters(),
-    since=START,
-    result={"updates": "pushed"},
-)
+TASK = WAITING_TASK.model_copy(update={"result": {"updates": "pushed"}})
 CHANGED = UpstreamSnapshot.requires_action((CALL,), USAGE)
 
 Receive = Callable[..., None]

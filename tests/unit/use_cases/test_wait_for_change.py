@@ -3,28 +3,19 @@
 from collections.abc import Callable
 
 import pytest
-from support.fakes.clock import START, FakeClock
+from support.fakes.clock import FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
-from support.run_records import CALL, UPSTREAM_RUN, USAGE
+from support.run_records import CALL, USAGE, WAITING_TASK
 
 from upcall.domain.errors import TransientError
-from upcall.domain.limits import Counters, Limits
+from upcall.domain.limits import Counters
 from upcall.domain.upstream_errors import UpstreamErrors
 from upcall.domain.upstream_run import UpstreamSnapshot
 from upcall.domain.waiting_task import WaitingTask
 from upcall.use_cases.wait_for_change import MIN_SECONDS_LEFT, wait_for_change, wait_or_poll
 
 WORKING = UpstreamSnapshot(status="in_progress")
-TASK = WaitingTask(
-    run_id="run_1",
-    task_token="token",  # noqa: S106  # of a test
-    upstream_run=UPSTREAM_RUN,
-    limits=Limits(),
-    counters=Counters(),
-    since=START,
-)
-
 Wait = Callable[[WaitingTask], UpstreamSnapshot | None]
 
 
@@ -41,8 +32,8 @@ def test_a_task_waits_while_the_model_is_at_work(
 ) -> None:
     run_api.snapshots = [WORKING]
 
-    assert wait(TASK) is None
-    assert repository.get_waiting_task("resp_1") == TASK
+    assert wait(WAITING_TASK) is None
+    assert repository.get_waiting_task("resp_1") == WAITING_TASK
     assert (len(run_api.polled), clock.sleeps) == (1, [])
 
 
@@ -53,9 +44,9 @@ def test_the_token_is_stored_before_the_run_is_looked_at(
     stored: list[WaitingTask | None] = []
     run_api.during_next("poll", lambda: stored.append(repository.get_waiting_task("resp_1")))
 
-    wait(TASK)
+    wait(WAITING_TASK)
 
-    assert stored == [TASK]
+    assert stored == [WAITING_TASK]
 
 
 @pytest.mark.parametrize(
@@ -68,13 +59,13 @@ def test_a_run_that_has_changed_before_the_token_was_stored_is_returned(
 ) -> None:
     run_api.snapshots = [snapshot]
 
-    assert wait(TASK) == snapshot
+    assert wait(WAITING_TASK) == snapshot
 
 
 def test_a_run_beyond_its_time_limit_is_returned_as_failed(wait: Wait, run_api: FakeRunApi) -> None:
     run_api.snapshots = [WORKING]
 
-    snapshot = wait(TASK.model_copy(update={"counters": Counters(seconds=900)}))
+    snapshot = wait(WAITING_TASK.model_copy(update={"counters": Counters(seconds=900)}))
 
     assert snapshot
     assert snapshot.failure
@@ -87,7 +78,7 @@ def test_a_run_that_could_not_be_looked_at_is_looked_at_again_after_a_pause(
 ) -> None:
     run_api.fail_next("poll", TransientError("503", retry_after=retry_after))
 
-    snapshot = wait(TASK)
+    snapshot = wait(WAITING_TASK)
 
     assert snapshot
     assert (snapshot.status, snapshot.errors.last) == ("in_progress", "503")
@@ -98,7 +89,7 @@ def test_a_turn_that_was_requested_again_may_be_waited_for(wait: Wait, run_api: 
     run_api.snapshots = [WORKING]
     errors = UpstreamErrors(last="Slow down.", failed_turns=2)
 
-    assert wait(TASK.model_copy(update={"counters": Counters(errors=errors)})) is None
+    assert wait(WAITING_TASK.model_copy(update={"counters": Counters(errors=errors)})) is None
 
 
 def test_a_run_without_webhooks_is_never_waited_for(
@@ -107,7 +98,7 @@ def test_a_run_without_webhooks_is_never_waited_for(
     run_api.sends_webhooks = False
     run_api.snapshots = [WORKING]
 
-    assert wait(TASK) == WORKING.model_copy(update={"pause_seconds": 2})
+    assert wait(WAITING_TASK) == WORKING.model_copy(update={"pause_seconds": 2})
     assert repository.get_waiting_task("resp_1") is None
 
 
@@ -125,7 +116,7 @@ def test_a_run_that_may_not_wait_is_polled(
     waits: bool,
 ) -> None:
     run_api.snapshots = [WORKING]
-    task = TASK.model_copy(update={"counters": Counters(seconds=seconds)})
+    task = WAITING_TASK.model_copy(update={"counters": Counters(seconds=seconds)})
 
     result = wait_or_poll(
         task, 5, may_wait=may_wait, repository=repository, get_run_api=run_api.get, clock=clock
