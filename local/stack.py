@@ -163,6 +163,8 @@ class LocalStack:
     def _serve_moto(self) -> HttpServer:
         integration.execute_workflows()
         integration.publish_execution_events()
+        integration.make_operation_models_in_one_step()
+        integration.report_failures_of_the_lambda_api()
         dynamodb.serialize_requests()
         jsonata.bind_variables()
         caches.cache_action_names()

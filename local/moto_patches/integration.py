@@ -9,11 +9,18 @@ from collections.abc import Container
 from typing import Any, Protocol
 
 import moto.stepfunctions.parser.asl.jsonata.jsonata as moto_jsonata
+from botocore.exceptions import ClientError
+from botocore.model import ServiceModel as BotocoreServiceModel
+from botocore.utils import instance_cache
 from jsonata import Jsonata
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
+from moto.core.model import OperationModel, ServiceModel
 from moto.events.models import events_backends
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (
+    StateTaskServiceLambda,
+)
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 
 from local.lambda_runtime import Invocation
@@ -38,6 +45,38 @@ def execute_workflows() -> None:
     default_user_config["stepfunctions"]["execute_state_machine"] = True
     default_user_config["lambda"]["use_docker"] = False
     moto_jsonata._eval_jsonata = _evaluate_jsonata
+
+
+def make_operation_models_in_one_step() -> None:
+    """Let the first requests to a service come at once.
+
+    moto's model of an operation is made from botocore's, which botocore caches under the same key. A request
+    of another thread that came between the two found a model without a route, and was answered with 500.
+    """
+    make_botocore_model = vars(BotocoreServiceModel.operation_model)["__wrapped__"]
+
+    def operation_model(self: ServiceModel, operation_name: str) -> OperationModel:
+        model = make_botocore_model(self, operation_name)
+        return OperationModel(model._operation_model, self, operation_name)
+
+    ServiceModel.operation_model = instance_cache(operation_model)  # type: ignore[method-assign]
+
+
+def report_failures_of_the_lambda_api() -> None:
+    """Let a request to Lambda's API that moto fails to handle be the error AWS names. Workflows retry it.
+
+    moto answers it with a page, without a code and a request id. Looking for these, its task failed the
+    execution with States.Runtime, which no workflow can retry.
+    """
+
+    def error_and_cause(error: ClientError) -> tuple[str, str]:
+        error.response["ResponseMetadata"].setdefault("RequestId", "")
+        if error.response["Error"]["Code"] == "500":  # what botocore takes for the code of a page
+            error.response["Error"]["Code"] = "ServiceException"
+        return _error_and_cause(error)
+
+    lambda_task = StateTaskServiceLambda
+    lambda_task._error_cause_from_client_error = staticmethod(error_and_cause)  # type: ignore[method-assign, assignment]
 
 
 def publish_execution_events() -> None:
@@ -86,6 +125,9 @@ def invoke_functions_with(invoker: FunctionInvoker) -> None:
         return result.payload.encode()
 
     LambdaSimpleBackend.invoke = invoke  # type: ignore[method-assign, assignment]
+
+
+_error_and_cause = StateTaskServiceLambda._error_cause_from_client_error
 
 
 def _evaluate_jsonata(expression: str) -> Any:

@@ -38,8 +38,8 @@ class Run:
         """The run's status in the API's terms."""
         if self.cancelling:
             return "cancelling" if self.cancelled_at is None else "cancelled"
-        if self.turn.phase != "done":
-            return self.turn.phase
+        if (phase := self.turn.phase) != "done":  # read once: it changes with time
+            return phase
         if self.turn.step == EndIncomplete("expired"):
             return "expired"
         return _DONE_STATUSES.get(type(self.turn.step), "completed")

@@ -23,6 +23,8 @@ from local.openai_emulator.scripted_model import ScriptedModels
 from local.openai_emulator.turn import Turn
 from local.openai_emulator.webhooks import Webhooks
 
+_DONE_STATUSES = ("completed", "failed", "incomplete")
+
 
 @dataclass(frozen=True)
 class _StoredResponse:
@@ -34,8 +36,8 @@ class _StoredResponse:
 
     @property
     def status(self) -> str:
-        if self.turn.phase != "done":
-            return self.turn.phase
+        if (phase := self.turn.phase) != "done":  # read once: it changes with time
+            return phase
         return {Fail: "failed", EndIncomplete: "incomplete"}.get(type(self.turn.step), "completed")
 
 
@@ -161,7 +163,7 @@ def _reject_unknown_calls(outputs: Mapping[str, str], calls: Mapping[str, Call])
 def _document(stored: _StoredResponse) -> dict[str, Any]:
     """A response in the API's format."""
     status, turn, step = stored.status, stored.turn, stored.turn.step
-    done = turn.phase == "done"
+    done = status in _DONE_STATUSES
     output = _output(stored) if done else []
     fields = stored.request
     return {

@@ -6,6 +6,9 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.awslambda.responses import LambdaResponse
+from moto.core.model import OperationModel
+from moto.core.utils import get_service_model
 from support.waiting import wait_until
 
 from local.moto_patches.integration import _evaluate_jsonata
@@ -46,6 +49,42 @@ def test_an_expression_that_fails_is_the_error_that_aws_names() -> None:
     execution = execute({"StartAt": "Fail", "States": {"Fail": state}}, {})
 
     assert (execution["status"], execution["error"]) == ("FAILED", "States.QueryEvaluationError")
+
+
+def test_a_request_never_finds_an_operation_that_another_is_still_making() -> None:
+    """`ServiceModel.operation_model`, whose first result was botocore's, in the cache that all threads read."""
+    made: list[object] = []
+
+    class Cache(dict[object, object]):
+        def __setitem__(self, key: object, model: object) -> None:
+            made.append(model)
+            super().__setitem__(key, model)
+
+    service = get_service_model.__wrapped__("lambda")
+    vars(service)["_instance_cache"] = Cache()
+    assert service.operation_model("Invoke") is service.operation_model("Invoke")
+
+    assert [type(model) for model in made] == [OperationModel]
+
+
+def test_a_request_that_moto_fails_to_handle_is_an_error_of_lambda_s_api(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`StateTaskServiceLambda._error_cause_from_client_error`: moto's own answer has no request id."""
+
+    def fail(_: LambdaResponse) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(LambdaResponse, "invoke", fail)
+    state = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": "upcall-tool-fetch"},
+        "End": True,
+    }
+    execution = execute({"StartAt": "Invoke", "States": {"Invoke": state}}, {})
+
+    assert (execution["status"], execution["error"]) == ("FAILED", "Lambda.ServiceException")
 
 
 def test_moto_invokes_our_handlers_by_name_and_by_arn() -> None:
