@@ -1,8 +1,8 @@
 """The only user of the OpenAI SDK: sends a request, returns JSON, raises our errors.
 
 The SDK brings authentication, time-outs and error classes. Its retries are off, because the workflow retries.
-Its typed resources stay unloaded: they double a cold start, and compatible servers differ from them. The SDK
-itself is loaded with the first request, or by `load_sdk`.
+Its typed resources and models stay unloaded: they double a cold start, and compatible servers differ from
+them. The SDK itself is loaded with the first request, or by `load_sdk`.
 """
 
 import json
@@ -27,10 +27,10 @@ from upcall.observability.logging import logger
 from upcall.run_apis.base import request_seconds
 
 if TYPE_CHECKING:
-    import openai
     from httpx2 import Response
 
     from upcall.run_apis.bounded_client import BoundedClient
+    from upcall.run_apis.openai_sdk import APIStatusError, OpenAI
 
 TIMEOUT_SECONDS = 60.0
 """Longest silence of the server. Some compatible servers answer a creation only when they are done."""
@@ -100,7 +100,7 @@ def parse_id(created: Mapping[str, Any]) -> str:
 
 def load_sdk() -> None:
     """Load the OpenAI SDK now. A function that will need it does so while it starts, with a whole core."""
-    import openai  # noqa: F401
+    from upcall.run_apis import openai_sdk  # noqa: F401
 
     _http_client()
 
@@ -141,7 +141,7 @@ def parse_api_key(secret_name: str, secret: str) -> str:
     return key
 
 
-def _client() -> "openai.OpenAI":
+def _client() -> "OpenAI":
     name = config.openai_secret_name()
     return create_client(
         config.openai_base_url(),
@@ -160,19 +160,17 @@ def _http_client() -> "BoundedClient":
 
 
 @cache
-def create_client(
-    base_url: str, api_key: str, organization: str | None, project: str | None
-) -> "openai.OpenAI":
+def create_client(base_url: str, api_key: str, organization: str | None, project: str | None) -> "OpenAI":
     """The client for a base URL, whose query (`?api-version=…`) goes with every request. It is shared.
 
     Azure takes the key in a header of its own:
     https://learn.microsoft.com/azure/ai-foundry/openai/reference#authentication.
     """
-    import openai
+    from upcall.run_apis.openai_sdk import OpenAI
 
     url = urlsplit(base_url)
     is_azure = (url.hostname or "").endswith(AZURE_DOMAINS)
-    client = openai.OpenAI(
+    client = OpenAI(
         api_key=api_key,
         base_url=url._replace(query="", fragment="").geturl(),
         default_query=dict(parse_qsl(url.query)),
@@ -220,17 +218,16 @@ def _as_unicode(text: str) -> str:
 @contextmanager
 def _translate_errors(request: str, *, retry_not_found: bool = False) -> Iterator[None]:
     """Raise our error for one of the SDK's."""
-    import openai
-
     from upcall.run_apis.bounded_client import UnreadableResponse
+    from upcall.run_apis.openai_sdk import APIError, APIStatusError
 
     try:
         yield
     except UnreadableResponse as error:
         raise RequestRejected(f"{request}: the server sent {error}", code="unreadable_response") from error
-    except openai.APIStatusError as error:
+    except APIStatusError as error:
         raise _translate_status(error, request, retry_not_found=retry_not_found) from error
-    except openai.APIError as error:
+    except APIError as error:
         cause = error.__cause__ or error
         message = f"{request}: no answer ({type(cause).__name__})"
         detail = f"{message[:-1]}: {_as_unicode(str(cause))[:MAX_CAUSE_CHARACTERS]})"
@@ -238,7 +235,7 @@ def _translate_errors(request: str, *, retry_not_found: bool = False) -> Iterato
 
 
 def _translate_status(
-    error: "openai.APIStatusError", request: str, *, retry_not_found: bool
+    error: "APIStatusError", request: str, *, retry_not_found: bool
 ) -> TransientError | RequestRejected:
     """Our error for a response with an error status.
 
@@ -267,7 +264,7 @@ def _translate_status(
     return TransientError(f"{status}: {reason}", _parse_retry_after(error.response.headers), detail=message)
 
 
-def describe_error(error: "openai.APIStatusError") -> str:
+def describe_error(error: "APIStatusError") -> str:
     """What the server says about an error. It may quote what it was sent, also the API key."""
     detail = _message(error.body) or error.response.text.strip()[:500] or error.message
     return _as_unicode(detail)[:MAX_MESSAGE_CHARACTERS]

@@ -32,9 +32,12 @@ ON_LAMBDA = {
 }
 
 HEAVY = {
-    *("openai", "httpx", "httpx2", "boto3", "trafilatura", "lxml", "pypdf"),
+    *("openai._client", "httpx", "httpx2", "boto3", "trafilatura", "lxml", "pypdf"),
     *("brotli", "backports.zstd", "charset_normalizer"),
 }
+
+UNUSED_OF_OPENAI = {"openai.resources", "openai.types.responses", "openai.types.chat", "openai.types.batch"}
+"""Packages and a module of the SDK that hold its resources and models, hundreds of modules."""
 
 LOADED_IF_INSTALLED = {"brotli", "backports.zstd"}
 """HTTP clients load them. On AWS they are in a layer that no handler has."""
@@ -57,10 +60,10 @@ def loaded_modules(module: str, environment: Mapping[str, str] = MappingProxyTyp
 def test_a_handler_loads_the_clients_that_it_always_needs_and_no_tool(handler: str) -> None:
     modules = loaded_modules(f"handlers.{handler}")
 
-    expected = {"openai", "httpx2"} if handler in LOADS_OPENAI else set()
+    expected = {"openai._client", "httpx2"} if handler in LOADS_OPENAI else set()
     expected |= {"httpx"} if handler in LOADS_HTTPX else set()
     assert (modules & HEAVY) - LOADED_IF_INSTALLED == expected
-    assert not {name for name in modules if name.startswith("openai.resources.")}
+    assert not modules & UNUSED_OF_OPENAI
     assert not modules & {f"tools.{name}" for name in tools.names()}
 
 
