@@ -27,13 +27,21 @@ def load(
         str | None,
         typer.Option(help="The run API: responses, assistants or agents.", show_default="responses"),
     ] = None,
+    webhooks: Annotated[
+        bool,
+        typer.Option(
+            "--webhooks",
+            help="Runs wait for webhooks. A fifth is lost, which costs a run two minutes and a half.",
+        ),
+    ] = False,
     plot: Annotated[Path | None, typer.Option(help="Write an SVG of finished and open runs.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Load test: start many runs on a new local stack with injected faults, and audit each run.
 
-    A faulty response is a 429 with or without Retry-After, a 500, a dropped connection, or slow. Exits with 1
-    if a run is lost, does not end, or has duplicates.
+    A faulty response is a 429 with or without Retry-After, a 500, a dropped connection, or slow. Webhooks are
+    delayed, and some doubled, reordered, lost or forged. Exits with 1 if a run is lost, does not end, or has
+    duplicates, or if a forged webhook is accepted.
     """
     from dataclasses import asdict
 
@@ -44,7 +52,7 @@ def load(
     from cli.terminal.console import err, out, print_json
 
     build_run_request("Go.", {"run_api": api})  # report invalid input before a stack is started
-    config = LoadTestConfig(runs, concurrency, faults, seed, api)
+    config = LoadTestConfig(runs, concurrency, faults, seed, api, webhooks)
     report = run_load_test(config, err, plot)
     if as_json:
         print_json(out, asdict(report))

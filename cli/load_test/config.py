@@ -8,6 +8,7 @@ class LoadTestConfig:
     """The number of runs, how many of them are open at a time, and the faults of the emulator.
 
     `fault_rate` is the share of the emulator's responses that are faulty, from 0 to 1; `seed` selects them.
+    With `webhooks`, runs wait for webhooks, which have the faults of WEBHOOK_FAULTS.
     """
 
     runs: int = 1000
@@ -15,3 +16,4 @@ class LoadTestConfig:
     fault_rate: float = 0.1
     seed: int = 0
     run_api: str | None = None
+    webhooks: bool = False

@@ -14,6 +14,7 @@ from cli.load_test.event_listener import EventListener
 from cli.load_test.plot import draw_svg
 from cli.load_test.report import LoadTestReport, build_report, progress_bar
 from cli.load_test.runner import execute_runs
+from cli.load_test.webhooks import PARAMETERS, inject_webhook_faults, report_webhooks
 from local.config import LocalStackConfig
 from local.peak_memory import peak_megabytes
 
@@ -25,10 +26,15 @@ def run_load_test(config: LoadTestConfig, err: Console, plot: Path | None = None
     """Run a load test on a new local stack. If `plot` is given, write a plot to that file."""
     with tempfile.TemporaryDirectory() as folder, err.status("Starting the local stack") as status:
         stack_config = LocalStackConfig(
-            state_folder=Path(folder), fault_rate=config.fault_rate, seed=config.seed
+            state_folder=Path(folder),
+            fault_rate=config.fault_rate,
+            seed=config.seed,
+            parameters=PARAMETERS if config.webhooks else {},
         )
         with load_local_stack_class()(stack_config) as stack:
             status.stop()
+            if config.webhooks:
+                inject_webhook_faults(stack, config.seed)
             return _run_on(stack, config, err, plot)
 
 
@@ -42,6 +48,8 @@ def _run_on(stack: "LocalStack", config: LoadTestConfig, err: Console, plot: Pat
     audit = audit_runs(stack.deployed, results, executions, listener.stop())
     if plot is not None:
         plot.write_text(draw_svg(results), "utf-8")
+    deliveries = stack.emulator.webhooks.deliveries
+    webhooks = report_webhooks(results, deliveries.injected, deliveries.attempts)
     return build_report(
         config,
         results,
@@ -49,5 +57,6 @@ def _run_on(stack: "LocalStack", config: LoadTestConfig, err: Console, plot: Pat
         peak_megabytes=peak_megabytes(),
         requests=stack.emulator.fault_injection.requests,
         faults=stack.emulator.fault_injection.injected,
+        webhooks=webhooks if config.webhooks else None,
         turns=sum(len(turns) for turns in stack.emulator.models.started_turns.values()),
     )

@@ -13,6 +13,7 @@ from rich.table import Table
 from cli.load_test.audit import AuditResult
 from cli.load_test.config import LoadTestConfig
 from cli.load_test.runner import RunResult
+from cli.load_test.webhooks import WebhookReport
 
 MAX_PRINTED_FINDINGS = 10
 """Of lost runs, and of duplicates."""
@@ -40,11 +41,12 @@ class LoadTestReport:
     requests: int
     faults: Mapping[str, int]
     turns: int
+    webhooks: WebhookReport | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether no run was lost, and nothing is duplicate."""
-        return not self.lost and not self.duplicates
+        """Whether no run was lost, nothing is duplicate, and of all webhooks the forged ones were refused."""
+        return not self.lost and not self.duplicates and (self.webhooks is None or self.webhooks.passed)
 
 
 def build_report(
@@ -56,6 +58,7 @@ def build_report(
     requests: int,
     faults: Mapping[str, int],
     turns: int,
+    webhooks: WebhookReport | None,
 ) -> LoadTestReport:
     """The report on these results."""
     seconds = max(each.ended for each in results)
@@ -74,6 +77,7 @@ def build_report(
         requests=requests,
         faults=dict(sorted(faults.items())),
         turns=turns,
+        webhooks=webhooks,
     )
 
 
@@ -115,11 +119,16 @@ def print_report(out: Console, report: LoadTestReport) -> None:
     table.add_row("emulator", f"{report.requests:,} requests, {faults:,} faults, {report.turns:,} turns")
     if report.faults:
         table.add_row("faults", _join(report.faults))
+    if webhooks := report.webhooks:
+        table.add_row("pushed", f"{webhooks.pushed_runs:,}")
+        table.add_row("webhooks", _join(webhooks.statuses))
+        table.add_row("forged webhooks", _join(webhooks.forged_statuses))
+        table.add_row("webhook faults", _join(webhooks.faults))
     out.print(table)
     for name, findings in (("lost", report.lost), ("duplicate", report.duplicates)):
         for finding in findings[:MAX_PRINTED_FINDINGS]:
             out.print(f"{name}: {finding}", style="red", soft_wrap=True, markup=False)
 
 
-def _join(counts: Mapping[str, int]) -> str:
+def _join(counts: Mapping[str, int] | Mapping[int, int]) -> str:
     return ", ".join(f"{count:,} x {name}" for name, count in counts.items())

@@ -81,9 +81,18 @@ class Deliveries:
         self.injected: Counter[str] = Counter()
         self.attempts: deque[Attempt] = deque(maxlen=10_000)
         self._scheduler = scheduler
-        self._random = random.Random(faults.seed)  # noqa: S311  # not for cryptography
         self._lock = threading.Lock()
         self._held: list[Delivery] = []
+
+    @property
+    def faults(self) -> WebhookFaults:
+        """The faults of the deliveries to come. Setting them starts their random numbers anew."""
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: WebhookFaults) -> None:
+        self._faults = faults
+        self._random = random.Random(faults.seed)  # noqa: S311  # not for cryptography
 
     def send(self, delivery: Delivery) -> None:
         """Send a delivery soon, with the faults that are drawn for it."""

@@ -14,6 +14,7 @@ from cli.load_test.audit import RunEvidence, find_duplicates, find_losses
 from cli.load_test.plot import draw_svg
 from cli.load_test.report import LoadTestReport, percentiles, print_report
 from cli.load_test.runner import RunResult
+from cli.load_test.webhooks import WebhookReport
 from local.config import ROOT
 from upcall.domain.run import Run
 
@@ -142,6 +143,36 @@ def test_a_small_load_test_with_faults_loses_and_duplicates_nothing(
     assert report["turns"] >= 40
     assert set(report["latency"]) == {"p50", "p95", "p99"}
     assert plot.read_text("utf-8").startswith("<svg")
+
+
+def test_a_small_load_test_of_pushed_runs_accepts_no_forged_webhook(environment: dict[str, str]) -> None:
+    """Five runs, whose ten webhooks are late, doubled or reordered. With this seed none is lost."""
+    options = "--webhooks --runs 5 --concurrency 5 --faults 0 --seed 53 --json"
+    done = subprocess.run(
+        [*COMMAND, "bench", "load", *options.split()],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+
+    assert (report["statuses"], report["lost"], report["duplicates"]) == ({"completed": 5}, [], [])
+    webhooks = report["webhooks"]
+    assert webhooks["pushed_runs"] == 5
+    assert set(webhooks["statuses"]) == {"200"}
+    assert webhooks["forged_statuses"] == {"401": webhooks["faults"]["forged"]}
+
+
+@pytest.mark.parametrize(("statuses", "forged_statuses"), [({200: 1, 401: 1}, {}), ({}, {401: 1, 200: 1})])
+def test_a_load_test_fails_if_a_forged_webhook_is_accepted_or_another_refused(
+    statuses: dict[int, int], forged_statuses: dict[int, int]
+) -> None:
+    assert WebhookReport(1, {}, {200: 2}, {401: 1}).passed
+    assert not WebhookReport(1, {}, statuses, forged_statuses).passed
 
 
 def test_an_unknown_run_api_is_a_one_line_error(upcall: Upcall) -> None:

@@ -103,11 +103,11 @@ def test_an_event_is_sent_when_the_response_ends_and_nobody_polls(
 def test_a_cancelled_response_is_one_event(
     emulator: Emulator, receiver: WebhookReceiver, client: OpenAI
 ) -> None:
-    response = create_response(client, emulator.script(Say("Hello.", after_seconds=0.2)))
+    response = create_response(client, emulator.script(Say("Hello.", after_seconds=2)))
     client.responses.cancel(response)
     client.responses.cancel(response)
     receiver.wait_for("response.cancelled")
-    time.sleep(0.3)
+    wait_until(lambda: not emulator.webhooks.pending, "the time at which the turn would have ended")
 
     assert receiver.types == ["response.cancelled"]
 
