@@ -220,12 +220,12 @@ def test_a_delivery_without_a_response_is_repeated_and_then_given_up(
 
 def test_nothing_is_sent_after_the_emulator_has_stopped() -> None:
     with webhook_receiver() as receiver:
-        emulator = Emulator(model_seconds=0.2)
+        emulator = Emulator(model_seconds=2)
         receiver.secret = emulator.webhooks.register(receiver.url)
         with OpenAI(base_url=emulator.base_url, api_key="x") as client:
             create_response(client, emulator.script(Say("Hello.")))
         emulator.stop()
-        time.sleep(0.3)
+        time.sleep(2.1)
 
         assert receiver.received == []
 
