@@ -61,6 +61,23 @@ def test_concurrent_requests_do_not_see_each_other(functions: int) -> None:
     assert results == ["one", "two"]
 
 
+def test_a_route_that_reads_the_current_event_sees_its_own() -> None:
+    barrier = threading.Barrier(2)
+    app = APIGatewayHttpResolver()
+
+    @app.post("/echo")
+    def respond() -> dict[str, str]:
+        barrier.wait(timeout=10)
+        return {"text": json.loads(app.current_event.body or "")["text"]}
+
+    isolate_requests(app)
+
+    with ThreadPoolExecutor(2) as threads:
+        results = list(threads.map(resolve, [app, app], ["one", "two"]))
+
+    assert results == ["one", "two"]
+
+
 def test_requests_are_isolated_once() -> None:
     app = echo(threading.Barrier(1))
     isolate_requests(app)
