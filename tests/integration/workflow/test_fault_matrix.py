@@ -1,6 +1,7 @@
 """Whatever fault happens in a Task of the workflow, the run ends once, with its message or a failure."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,9 +10,10 @@ import boto3
 import pytest
 from support.canned_server import CannedServer, canned_server
 from support.event_listener import EventListener
+from support.fast_stack import WEBHOOK_SECRET_NAME
 from support.fault_matrix import CASES, STATES, Case, page
 from support.function_changes import function_changes
-from support.lambda_faults import FUNCTION_ERROR, FaultyLambda, MalformedResult
+from support.lambda_faults import FUNCTION_ERROR, THROTTLED, FaultyLambda, MalformedResult
 from support.run_records import new_run
 from support.runs import Runs
 from support.waiting import wait_until
@@ -83,9 +85,10 @@ def test_a_run_ends_once_after_any_fault(faulty_stack: FaultyStack, case: Case) 
     plan_fault(faulty_stack, run.run_id, case)
     pending = faulty_stack.pending_ended_executions()
 
-    repository.add_run(run)
-    runs.start_execution(run.run_id)
-    faulty_stack.events.wait_for_events(run.run_id)
+    with webhooks(faulty_stack.local_stack) if case.is_pushed else nullcontext():
+        repository.add_run(run)
+        runs.start_execution(run.run_id)
+        faulty_stack.events.wait_for_events(run.run_id)
     runs.wait_for_execution(run.run_id)
     wait_until(
         lambda: faulty_stack.pending_ended_executions() <= pending, "the processing of the ended execution"
@@ -94,6 +97,7 @@ def test_a_run_ends_once_after_any_fault(faulty_stack: FaultyStack, case: Case) 
     ended = repository.get_run(run.run_id)
     assert not faulty_stack.functions.has_pending_fault(run.run_id), "the fault has not happened"
     assert ended.status == case.status, ended.failure
+    assert ended.updates == "pushed" or not case.is_pushed
     entered = runs.entered_states(run.run_id)
     execution_failed = entered[-1] not in ("Save message", "Done", "Failed") or (
         entered[-1] == "Save message" and ended.status != "completed"
@@ -105,8 +109,17 @@ def test_a_run_ends_once_after_any_fault(faulty_stack: FaultyStack, case: Case) 
     assert_nothing_is_running_upstream(faulty_stack, ended)
 
 
+def webhooks(local_stack: LocalStack) -> AbstractContextManager[None]:
+    """Let runs wait for webhooks."""
+    environment = {"OPENAI_WEBHOOK_SECRET_NAME": WEBHOOK_SECRET_NAME}
+    return function_changes(local_stack, "CreateRunFunction", environment=environment)
+
+
 def plan_fault(faulty_stack: FaultyStack, run_id: str, case: Case) -> None:
-    """Plan the fault of the case. For "Record failure", plan one before it, so that the run comes there."""
+    """Plan the fault of the case, and one before it if the run comes to the state only after a fault."""
+    if case.is_pushed:
+        create_run = function_name(faulty_stack.local_stack, "Create run")
+        faulty_stack.functions.plan(run_id, create_run, THROTTLED, "before")
     if case.state == "Record failure":
         fault = FUNCTION_ERROR if isinstance(case.fault, MalformedResult) else case.fault
         create_run = function_name(faulty_stack.local_stack, "Create run")
