@@ -6,11 +6,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local.openai_emulator.webhook_delivery import WebhookFaults
 
 ROOT = Path(__file__).parents[1]
 STACK_NAME = "upcall"
 STATE_FOLDER = Path(os.environ.get("UPCALL_STATE_FOLDER") or ROOT / ".upcall")
 """Holds the table file, the logs, and the endpoints of a running local stack. Not under version control."""
+
+FUNCTION_LOG = "functions.log"
+"""Of a local stack, in its state folder: what its functions log, and their metrics."""
 
 AWS_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "local",
@@ -41,7 +48,8 @@ class LocalStackConfig:
 
     For the emulator: `model_seconds` is the time that the model takes for a turn, `poll_after_ms` a header
     (see Emulator), `first_turn` the number of the first turn, from which ids are made. `fault_rate` is the
-    share of requests that fail, from 0 to 1; `seed` decides which.
+    share of requests that fail, from 0 to 1; `seed` decides which. `webhook_faults` are those of its
+    webhooks, which it sends if `parameters` name a secret for them.
 
     `parameters` override the defaults of the template.
     """
@@ -59,6 +67,7 @@ class LocalStackConfig:
     poll_after_ms: int | None = None
     fault_rate: float = 0
     seed: int = 0
+    webhook_faults: "WebhookFaults | None" = None
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 

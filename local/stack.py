@@ -22,6 +22,7 @@ from local.config import (
     AWS_ENVIRONMENT,
     CALLBACK_SECRET,
     CALLBACK_SECRET_NAME,
+    FUNCTION_LOG,
     Endpoints,
     LocalStackConfig,
     aws_environment,
@@ -154,6 +155,7 @@ class LocalStack:
             first_turn=config.first_turn,
             fault_rate=config.fault_rate,
             seed=config.seed,
+            webhook_faults=config.webhook_faults,
         )
         self._cleanup.callback(emulator.stop)
         self._emulator_file = config.state_folder / "emulator.pickle"
@@ -182,7 +184,7 @@ class LocalStack:
 
     def _start_functions(self, template: Template) -> FunctionRunner:
         folder = self._config.state_folder
-        log = self._open_logs(functions=folder / "functions.log", servers=folder / "servers.log")
+        log = self._open_logs(functions=folder / FUNCTION_LOG, servers=folder / "servers.log")
         runner = FunctionRunner({each.name: each for each in self.deployed.functions.values()}, log)
         integration.invoke_functions_with(runner)
         sqs = boto3.client("sqs", config=Config(retries={"total_max_attempts": 1}))

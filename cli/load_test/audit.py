@@ -31,10 +31,14 @@ POLL_INTERVAL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class AuditResult:
-    """Descriptions of what was lost and what is duplicate. A run may have several."""
+    """Descriptions of what was lost and what is duplicate. A run may have several.
+
+    `pushed` counts the runs that waited for webhooks.
+    """
 
     lost: Sequence[str]
     duplicates: Sequence[str]
+    pushed: int
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,13 @@ def audit_runs(
     duplicates += [
         f"{run_id}: returned for {times} requests" for run_id, times in accepted.items() if times > 1
     ]
+    pushed = 0
     for run_id in accepted:
         evidence = _collect(table, run_id, executions.get(run_id, ()), events.get(run_id, 0))
         lost += [f"{run_id}: {finding}" for finding in find_losses(evidence)]
         duplicates += [f"{run_id}: {finding}" for finding in find_duplicates(evidence)]
-    return AuditResult(lost, duplicates)
+        pushed += evidence.run is not None and evidence.run.updates == "pushed"
+    return AuditResult(lost, duplicates, pushed)
 
 
 def find_losses(evidence: RunEvidence) -> Iterator[str]:

@@ -8,7 +8,7 @@ class LoadTestConfig:
     """The number of runs, how many of them are open at a time, and the faults of the emulator.
 
     `fault_rate` is the share of the emulator's responses that are faulty, from 0 to 1; `seed` selects them.
-    With `webhooks`, runs wait for webhooks, which have the faults of WEBHOOK_FAULTS.
+    With `webhooks` the runs wait for webhooks, which have faults of their own.
     """
 
     runs: int = 1000

@@ -14,8 +14,13 @@ from cli.load_test.event_listener import EventListener
 from cli.load_test.plot import draw_svg
 from cli.load_test.report import LoadTestReport, build_report, progress_bar
 from cli.load_test.runner import execute_runs
-from cli.load_test.webhooks import PARAMETERS, inject_webhook_faults, report_webhooks
-from local.config import LocalStackConfig
+from cli.load_test.webhooks import (
+    SECRET_NAME,
+    build_webhook_report,
+    wait_for_deliveries,
+    webhook_faults,
+)
+from local.config import FUNCTION_LOG, LocalStackConfig
 from local.peak_memory import peak_megabytes
 
 if TYPE_CHECKING:
@@ -29,27 +34,28 @@ def run_load_test(config: LoadTestConfig, err: Console, plot: Path | None = None
             state_folder=Path(folder),
             fault_rate=config.fault_rate,
             seed=config.seed,
-            parameters=PARAMETERS if config.webhooks else {},
+            webhook_faults=webhook_faults(config.seed) if config.webhooks else None,
+            parameters={"OpenAIWebhookSecretName": SECRET_NAME} if config.webhooks else {},
         )
         with load_local_stack_class()(stack_config) as stack:
             status.stop()
-            if config.webhooks:
-                inject_webhook_faults(stack, config.seed)
-            return _run_on(stack, config, err, plot)
+            return _run_on(stack, config, Path(folder) / FUNCTION_LOG, err, plot)
 
 
-def _run_on(stack: "LocalStack", config: LoadTestConfig, err: Console, plot: Path | None) -> LoadTestReport:
+def _run_on(
+    stack: "LocalStack", config: LoadTestConfig, function_log: Path, err: Console, plot: Path | None
+) -> LoadTestReport:
     """Run a load test on a stack that has no other runs."""
     listener = EventListener(stack.deployed.bus)
     prompt = f"Summarise {stack.endpoints.pages}/tides"
     with ApiClient(stack.endpoints.api) as api, progress_bar(err, config.runs) as on_result:
         results = execute_runs(config, api, prompt, listener, on_result)
+    webhooks = stack.emulator.webhooks
+    wait_for_deliveries(webhooks)
     executions = wait_for_executions(stack.deployed)
     audit = audit_runs(stack.deployed, results, executions, listener.stop())
     if plot is not None:
         plot.write_text(draw_svg(results), "utf-8")
-    deliveries = stack.emulator.webhooks.deliveries
-    webhooks = report_webhooks(results, deliveries.injected, deliveries.attempts)
     return build_report(
         config,
         results,
@@ -57,6 +63,8 @@ def _run_on(stack: "LocalStack", config: LoadTestConfig, err: Console, plot: Pat
         peak_megabytes=peak_megabytes(),
         requests=stack.emulator.fault_injection.requests,
         faults=stack.emulator.fault_injection.injected,
-        webhooks=webhooks if config.webhooks else None,
         turns=sum(len(turns) for turns in stack.emulator.models.started_turns.values()),
+        webhooks=build_webhook_report(webhooks.deliveries, audit.pushed, function_log)
+        if config.webhooks
+        else None,
     )

@@ -1,58 +1,88 @@
-"""Webhooks of a load test: delayed by seconds, doubled, reordered, lost and forged."""
+"""The webhooks of a load test: their faults, and how the API responded to them."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+import json
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.load_test.runner import RunResult
-
 if TYPE_CHECKING:
-    from local.openai_emulator.webhook_delivery import Attempt
-    from local.stack import LocalStack
+    from local.openai_emulator.webhook_delivery import Deliveries, WebhookFaults
+    from local.openai_emulator.webhooks import Webhooks
 
-PARAMETERS = {"OpenAIWebhookSecretName": "upcall/load-test-webhook-secret"}
-"""Of a stack whose runs wait for webhooks."""
+SECRET_NAME = "upcall/openai-webhook-secret"  # noqa: S105  # a name
+
+DELAY_SECONDS = (0, 5)
+DUPLICATED, REORDERED, LOST, FORGED = 0.3, 0.2, 0.2, 0.3
+"""The share of the deliveries that have each fault."""
+
+DRAIN_TIMEOUT_SECONDS = 60
+"""A delayed webhook, with its retries, is sent some ten seconds after the end of its turn."""
+
+POLL_INTERVAL_SECONDS = 0.2
+
+METRIC = "RejectedWebhooks"
 
 
 @dataclass(frozen=True)
 class WebhookReport:
-    """How many runs waited for webhooks, faults by name, and requests by the status of the response.
+    """What was sent, and how the API responded.
 
-    `forged_statuses` are those of the requests with a wrong signature, `statuses` those of all others.
+    `pushed` counts the runs that waited for webhooks, `sent` the webhooks including the lost ones, `faults`
+    those that had each fault. `statuses` counts the responses to requests with the right signature, with
+    their retries, and `forged_statuses` those to forged requests; the status is 0 if there was no response.
+    `rejected` is the sum of the metric RejectedWebhooks.
     """
 
-    pushed_runs: int
+    pushed: int
+    sent: int
     faults: Mapping[str, int]
     statuses: Mapping[int, int]
     forged_statuses: Mapping[int, int]
+    rejected: int
 
     @property
     def passed(self) -> bool:
-        """Whether every forged webhook was refused, and no other one."""
-        return set(self.forged_statuses) <= {HTTPStatus.UNAUTHORIZED} and (
-            HTTPStatus.UNAUTHORIZED not in self.statuses
-        )
+        """Whether every forged request was rejected and counted, and no other."""
+        forged = sum(self.forged_statuses.values())
+        return set(self.forged_statuses) <= {0, 401} and 401 not in self.statuses and self.rejected == forged
 
 
-def inject_webhook_faults(stack: "LocalStack", seed: int) -> None:
-    """Let webhooks come up to 3 s late; a fifth each is doubled, reordered or lost, a tenth forged."""
+def webhook_faults(seed: int) -> "WebhookFaults":
+    """The faults of the webhooks. `seed` selects them."""
     from local.openai_emulator.webhook_delivery import WebhookFaults
 
-    stack.emulator.webhooks.deliveries.faults = WebhookFaults(
-        delay_seconds=(0, 3), duplicated=0.2, reordered=0.2, lost=0.2, forged=0.1, seed=seed
+    return WebhookFaults(
+        delay_seconds=DELAY_SECONDS,
+        duplicated=DUPLICATED,
+        reordered=REORDERED,
+        lost=LOST,
+        forged=FORGED,
+        seed=seed,
     )
 
 
-def report_webhooks(
-    results: Iterable[RunResult], faults: Mapping[str, int], attempts: Iterable["Attempt"]
-) -> WebhookReport:
-    """The report on the webhooks that were sent."""
-    sent = list(attempts)
+def wait_for_deliveries(webhooks: "Webhooks") -> None:
+    """Wait until no webhook is still to be sent, so that the audit sees what late ones do."""
+    deadline = time.monotonic() + DRAIN_TIMEOUT_SECONDS
+    while webhooks.pending and time.monotonic() < deadline:
+        time.sleep(POLL_INTERVAL_SECONDS)
+
+
+def build_webhook_report(deliveries: "Deliveries", pushed: int, function_log: Path) -> WebhookReport:
+    """The report on these deliveries. `function_log` has the functions' log lines and metrics."""
     return WebhookReport(
-        pushed_runs=sum(each.run is not None and each.run.updates == "pushed" for each in results),
-        faults=dict(sorted(faults.items())),
-        statuses=dict(Counter(each.status for each in sent if not each.forged)),
-        forged_statuses=dict(Counter(each.status for each in sent if each.forged)),
+        pushed=pushed,
+        sent=deliveries.count,
+        faults=dict(sorted(deliveries.injected.items())),
+        statuses=dict(sorted(deliveries.statuses.items())),
+        forged_statuses=dict(sorted(deliveries.forged_statuses.items())),
+        rejected=_sum_of_metric(function_log, METRIC),
     )
+
+
+def _sum_of_metric(log: Path, name: str) -> int:
+    """The sum of a metric without dimensions that functions have written to a log."""
+    with log.open(encoding="utf-8") as lines:
+        return sum(int(sum(json.loads(line)[name])) for line in lines if f'"{name}":' in line)

@@ -72,32 +72,28 @@ class Attempt:
 class Deliveries:
     """Sends deliveries in threads of the background. `injected` counts the faults by name.
 
-    `attempts` are the last requests, oldest first.
+    `count` is the number of deliveries, including the lost ones. `statuses` and `forged_statuses` count the
+    requests by the status of the response. `attempts` are the last requests, oldest first.
     """
 
     def __init__(self, scheduler: Scheduler, faults: WebhookFaults) -> None:
         self.faults = faults
         self.retry_seconds = RETRY_SECONDS
         self.injected: Counter[str] = Counter()
+        self.count = 0
+        self.statuses: Counter[int] = Counter()
+        self.forged_statuses: Counter[int] = Counter()
         self.attempts: deque[Attempt] = deque(maxlen=10_000)
         self._scheduler = scheduler
+        self._random = random.Random(faults.seed)  # noqa: S311  # not for cryptography
         self._lock = threading.Lock()
         self._held: list[Delivery] = []
-
-    @property
-    def faults(self) -> WebhookFaults:
-        """The faults of the deliveries to come. Setting them starts their random numbers anew."""
-        return self._faults
-
-    @faults.setter
-    def faults(self, faults: WebhookFaults) -> None:
-        self._faults = faults
-        self._random = random.Random(faults.seed)  # noqa: S311  # not for cryptography
 
     def send(self, delivery: Delivery) -> None:
         """Send a delivery soon, with the faults that are drawn for it."""
         with self._lock:
             delay, faults = self._draw_faults()
+            self.count += 1
             self.injected.update(faults)
             reordered = "reordered" in faults and "lost" not in faults
             if reordered:
@@ -144,7 +140,9 @@ class Deliveries:
     def _attempt(self, delivery: Delivery, *, retries: int = 0, forged: bool = False) -> None:
         secret = new_secret() if forged else delivery.endpoint.signing_secrets
         attempt = Attempt(delivery, self.post(delivery, secret), forged)
-        self.attempts.append(attempt)
+        with self._lock:
+            self.attempts.append(attempt)
+            (self.forged_statuses if forged else self.statuses)[attempt.status] += 1
         if forged:
             return
         if not attempt.succeeded and retries < len(self.retry_seconds):
