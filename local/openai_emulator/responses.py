@@ -94,6 +94,7 @@ class Responses:
             raise ApiError(400, "Missing required parameter: 'model'.", param="model")
         if fields.get("background") and not fields.get("store", True):
             raise ApiError(400, "Background mode requires 'store' to be true.", param="store")
+        _check_background_options(fields)
         turn = self._models.start_turn(fields["model"], self._conversation(fields), self._model_seconds)
         stored = _StoredResponse(f"resp_{turn.number:012x}", fields, turn)
         self._stored[stored.id] = stored
@@ -160,6 +161,21 @@ def _reject_unknown_calls(outputs: Mapping[str, str], calls: Mapping[str, Call])
             raise ApiError(400, message, param="input")
 
 
+def _check_background_options(fields: Mapping[str, Any]) -> None:
+    """Raises ApiError for options without background mode, and for a completion window that does not exist."""
+    options = fields.get("background_options")
+    if options is None:
+        return
+    if not fields.get("background"):
+        raise ApiError(
+            400, "'background_options' requires 'background' to be true.", param="background_options"
+        )
+    window = options.get("completion_window") if isinstance(options, dict) else options
+    if window not in (None, "soonest", "2h", "8h"):
+        message = f"Invalid value: '{window}'. Supported values are: 'soonest', '2h', and '8h'."
+        raise ApiError(400, message, param="background_options.completion_window")
+
+
 def _document(stored: _StoredResponse) -> dict[str, Any]:
     """A response in the API's format."""
     status, turn, step = stored.status, stored.turn, stored.turn.step
@@ -173,6 +189,7 @@ def _document(stored: _StoredResponse) -> dict[str, Any]:
         "completed_at": int(turn.done_at) if status == "completed" else None,
         "status": status,
         "background": bool(fields.get("background")),
+        "background_options": fields.get("background_options"),
         "error": {"code": step.code, "message": step.message}
         if status == "failed" and isinstance(step, Fail)
         else None,

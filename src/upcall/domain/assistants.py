@@ -4,6 +4,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.errors import NotFound
 from upcall.domain.limits import Limits
 from upcall.domain.model import Model
@@ -21,6 +22,7 @@ class Assistant(Model):
     tools: tuple[str, ...] = ()
     model: str | None = None
     run_api: RunApiName | None = None
+    completion_window: CompletionWindow | None = None
     limits: Limits = Limits()
 
 

@@ -19,7 +19,7 @@ Rounds = Annotated[int, Field(ge=0, le=50, description="How often the model may 
 CallsPerRound = Annotated[
     int, Field(ge=1, le=MAX_CALLS_PER_ROUND, description="How many tools it may ask for at once.")
 ]
-Seconds = Annotated[int, Field(ge=1, le=14_400, description="How long a run may take.")]
+Seconds = Annotated[int, Field(ge=1, le=43_200, description="How long a run may take.")]
 Tokens = Annotated[
     int,
     Field(ge=1, le=20_000_000, description="Tokens, read and written, after which no tool is called."),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
+from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.failure import Failure
 from upcall.domain.limits import Limits
 from upcall.domain.model import Model
@@ -48,6 +49,7 @@ class Run(Model):
     temperature: Annotated[float | None, BeforeValidator(_parse_json_text)] = None
     max_output_tokens: int | None = None
     reasoning: Reasoning | None = None
+    completion_window: CompletionWindow | None = None
     callback_url: str | None = None
     limits: Limits = Limits()
     metadata: Metadata = Field(default_factory=dict)

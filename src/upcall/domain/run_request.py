@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 from typing_extensions import TypedDict
 
+from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.limits import LimitsRequest
 from upcall.domain.model import Model
 from upcall.domain.upstream_run import RunApiName
@@ -149,6 +150,7 @@ class RunRequest(Model):
     temperature: Temperature | None = None
     max_output_tokens: MaxOutputTokens | None = None
     reasoning: Reasoning | None = None
+    completion_window: CompletionWindow | None = None
     callback_url: (
         Annotated[
             str,

@@ -58,7 +58,7 @@ MAX_PAGES = 100
 
 def unsupported_field(run: Run) -> FieldError | None:
     """The first field that an agent or a session does not have. A session takes items of the user only."""
-    for field in ("response_format", "temperature", "max_output_tokens"):
+    for field in ("response_format", "temperature", "max_output_tokens", "completion_window"):
         if getattr(run, field) is not None:
             return FieldError(field, "the agents run API does not support it")
     if any(item.role != "user" for item in run.items):

@@ -50,8 +50,10 @@ STATUSES: Mapping[str, Status] = {
 """The API's statuses to ours. A status that is not listed fails the run and is named in the failure."""
 
 
-def unsupported_field(_: Run) -> FieldError | None:
-    """Every field is supported."""
+def unsupported_field(run: Run) -> FieldError | None:
+    """Only a background response has a completion window."""
+    if run.completion_window is not None:
+        return FieldError("completion_window", "the assistants run API does not support it")
     return None
 
 

@@ -174,6 +174,7 @@ def _create_response(request: UpstreamRequest, turn: Mapping[str, Any]) -> Upstr
         "temperature": run.temperature,
         "max_output_tokens": run.max_output_tokens,
         "reasoning": run.reasoning and run.reasoning.model_dump(),
+        "background_options": run.completion_window and {"completion_window": run.completion_window},
     }
     body |= {name: value for name, value in options.items() if value is not None}
     if run.response_format is not None:

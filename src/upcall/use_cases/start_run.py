@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from upcall.domain.assistants import find_assistant
 from upcall.domain.caller import Caller
+from upcall.domain.completion_window import window_exceeds_limit
 from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput, NotFound
 from upcall.domain.run import Run
 from upcall.domain.run_request import RunRequest
@@ -45,7 +46,7 @@ def start_run(
     Assistant, model, run API, instructions and reasoning are those of the request, otherwise those of the run
     that it continues; model and run API otherwise those of the assistant, and otherwise the defaults. Another
     assistant has its own instructions. Raises InvalidInput for an assistant that does not exist, for a run
-    that cannot be continued, and for what the run API does not support.
+    that cannot be continued, and for what the run API does not support, and for a completion window that the run's time limit cuts off.
 
     The record is written first, so that a run whose execution could not be started is visible, and the
     workflow always finds the record.
@@ -76,11 +77,14 @@ def start_run(
         temperature=request.temperature,
         max_output_tokens=request.max_output_tokens,
         reasoning=request.reasoning or (previous.reasoning if previous else None),
+        completion_window=request.completion_window or assistant.completion_window,
         callback_url=request.callback_url,
         previous=previous,
     )
     if unsupported := get_run_api(run.run_api).unsupported_field(run):
         raise InvalidInput(unsupported)
+    if too_long := window_exceeds_limit(run.completion_window, run.limits):
+        raise InvalidInput(too_long)
     if run.callback_url:
         check_callback_url(run.callback_url)
     if idempotency_key is not None:

@@ -336,6 +336,7 @@ def test_options_of_the_run_are_sent_with_every_response(respond_with: RespondWi
         "instructions": "Answer in Latin.",
         "temperature": 0.0,
         "max_output_tokens": 100,
+        "completion_window": "2h",
         "reasoning": Reasoning(effort="low"),
     }
     request = UpstreamRequest(RUN.model_copy(update=options), REQUEST.assistant, [TOOL])

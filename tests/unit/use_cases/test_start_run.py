@@ -333,6 +333,16 @@ def test_options_of_the_model_are_recorded(start: Start) -> None:
     assert run.reasoning == Reasoning(effort="low")
 
 
+def test_a_completion_window_needs_a_longer_time_limit(start: Start) -> None:
+    reason = "8h needs limits.seconds above 28800; this run has 28800"
+
+    with pytest.raises(InvalidInput) as caught:
+        start(run_api="responses", completion_window="8h", limits={"seconds": 28_800})
+    assert caught.value.errors == (FieldError("completion_window", reason),)
+    run = start(run_api="responses", completion_window="8h", limits={"seconds": 28_801})
+    assert run.completion_window == "8h"
+
+
 def test_a_conversation_keeps_its_instructions_unless_another_assistant_is_requested(
     start: Start, repository: InMemoryRunRepository
 ) -> None:
