@@ -377,7 +377,9 @@ def test_instructions_and_reasoning_of_the_run_are_those_of_its_agent(respond_wi
     )
 
 
-@pytest.mark.parametrize(("field", "value"), [("temperature", 0.0), ("max_output_tokens", 1), ("completion_window", "2h")])
+@pytest.mark.parametrize(
+    ("field", "value"), [("temperature", 0.0), ("max_output_tokens", 1), ("completion_window", "2h")]
+)
 def test_an_agent_has_no_such_option(field: str, value: float | str) -> None:
     expected = FieldError(field, "the agents run API does not support it")
     assert agents.unsupported_field(RUN.model_copy(update={field: value})) == expected

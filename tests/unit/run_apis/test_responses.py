@@ -336,10 +336,10 @@ def test_options_of_the_run_are_sent_with_every_response(respond_with: RespondWi
         "instructions": "Answer in Latin.",
         "temperature": 0.0,
         "max_output_tokens": 100,
-        "completion_window": "2h",
         "reasoning": Reasoning(effort="low"),
     }
-    request = UpstreamRequest(RUN.model_copy(update=options), REQUEST.assistant, [TOOL])
+    run = RUN.model_copy(update={**options, "completion_window": "2h"})
+    request = UpstreamRequest(run, REQUEST.assistant, [TOOL])
     requests = respond_with(CREATED, CREATED)
     responses.create(request, INTENT, [])
     responses.submit(request, UPSTREAM_RUN, [ANSWER])
@@ -347,6 +347,7 @@ def test_options_of_the_run_are_sent_with_every_response(respond_with: RespondWi
     for each in requests:
         sent = {name: each.json[name] for name in options}
         assert sent == {**options, "reasoning": {"effort": "low"}}
+        assert each.json["background_options"] == {"completion_window": "2h"}
 
 
 @pytest.mark.parametrize("code", ["server_error", "rate_limit_exceeded"])
