@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from upcall.domain.errors import InvalidInput
 from upcall.domain.validation import field_errors
@@ -19,8 +19,12 @@ RUN_EVENTS: Final = (
 """The types of events after which a run may have something for us to do."""
 
 
+MAX_ID_CHARACTERS: Final = 255
+"""Of a response or session, whose id becomes part of a key in the table."""
+
+
 class _Data(BaseModel):
-    id: str
+    id: str = Field(max_length=MAX_ID_CHARACTERS)
 
 
 class _Body(BaseModel):

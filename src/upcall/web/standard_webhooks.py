@@ -29,6 +29,9 @@ TOLERANCE_SECONDS: Final = 300
 
 TIMEOUT_SECONDS = 10.0
 
+MAX_ID_CHARACTERS: Final = 255
+"""Of a received message, whose id becomes part of a key in the table."""
+
 _ASYMMETRIC_PREFIXES: Final = ("whsk_", "whpk_")
 _TIMESTAMP: Final = re.compile("[0-9]{1,12}")
 
@@ -100,6 +103,8 @@ def rejection_reason(secret: str, headers: Mapping[str, str], body: bytes, *, no
         if not values.get(name):
             return f"the header {name} is missing"
     message_id, timestamp, signatures = (values[name] for name in HEADERS)
+    if len(message_id) > MAX_ID_CHARACTERS or not message_id.isascii():
+        return f"webhook-id has more than {MAX_ID_CHARACTERS} characters, or others than ASCII"
     if not _TIMESTAMP.fullmatch(timestamp):
         return "webhook-timestamp is not a time in seconds since 1970"
     age = int(now) - int(timestamp)
@@ -107,7 +112,7 @@ def rejection_reason(secret: str, headers: Mapping[str, str], body: bytes, *, no
         return f"the message was sent {age} seconds ago; at most {TOLERANCE_SECONDS} are accepted"
     if age < -TOLERANCE_SECONDS:
         return f"the message's time is {-age} seconds in the future; at most {TOLERANCE_SECONDS} are accepted"
-    received = [each.encode() for each in signatures.split() if each.startswith(f"{VERSION},")]
+    received = [each.encode(errors="replace") for each in signatures.split() if each.startswith(f"{VERSION},")]
     if not received:
         return f"there is no signature of version {VERSION}"
     expected = [each.encode() for each in _signatures(secret, message_id, timestamp, body)]

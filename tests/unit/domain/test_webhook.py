@@ -33,6 +33,7 @@ def test_an_event_of_another_type_is_none(kind: str) -> None:
         ({"type": RUN_EVENTS[0], "data": None}, "data"),
         ({"type": RUN_EVENTS[0], "data": {}}, "data.id"),
         ({"type": RUN_EVENTS[0], "data": {"id": 7}}, "data.id"),
+        ({"type": RUN_EVENTS[0], "data": {"id": "x" * 256}}, "data.id"),
     ],
 )
 def test_an_event_without_a_field_is_rejected_by_the_fields_name(event: dict[str, Any], field: str) -> None:

@@ -47,6 +47,13 @@ def test_a_message_without_one_of_the_headers_is_rejected(name: str, value: str 
     assert reason(headers) == f"the header {name} is missing"
 
 
+@pytest.mark.parametrize("message_id", ["x" * 256, "evt_ä", "\ud800"])
+def test_an_id_that_cannot_be_part_of_a_key_is_rejected(message_id: str) -> None:
+    headers = signed_headers() | {"webhook-id": message_id}
+
+    assert reason(headers) == "webhook-id has more than 255 characters, or others than ASCII"
+
+
 @pytest.mark.parametrize(
     "timestamp",
     ["hello", "1614265330.5", "-1614265330", "0x10", "१६१४२६५३३०", "1e9", "9" * 40, "1_614_265_330"],
@@ -77,6 +84,7 @@ def test_a_message_may_be_five_minutes_old_or_early(age: int, expected: str) -> 
         f"v1,{WRONG_SIGNATURE} v1,{WRONG_SIGNATURE}",
         "v1,",
         "v1,\xe4",
+        "v1,\ud800",
     ],
 )
 def test_a_signature_that_does_not_match_is_rejected(signatures: str) -> None:
