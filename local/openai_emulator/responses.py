@@ -162,7 +162,7 @@ def _reject_unknown_calls(outputs: Mapping[str, str], calls: Mapping[str, Call])
 
 
 def _check_background_options(fields: Mapping[str, Any]) -> None:
-    """Raises ApiError for options without background mode, and for a completion window that does not exist."""
+    """Raises ApiError for options without background mode, and for an unknown completion window."""
     options = fields.get("background_options")
     if options is None:
         return

@@ -46,7 +46,8 @@ def start_run(
     Assistant, model, run API, instructions and reasoning are those of the request, otherwise those of the run
     that it continues; model and run API otherwise those of the assistant, and otherwise the defaults. Another
     assistant has its own instructions. Raises InvalidInput for an assistant that does not exist, for a run
-    that cannot be continued, and for what the run API does not support, and for a completion window that the run's time limit cuts off.
+    that cannot be continued, for what the run API does not support, and for a completion window that the
+    run's time limit cuts off.
 
     The record is written first, so that a run whose execution could not be started is visible, and the
     workflow always finds the record.
