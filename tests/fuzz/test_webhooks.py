@@ -113,7 +113,9 @@ def test_a_message_about_the_run_without_a_valid_signature_is_rejected(
 
 
 @fuzz_settings
-@given(st.dictionaries(st.sampled_from(["webhook-id", "webhook-timestamp", "webhook-signature"]) | texts, texts))
+@given(
+    st.dictionaries(st.sampled_from(["webhook-id", "webhook-timestamp", "webhook-signature"]) | texts, texts)
+)
 @example({})
 @example({"webhook-id": "\ud800", "webhook-signature": "v1,\ud800"})
 @example({"Webhook-Id": "evt_1", "webhook-id": "evt_2"})
@@ -176,7 +178,9 @@ def test_a_signed_body_of_any_kind_changes_nothing(send: Send, sign: Sign, body:
 @given(st.text(st.characters(exclude_characters="."), min_size=1, max_size=30))
 @example("x" * 5000)
 @example("\x00")
-def test_a_signed_message_with_any_id_is_received_or_rejected(send: Send, secret: str, message_id: str) -> None:
+def test_a_signed_message_with_any_id_is_received_or_rejected(
+    send: Send, secret: str, message_id: str
+) -> None:
     body = to_json(ABOUT_ANOTHER_RUN).encode()
 
     assert send(body.decode(), headers_of(secret, body, message_id=message_id)) in (200, *REJECTED)
@@ -186,4 +190,7 @@ def test_one_valid_signature_among_others_is_enough(send: Send, secret: str) -> 
     body = to_json(ABOUT_ANOTHER_RUN).encode()
     headers = headers_of(f"{WRONG_SECRET} {secret}", body)
 
-    assert send(body.decode(), {**headers, "webhook-signature": f"v1,= {headers['webhook-signature']} v2,x"}) == 200
+    assert (
+        send(body.decode(), {**headers, "webhook-signature": f"v1,= {headers['webhook-signature']} v2,x"})
+        == 200
+    )

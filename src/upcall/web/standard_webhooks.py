@@ -112,7 +112,8 @@ def rejection_reason(secret: str, headers: Mapping[str, str], body: bytes, *, no
         return f"the message was sent {age} seconds ago; at most {TOLERANCE_SECONDS} are accepted"
     if age < -TOLERANCE_SECONDS:
         return f"the message's time is {-age} seconds in the future; at most {TOLERANCE_SECONDS} are accepted"
-    received = [each.encode(errors="replace") for each in signatures.split() if each.startswith(f"{VERSION},")]
+    versioned = (each for each in signatures.split() if each.startswith(f"{VERSION},"))
+    received = [each.encode(errors="replace") for each in versioned]
     if not received:
         return f"there is no signature of version {VERSION}"
     expected = [each.encode() for each in _signatures(secret, message_id, timestamp, body)]
