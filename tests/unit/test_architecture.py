@@ -74,7 +74,7 @@ MAY_IMPORT = {
 OURS = {"handlers", "tools", "upcall", "local", "cli"}
 
 OWNERS = {
-    "openai": {"run_apis/client.py"},
+    "openai": {"run_apis/openai_sdk.py"},
     "httpx2": {"run_apis/client.py", "run_apis/bounded_client.py"},
     "boto3": {
         "aws/dynamodb.py",
