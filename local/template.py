@@ -88,9 +88,12 @@ class Template:
 
     def workflow(self, outputs: Mapping[str, str]) -> dict[str, Any]:
         """The workflow's definition with its substitutions, which are outputs of the deployable template."""
-        text = re.sub(r"\$\{(\w+)\}", lambda match: outputs[_SUBSTITUTION + match[1]], self.definition)
-        workflow: dict[str, Any] = parse_yaml(text)
-        return workflow
+        substitutions = {
+            name.removeprefix(_SUBSTITUTION): value
+            for name, value in outputs.items()
+            if name.startswith(_SUBSTITUTION)
+        }
+        return parse_workflow(self.definition, substitutions)
 
     def nested_templates(self) -> dict[str, dict[str, Any]]:
         """The templates of the nested stacks, by the logical ids of the stacks."""
@@ -144,6 +147,13 @@ class Template:
         if name_property := _NAME_PROPERTIES.get(resource["Type"]):
             properties.setdefault(name_property, f"{STACK_NAME}-{logical_id}".lower())
         return {**resource, "Properties": properties}
+
+
+def parse_workflow(definition: str, substitutions: Mapping[str, str]) -> dict[str, Any]:
+    """A workflow of this YAML, with its `${Name}`s replaced. Raises KeyError for one that is missing."""
+    text = re.sub(r"\$\{(\w+)\}", lambda match: substitutions[match[1]], definition)
+    workflow: dict[str, Any] = parse_yaml(text)
+    return workflow
 
 
 def _without_condition(value: dict[str, Any]) -> dict[str, Any]:

@@ -42,8 +42,7 @@ def load(
     A faulty response is a 429 with or without Retry-After, a 500, a dropped connection, or slow. Exits with 1
     if a run is lost, does not end, or has duplicates, or if a forged webhook is accepted.
 
-    A run that misses a webhook takes 150 seconds longer for each: 1,000 runs with --webhooks and
-    --concurrency 300 take about ten minutes, and twenty runs about five.
+    A run that misses a webhook takes up to 150 seconds longer for each.
     """
     from dataclasses import asdict
 

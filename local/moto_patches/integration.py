@@ -75,8 +75,7 @@ def report_failures_of_the_lambda_api() -> None:
             error.response["Error"]["Code"] = "ServiceException"
         return _error_and_cause(error)
 
-    lambda_task = StateTaskServiceLambda
-    lambda_task._error_cause_from_client_error = staticmethod(error_and_cause)  # type: ignore[method-assign, assignment]
+    StateTaskServiceLambda._error_cause_from_client_error = staticmethod(error_and_cause)  # type: ignore[method-assign, assignment]
 
 
 def publish_execution_events() -> None:

@@ -42,14 +42,16 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def upcall(environment: dict[str, str]) -> Upcall:
     """Run the command to its end. No local stack is running."""
 
-    def run(*arguments: str, folder: Path = ROOT, **variables: str) -> Finished:
+    def run(
+        *arguments: str, folder: Path = ROOT, timeout_seconds: float = TIMEOUT_SECONDS, **variables: str
+    ) -> Finished:
         return subprocess.run(
             [*COMMAND, *arguments],
             cwd=folder,
             env={**environment, **variables},
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=timeout_seconds,
             check=False,
         )
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,10 +15,9 @@ from cli.load_test.plot import draw_svg
 from cli.load_test.report import LoadTestReport, percentiles, print_report
 from cli.load_test.runner import RunResult
 from cli.load_test.webhooks import WebhookReport
-from local.config import ROOT
 from upcall.domain.run import Run
 
-from .conftest import COMMAND, Upcall, one_line_error, plain_console, printed_text
+from .conftest import Upcall, one_line_error, plain_console, printed_text
 
 TIMEOUT_SECONDS = 300
 """The load test takes half a minute on an idle machine."""
@@ -117,26 +115,22 @@ def test_the_report_names_lost_runs_and_duplicates() -> None:
     assert "duplicate: run_2: has 2 executions" in text
 
 
-def test_a_small_load_test_with_faults_loses_and_duplicates_nothing(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+def load_test(upcall: Upcall, *options: str) -> dict[str, Any]:
+    """The report of a load test that has passed."""
+    done = upcall("bench", "load", *options, "--json", timeout_seconds=TIMEOUT_SECONDS)
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def test_a_small_load_test_with_faults_loses_and_duplicates_nothing(upcall: Upcall, tmp_path: Path) -> None:
     """Twenty runs on a stack of their own. 15% of the emulator's responses are faulty.
 
     Seven in a row, which fail a run, happen once in 600,000 requests.
     """
     plot = tmp_path / "load.svg"
-    options = "--runs 20 --concurrency 10 --faults 0.15 --seed 7 --json --plot"
-    done = subprocess.run(
-        [*COMMAND, "bench", "load", *options.split(), str(plot)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+    options = "--runs 20 --concurrency 10 --faults 0.15 --seed 7 --plot"
+    report = load_test(upcall, *options.split(), str(plot))
 
     assert report["failure_codes"] == {}
     assert (report["statuses"], report["lost"], report["duplicates"]) == ({"completed": 20}, [], [])
@@ -146,20 +140,10 @@ def test_a_small_load_test_with_faults_loses_and_duplicates_nothing(
     assert plot.read_text("utf-8").startswith("<svg")
 
 
-def test_a_small_load_test_of_pushed_runs_accepts_no_forged_webhook(environment: dict[str, str]) -> None:
+def test_a_small_load_test_of_pushed_runs_accepts_no_forged_webhook(upcall: Upcall) -> None:
     """Five runs, whose ten webhooks are late, doubled or reordered. With this seed none is lost."""
-    options = "--webhooks --runs 5 --concurrency 5 --faults 0 --seed 26 --json"
-    done = subprocess.run(
-        [*COMMAND, "bench", "load", *options.split()],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+    options = "--webhooks --runs 5 --concurrency 5 --faults 0 --seed 26"
+    report = load_test(upcall, *options.split())
 
     assert (report["statuses"], report["lost"], report["duplicates"]) == ({"completed": 5}, [], [])
     webhooks = report["webhooks"]

@@ -7,7 +7,7 @@ stay as they are in production.
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +27,7 @@ POLL_SPEED = 20
 
 
 WEBHOOK_SECRET_NAME = "openai-webhook"  # noqa: S105  # a name
-"""The stack takes webhooks. Its runs are polled, unless a test gives this name to CreateRunFunction."""
+"""The stack takes webhooks. Its runs are polled, except in `pushed_runs`."""
 
 workflow_waits: defaultdict[str, list[float]] = defaultdict(list)
 """How long the Wait states of each execution were to wait, in seconds, by the name of the execution."""
@@ -41,11 +41,21 @@ def fast_stack(state_folder: Path, **options: Any) -> Iterator[LocalStack]:
     with (
         pytest.MonkeyPatch.context() as patch,
         LocalStack(config) as stack,
-        function_changes(stack, "CreateRunFunction", environment={"OPENAI_WEBHOOK_SECRET_NAME": ""}),
+        _webhook_secret(stack, ""),
     ):
         _speed_up_workflows(patch)
         _speed_up_requests(patch)
         yield stack
+
+
+def pushed_runs(local_stack: LocalStack) -> AbstractContextManager[None]:
+    """Let runs that start inside wait for webhooks."""
+    return _webhook_secret(local_stack, WEBHOOK_SECRET_NAME)
+
+
+def _webhook_secret(local_stack: LocalStack, name: str) -> AbstractContextManager[None]:
+    environment = {"OPENAI_WEBHOOK_SECRET_NAME": name}
+    return function_changes(local_stack, "CreateRunFunction", environment=environment)
 
 
 class FastClock(SystemClock):

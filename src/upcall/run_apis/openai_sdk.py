@@ -2,7 +2,9 @@
 
 `import openai` also loads models of all requests and responses: 470 modules, which Upcall does not use and
 which take more than half of the time. The `__init__` modules of three packages load them. These are left out
-here, and run as usual when somebody imports `openai` later; the client and the errors are the same then.
+here, and run as usual when somebody imports `openai` later; the client and the errors are the same then. A
+module that was loaded here is not an attribute of its package: `from openai.types import shared` finds it,
+`openai.types.shared` does not.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Whatever fault happens in a Task of the workflow, the run ends once, with its message or a failure."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ import boto3
 import pytest
 from support.canned_server import CannedServer, canned_server
 from support.event_listener import EventListener
-from support.fast_stack import WEBHOOK_SECRET_NAME
+from support.fast_stack import pushed_runs
 from support.fault_matrix import CASES, STATES, Case, page
 from support.function_changes import function_changes
 from support.lambda_faults import FUNCTION_ERROR, THROTTLED, FaultyLambda, MalformedResult
@@ -85,7 +85,7 @@ def test_a_run_ends_once_after_any_fault(faulty_stack: FaultyStack, case: Case) 
     plan_fault(faulty_stack, run.run_id, case)
     pending = faulty_stack.pending_ended_executions()
 
-    with webhooks(faulty_stack.local_stack) if case.is_pushed else nullcontext():
+    with pushed_runs(faulty_stack.local_stack) if case.is_pushed else nullcontext():
         repository.add_run(run)
         runs.start_execution(run.run_id)
         faulty_stack.events.wait_for_events(run.run_id)
@@ -107,12 +107,6 @@ def test_a_run_ends_once_after_any_fault(faulty_stack: FaultyStack, case: Case) 
     assert_one_event(faulty_stack, ended)
     assert_calls_were_made_once(faulty_stack, ended)
     assert_nothing_is_running_upstream(faulty_stack, ended)
-
-
-def webhooks(local_stack: LocalStack) -> AbstractContextManager[None]:
-    """Let runs wait for webhooks."""
-    environment = {"OPENAI_WEBHOOK_SECRET_NAME": WEBHOOK_SECRET_NAME}
-    return function_changes(local_stack, "CreateRunFunction", environment=environment)
 
 
 def plan_fault(faulty_stack: FaultyStack, run_id: str, case: Case) -> None:

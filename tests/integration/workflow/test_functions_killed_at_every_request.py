@@ -18,8 +18,7 @@ import pytest
 from support import templates
 from support.canned_server import canned_server
 from support.event_listener import EventListener
-from support.fast_stack import WEBHOOK_SECRET_NAME
-from support.function_changes import function_changes
+from support.fast_stack import WEBHOOK_SECRET_NAME, pushed_runs
 from support.kill_handlers import HandlerKiller
 from support.killed_handlers import HANDLERS
 from support.run_records import new_run
@@ -406,11 +405,7 @@ def test_wait_for_change(stack: KillingStack, api: RunApiName) -> None:
 
 def test_receive_webhook(stack: KillingStack) -> None:
     """A message that was recorded before the function died is lost: then the time-out of the task looks at the run."""
-    with function_changes(
-        stack.local_stack,
-        "CreateRunFunction",
-        environment={"OPENAI_WEBHOOK_SECRET_NAME": WEBHOOK_SECRET_NAME},
-    ):
+    with pushed_runs(stack.local_stack):
         run = stack.add_run(Say("Done.", after_seconds=1))
         stack.runs.start_execution(run.run_id)
         found = wait_until(lambda: stack.repository.get_run(run.run_id).upstream_run, "the run upstream")

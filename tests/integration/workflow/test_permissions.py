@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 from support.canned_server import canned_server
-from support.fast_stack import WEBHOOK_SECRET_NAME
+from support.fast_stack import pushed_runs
 from support.function_changes import function_changes
 from support.run_records import new_run
 from support.runs import Runs
@@ -153,8 +153,7 @@ def close_runs(invoke: Invoke, repository: DynamoDBRunRepository) -> None:
 
 def run_that_is_pushed(local_stack: LocalStack, runs: Runs, invoke: Invoke) -> None:
     """A run that waits for webhooks, and one whose task waits again after a time-out."""
-    environment = {"OPENAI_WEBHOOK_SECRET_NAME": WEBHOOK_SECRET_NAME}
-    with function_changes(local_stack, "CreateRunFunction", environment=environment):
+    with pushed_runs(local_stack):
         ended = runs.run_script(
             CallTools((Call("none", "{}"),), after_seconds=0.3), Say("Done.", after_seconds=0.3)
         )

@@ -7,8 +7,7 @@ from typing import Any
 import boto3
 import httpx
 import pytest
-from support.fast_stack import WEBHOOK_SECRET_NAME
-from support.function_changes import function_changes
+from support.fast_stack import WEBHOOK_SECRET_NAME, pushed_runs
 from support.run_records import new_run
 from support.runs import Runs
 from support.waiting import wait_until
@@ -27,8 +26,7 @@ FORGED_SECRET = "whsec_YSBmb3JnZWQgc2VjcmV0IG9mIHNvbWVib2R5IGVsc2U="  # noqa: S1
 @pytest.fixture(scope="module", autouse=True)
 def _pushed(local_stack: LocalStack) -> Iterator[None]:
     """Let runs wait for webhooks."""
-    environment = {"OPENAI_WEBHOOK_SECRET_NAME": WEBHOOK_SECRET_NAME}
-    with function_changes(local_stack, "CreateRunFunction", environment=environment):
+    with pushed_runs(local_stack):
         yield
 
 

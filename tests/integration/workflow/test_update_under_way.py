@@ -7,18 +7,17 @@ released, not when the workflow changes.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
-import yaml
 from support.event_listener import EventListener
 from support.runs import Runs
 
 from local.openai_emulator import Call, CallTools, EndIncomplete, Fail, Fault, Say, Step
 from local.stack import LocalStack
+from local.template import parse_workflow
 
 PREVIOUS = Path(__file__).parent / "previous_release" / "run.asl.yaml"
 CALLS = CallTools((Call("none", "{}"), Call("none", "{}")))
@@ -33,9 +32,7 @@ def _previous_workflow(local_stack: LocalStack) -> Iterator[None]:
         "RunBusName": local_stack.deployed.bus,
         "ToolFunctionArnPrefix": "upcall-tool-",
     }
-    values = functions | others
-    text = re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], PREVIOUS.read_text("utf-8"))
-    definition = json.dumps(yaml.safe_load(text))
+    definition = json.dumps(parse_workflow(PREVIOUS.read_text("utf-8"), functions | others))
     client, machine = boto3.client("stepfunctions"), local_stack.endpoints.state_machine
     current = client.describe_state_machine(stateMachineArn=machine)["definition"]
     client.update_state_machine(stateMachineArn=machine, definition=definition)
