@@ -1,6 +1,7 @@
 """Runs a load test from its configuration to its report."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from cli.load_test.plot import draw_svg
 from cli.load_test.report import LoadTestReport, build_report, progress_bar
 from cli.load_test.runner import execute_runs
 from cli.load_test.webhooks import (
+    MODEL_SECONDS,
     SECRET_NAME,
     build_webhook_report,
     wait_for_deliveries,
@@ -31,12 +33,15 @@ def run_load_test(config: LoadTestConfig, err: Console, plot: Path | None = None
     """Run a load test on a new local stack. If `plot` is given, write a plot to that file."""
     with tempfile.TemporaryDirectory() as folder, err.status("Starting the local stack") as status:
         stack_config = LocalStackConfig(
-            state_folder=Path(folder),
-            fault_rate=config.fault_rate,
-            seed=config.seed,
-            webhook_faults=webhook_faults(config.seed) if config.webhooks else None,
-            parameters={"OpenAIWebhookSecretName": SECRET_NAME} if config.webhooks else {},
+            state_folder=Path(folder), fault_rate=config.fault_rate, seed=config.seed
         )
+        if config.webhooks:
+            stack_config = replace(
+                stack_config,
+                model_seconds=MODEL_SECONDS,
+                webhook_faults=webhook_faults(config.seed),
+                parameters={"OpenAIWebhookSecretName": SECRET_NAME},
+            )
         with load_local_stack_class()(stack_config) as stack:
             status.stop()
             return _run_on(stack, config, Path(folder) / FUNCTION_LOG, err, plot)

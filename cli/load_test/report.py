@@ -128,7 +128,8 @@ def print_report(out: Console, report: LoadTestReport) -> None:
 
 
 def _add_webhook_rows(table: Table, webhooks: WebhookReport) -> None:
-    table.add_row("pushed", f"{webhooks.pushed:,} runs")
+    pushed = f"{webhooks.pushed:,} runs, {webhooks.completed_tasks:,} tasks completed by webhooks"
+    table.add_row("pushed", pushed)
     table.add_row("webhooks", f"{webhooks.sent:,}, of them {_join(webhooks.faults)}")
     table.add_row("responses", _join(_status_names(webhooks.statuses)))
     forged = f"{_join(_status_names(webhooks.forged_statuses))}; RejectedWebhooks {webhooks.rejected:,}"

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 SECRET_NAME = "upcall/openai-webhook-secret"  # noqa: S105  # a name
 
+MODEL_SECONDS = 10.0
+"""The time of a turn. A run whose turn has ended when its workflow looks at it would not wait for a webhook,
+and under load that comes seconds late."""
+
 DELAY_SECONDS = (0, 5)
 DUPLICATED, REORDERED, LOST, FORGED = 0.3, 0.2, 0.2, 0.3
 """The share of the deliveries that have each fault."""
@@ -23,6 +27,8 @@ DRAIN_TIMEOUT_SECONDS = 60
 POLL_INTERVAL_SECONDS = 0.2
 
 METRIC = "RejectedWebhooks"
+TASK_COMPLETED = ('"message":"run changed"', '"completed":true')
+"""In the log line of a webhook that completed a task."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,8 @@ class WebhookReport:
     `pushed` counts the runs that waited for webhooks, `sent` the webhooks including the lost ones, `faults`
     those that had each fault. `statuses` counts the responses to requests with the right signature, with
     their retries, and `forged_statuses` those to forged requests; the status is 0 if there was no response.
-    `rejected` is the sum of the metric RejectedWebhooks.
+    `rejected` is the sum of the metric RejectedWebhooks, `completed_tasks` the number of waiting tasks that
+    webhooks completed. The others saw the change when they started to wait, or after their time-out.
     """
 
     pushed: int
@@ -41,6 +48,7 @@ class WebhookReport:
     statuses: Mapping[int, int]
     forged_statuses: Mapping[int, int]
     rejected: int
+    completed_tasks: int
 
     @property
     def passed(self) -> bool:
@@ -79,6 +87,7 @@ def build_webhook_report(deliveries: "Deliveries", pushed: int, function_log: Pa
         statuses=dict(sorted(deliveries.statuses.items())),
         forged_statuses=dict(sorted(deliveries.forged_statuses.items())),
         rejected=_sum_of_metric(function_log, METRIC),
+        completed_tasks=_count_lines(function_log, TASK_COMPLETED),
     )
 
 
@@ -86,3 +95,9 @@ def _sum_of_metric(log: Path, name: str) -> int:
     """The sum of a metric without dimensions that functions have written to a log."""
     with log.open(encoding="utf-8") as lines:
         return sum(int(sum(json.loads(line)[name])) for line in lines if f'"{name}":' in line)
+
+
+def _count_lines(log: Path, parts: tuple[str, ...]) -> int:
+    """The number of lines of a log that have all these parts."""
+    with log.open(encoding="utf-8") as lines:
+        return sum(all(part in line for part in parts) for line in lines)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 Task = Callable[[], None]
 
-THREADS = 8
-"""Tasks that run at once. A task may wait for an HTTP server."""
+THREADS = 32
+"""Tasks that run at once. A task may wait ten seconds for an HTTP server, while others are due."""
 
 
 class Scheduler:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import boto3
 import httpx
@@ -10,6 +9,7 @@ import pytest
 from support.fast_stack import WEBHOOK_SECRET_NAME, pushed_runs
 from support.run_records import new_run
 from support.runs import Runs
+from support.task_timeouts import shorten_task_timeouts
 from support.waiting import wait_until
 
 from local.openai_emulator import Call, CallTools, Say
@@ -112,15 +112,7 @@ def test_after_a_lost_webhook_a_retry_looks_at_the_run(
 ) -> None:
     """Here the time-out of the task comes after a second."""
     local_stack.emulator.webhooks.deliveries.faults = WebhookFaults(lost=1)
-    from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import TimeoutSeconds
-
-    evaluate = TimeoutSeconds._eval_body
-
-    def shorten(self: TimeoutSeconds, env: Any) -> None:
-        evaluate(self, env)
-        env.stack[-1] = min(env.stack[-1], 1)
-
-    monkeypatch.setattr(TimeoutSeconds, "_eval_body", shorten)
+    shorten_task_timeouts(monkeypatch, 1)
 
     ended = runs.run_script(Say("Done.", after_seconds=0.5))
 
