@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from upcall.domain.assistants import find_assistant
 from upcall.domain.caller import may_read_stack_data
+from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.limits import Counters, Limits
 from upcall.domain.run import Updates
 from upcall.domain.upstream_errors import UpstreamErrors
@@ -33,6 +34,7 @@ class RunCreated(UpstreamSnapshot):
     updates: Updates
     tools: tuple[str, ...]
     limits: Limits
+    completion_window: CompletionWindow | None
     round: int
     tokens: int
     answered_calls: int
@@ -59,7 +61,8 @@ def create_run(
 
     If `failed` says where the run lives, its newest turn there failed, used these tokens, and is requested
     again. With `webhooks`, a run whose server sends them waits for one if it `may_wait`: then the result is
-    None, and a webhook completes the task of this token. Other runs are polled for a window.
+    None, and a webhook completes the task of this token. If it may not, it is looked at once. Other runs are
+    polled for a window.
 
     Raises NotFound, RunAlreadyEnded.
     """
@@ -85,6 +88,7 @@ def create_run(
         "updates": updates,
         "tools": allowed,
         "limits": run.limits,
+        "completion_window": run.completion_window,
         "round": run.round,
         "tokens": (run.usage + usage).total_tokens,
         "answered_calls": run.tool_calls,
@@ -115,7 +119,8 @@ def create_run(
     snapshot = wait_or_poll(
         task,
         window_seconds,
-        may_wait=may_wait and updates == "pushed",
+        pushed=updates == "pushed",
+        may_wait=may_wait,
         repository=repository,
         get_run_api=get_run_api,
         clock=clock,

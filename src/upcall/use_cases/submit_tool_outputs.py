@@ -99,7 +99,8 @@ def submit_tool_outputs(
     snapshot = wait_or_poll(
         task,
         window_seconds,
-        may_wait=may_wait and run.updates == "pushed",
+        pushed=run.updates == "pushed",
+        may_wait=may_wait,
         repository=repository,
         get_run_api=get_run_api,
         clock=clock,

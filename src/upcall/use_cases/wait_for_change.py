@@ -34,19 +34,29 @@ def wait_or_poll(
     task: WaitingTask,
     window_seconds: float,
     *,
+    pushed: bool,
     may_wait: bool,
     repository: RunRepository,
     get_run_api: GetRunApi,
     clock: Clock,
 ) -> UpstreamSnapshot | None:
-    """After a request that lets the model work: wait for a webhook if that may be, or else poll."""
-    if may_wait and task.limits.seconds - task.counters.seconds > MIN_SECONDS_LEFT:
+    """After a request that lets the model work: wait for a webhook if the run is pushed, or else poll.
+
+    A task that may not wait looks at the run once. If it has not changed, the workflow waits on in a state of
+    its own.
+    """
+    if not pushed or task.limits.seconds - task.counters.seconds <= MIN_SECONDS_LEFT:
+        return poll_run(
+            task.upstream_run,
+            task.limits,
+            task.counters,
+            window_seconds,
+            get_run_api=get_run_api,
+            clock=clock,
+        )
+    if may_wait:
         return wait_for_change(task, repository=repository, get_run_api=get_run_api, clock=clock)
-    return poll_run(
-        task.upstream_run,
-        task.limits,
-        task.counters,
-        window_seconds,
-        get_run_api=get_run_api,
-        clock=clock,
+    snapshot = poll_run(
+        task.upstream_run, task.limits, task.counters, 0, get_run_api=get_run_api, clock=clock
     )
+    return snapshot.model_copy(update={"pause_seconds": 0}) if task.is_unchanged(snapshot) else snapshot

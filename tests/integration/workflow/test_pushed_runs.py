@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 import boto3
 import httpx
 import pytest
-from support.fast_stack import WEBHOOK_SECRET_NAME, pushed_runs
+from support.fast_stack import WEBHOOK_SECRET_NAME, FastClock, pushed_runs
 from support.run_records import new_run
 from support.runs import Runs
 from support.task_timeouts import shorten_task_timeouts
 from support.waiting import wait_until
 
+from cli.execution_history import parse_history
 from local.openai_emulator import Call, CallTools, Say
 from local.openai_emulator.webhook_delivery import WebhookFaults
 from local.stack import LocalStack
@@ -112,11 +113,28 @@ def test_after_a_lost_webhook_a_retry_looks_at_the_run(
 ) -> None:
     """Here the time-out of the task comes after a second."""
     local_stack.emulator.webhooks.deliveries.faults = WebhookFaults(lost=1)
-    shorten_task_timeouts(monkeypatch, 1)
+    shorten_task_timeouts(monkeypatch, lambda seconds: min(seconds, 1))
 
     ended = runs.run_script(Say("Done.", after_seconds=0.5))
 
     assert (ended.run["status"], ended.run["updates"]) == ("completed", "pushed")
+
+
+def test_half_an_hour_of_thinking_costs_few_transitions_and_no_function_that_waits(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the time-outs of the tasks, and the model, are 120 times as fast. The webhook comes at the end."""
+    shorten_task_timeouts(monkeypatch, lambda seconds: seconds / 120)
+    slept: list[float] = []
+    monkeypatch.setattr(FastClock, "sleep", lambda _, seconds: slept.append(seconds))
+
+    ended = runs.run_script(Say("Done.", after_seconds=1800 / 120), limits={"seconds": 7200})
+
+    run_id = ended.run["run_id"]
+    assert (ended.run["status"], ended.run["updates"]) == ("completed", "pushed")
+    assert runs.entered_states(run_id).count("Wait for change") >= 5
+    assert parse_history(runs.history(run_id)).transitions < 20
+    assert slept == []
 
 
 def test_a_forged_message_is_refused(local_stack: LocalStack) -> None:

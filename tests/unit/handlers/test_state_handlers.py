@@ -95,6 +95,7 @@ def test_create_run_returns_upstream_ids_tools_limits_and_counters(handlers: Wir
         "errors": {"count": 0, "last": "", "failed_turns": 0},
         "tools": ["fetch", "read_object"],
         "limits": {"rounds": 10, "calls_per_round": 50, "seconds": 900, "tokens": 1_000_000},
+        "completion_window": None,
         "round": 0,
         "tokens": 0,
         "answered_calls": 0,

@@ -153,7 +153,7 @@ def test_the_task_of_a_created_run_knows_what_the_run_has_used(
     assert task.counters == Counters(seconds=5, rounds=1, tool_calls=1, tokens=USAGE.total_tokens)
 
 
-def test_a_creation_that_is_tried_again_is_polled_and_its_record_stays_pushed(
+def test_a_creation_that_is_tried_again_looks_at_the_run_once_and_its_record_stays_pushed(
     create: Create, run: Run, repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock
 ) -> None:
     """The time-out of its task would be over too soon for another wait."""
@@ -161,7 +161,8 @@ def test_a_creation_that_is_tried_again_is_polled_and_its_record_stays_pushed(
 
     assert created is not None
     assert (created.updates, repository.get_run(run.run_id).updates) == ("pushed", "pushed")
-    assert sum(clock.sleeps) == WINDOW_SECONDS
+    assert (created.status, created.pause_seconds) == ("in_progress", 0)
+    assert (len(run_api.polled), clock.sleeps) == (1, [])
     assert repository.get_waiting_task("resp_1") is None
     assert len(run_api.created) == 1
 
@@ -262,11 +263,14 @@ def test_the_task_of_outputs_counts_the_round_once(
     assert task.counters == Counters(seconds=30, rounds=1, tool_calls=1, tokens=USAGE.total_tokens)
 
 
-def test_a_submission_that_is_tried_again_is_polled(
-    submit: Submit, repository: InMemoryRunRepository, clock: FakeClock
+def test_a_submission_that_is_tried_again_looks_at_the_run_once(
+    submit: Submit, repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock
 ) -> None:
-    assert submit(created_run(repository, "pushed"), may_wait=False) is not None
-    assert sum(clock.sleeps) == WINDOW_SECONDS
+    submitted = submit(created_run(repository, "pushed"), may_wait=False)
+
+    assert submitted is not None
+    assert (submitted.status, submitted.pause_seconds) == ("in_progress", 0)
+    assert (len(run_api.polled), clock.sleeps) == (1, [])
     assert repository.get_waiting_task("resp_2") is None
 
 

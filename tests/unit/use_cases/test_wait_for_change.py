@@ -103,24 +103,63 @@ def test_a_run_without_webhooks_is_never_waited_for(
 
 
 @pytest.mark.parametrize(
-    ("may_wait", "seconds", "waits"),
-    [(True, 0, True), (True, 900 - MIN_SECONDS_LEFT, False), (False, 0, False)],
-    ids=["it may", "close to the time limit", "it may not"],
+    ("pushed", "may_wait", "seconds", "slept"),
+    [
+        (True, True, 0, None),
+        (True, False, 0, 0),
+        (True, True, 900 - MIN_SECONDS_LEFT, 5),
+        (True, False, 900 - MIN_SECONDS_LEFT, 5),
+        (False, True, 0, 5),
+    ],
+    ids=["it may", "tried again", "close to the time limit", "tried again close to it", "not pushed"],
 )
-def test_a_run_that_may_not_wait_is_polled(
+def test_a_run_that_may_not_wait_is_looked_at_once_or_polled(
     repository: InMemoryRunRepository,
     run_api: FakeRunApi,
     clock: FakeClock,
+    pushed: bool,
     may_wait: bool,
     seconds: float,
-    waits: bool,
+    slept: float | None,
 ) -> None:
     run_api.snapshots = [WORKING]
     task = WAITING_TASK.model_copy(update={"counters": Counters(seconds=seconds)})
 
     result = wait_or_poll(
-        task, 5, may_wait=may_wait, repository=repository, get_run_api=run_api.get, clock=clock
+        task,
+        5,
+        pushed=pushed,
+        may_wait=may_wait,
+        repository=repository,
+        get_run_api=run_api.get,
+        clock=clock,
     )
 
+    waits = slept is None
     assert (result is None) == waits == (repository.get_waiting_task("resp_1") is not None)
-    assert sum(clock.sleeps) == (0 if waits else 5)
+    assert sum(clock.sleeps) == (slept or 0)
+    assert result is None or result.pause_seconds == 0
+
+
+@pytest.mark.parametrize("error", [None, TransientError("503")])
+def test_a_try_that_looks_once_returns_what_it_saw(
+    repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock, error: TransientError | None
+) -> None:
+    """After an error the pause before the next look is kept."""
+    run_api.snapshots = [UpstreamSnapshot.requires_action((CALL,), USAGE)]
+    if error:
+        run_api.fail_next("poll", error)
+
+    result = wait_or_poll(
+        WAITING_TASK,
+        5,
+        pushed=True,
+        may_wait=False,
+        repository=repository,
+        get_run_api=run_api.get,
+        clock=clock,
+    )
+
+    assert result is not None
+    assert result.status == ("in_progress" if error else "requires_action")
+    assert (result.pause_seconds > 0) == (error is not None)
