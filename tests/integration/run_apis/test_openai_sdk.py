@@ -37,6 +37,10 @@ assert openai.APIStatusError is APIStatusError
 assert issubclass(openai.NotFoundError, APIStatusError)
 assert openai.types.responses.Response is ResponseModel
 assert callable(openai.pydantic_function_tool)
+assert openai.types.shared and openai._exceptions and openai.lib._tools
+for name in list(sys.modules):
+    package, _, child = name.rpartition(".")
+    assert package not in ("openai", "openai.lib", "openai.types") or hasattr(sys.modules[package], child), name
 openai_client = openai.OpenAI(api_key="x", base_url=sys.argv[1], max_retries=0)
 assert openai_client.responses.retrieve("resp_1").id == "resp_1"
 assert client.responses.retrieve("resp_1").id == "resp_1"
