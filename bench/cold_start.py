@@ -23,6 +23,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import boto3
+
 from bench.cold_start_report import BASELINE, ColdStart, draw_svg, print_table
 from bench.cpu_limit import CpuLimit, NoCpuLimit, cpu_limit, share_of
 from local.config import ROOT, LocalStackConfig
@@ -30,8 +32,10 @@ from local.sam.expected_results import EXPECTED, is_expected
 from local.sam.run_samples import BEFORE, event_for
 from local.stack import LocalStack
 from local.template import Template
+from upcall.web.standard_webhooks import signature_headers
 
 BASELINE_MB = 256
+WEBHOOK_FUNCTION, WEBHOOK_SECRET_NAME = "ReceiveWebhookFunction", "openai-webhook"
 FUNCTIONS_PER_BASELINE = 6
 REPETITIONS = 3
 """Of the measurements with bytecode. Those without it are made once: they take most of the time."""
@@ -95,9 +99,14 @@ def measure_all(target: Target, limited: bool) -> list[ColdStart]:
     logging.disable()  # of the local stack, whose runs go on while it stops
     cold_starts = []
     with tempfile.TemporaryDirectory() as folder:
-        config = LocalStackConfig(state_folder=Path(folder), first_turn=1, model_seconds=0.05)
+        config = LocalStackConfig(
+            state_folder=Path(folder),
+            first_turn=1,
+            model_seconds=0.05,
+            parameters={"OpenAIWebhookSecretName": WEBHOOK_SECRET_NAME},
+        )
         with LocalStack(config) as stack:
-            for number, name in enumerate(EXPECTED):
+            for number, name in enumerate([*EXPECTED, WEBHOOK_FUNCTION]):
                 if number % FUNCTIONS_PER_BASELINE == 0:
                     cold_starts.append(measure_baseline(stack, target, limited))
                 if prepare := BEFORE.get(name):
@@ -114,6 +123,8 @@ def measure_function(stack: LocalStack, name: str, target: Target, limited: bool
     event = event_for(name)
     if name == "FetchFunction":
         event["arguments"] = json.dumps({"url": f"{stack.endpoints.pages}/tides"})
+    if name == WEBHOOK_FUNCTION:
+        sign(event)
     order = {
         "path": [str(target.build / name), *(str(target.build / layer / "python") for layer in layers)],
         "handler": function.handler,
@@ -124,6 +135,13 @@ def measure_function(stack: LocalStack, name: str, target: Target, limited: bool
     if not is_expected(name, parts[1]["result"]):
         raise SystemExit(f"{name}: {parts[1]['result']}")
     return cold_start(name, function.memory_mb, target, limited, parts)
+
+
+def sign(event: dict[str, Any]) -> None:
+    """Sign the sample event of a webhook: its signature holds for minutes."""
+    secrets = boto3.client("secretsmanager")
+    secret = secrets.get_secret_value(SecretId=WEBHOOK_SECRET_NAME)["SecretString"]
+    event["headers"] |= signature_headers(secret, event["headers"]["webhook-id"], event["body"].encode())
 
 
 def measure_baseline(stack: LocalStack, target: Target, limited: bool) -> ColdStart:
@@ -144,7 +162,7 @@ def cold_start(
     name: str, memory_mb: int, target: Target, limited: bool, parts: list[dict[str, Any]]
 ) -> ColdStart:
     """The figures of a process."""
-    init, request, children = parts
+    init, request, end = parts
     return ColdStart(
         function=name,
         memory_mb=memory_mb,
@@ -152,8 +170,9 @@ def cold_start(
         limited=limited,
         init_cpu=init["cpu"],
         init_wall=init["wall"],
-        request_cpu=request["cpu"] + children["cpu"],
+        request_cpu=request["cpu"] + end["cpu"],
         request_wall=request["wall"],
+        used_mb=end["used_mb"],
     )
 
 

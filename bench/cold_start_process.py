@@ -3,7 +3,7 @@
 The functions' Python runs it with `-I -S -B`, so that it has the standard library and the path that it is
 given, and writes no bytecode: on Lambda `/var/task` and `/opt` are read-only. The first line of its input is
 a JSON object; the second one starts the request. Its output is a line of JSON after the import, after the
-request, and at the end, which gives the processor time of the processes that it started.
+request, and at the end, which gives the processor time of the processes that it started, and the memory.
 """
 
 import atexit
@@ -40,15 +40,17 @@ def report(**values: object) -> None:
     RESULTS.flush()
 
 
-def report_children() -> None:
-    """Write the processor time of processes that were started, and have ended."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    report(cpu=usage.ru_utime + usage.ru_stime)
+def report_end() -> None:
+    """Write the processor time of processes that were started and have ended, and the most memory in use."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own_kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    kilobytes = own_kilobytes + (children.ru_maxrss if children.ru_utime else 0)
+    report(cpu=children.ru_utime + children.ru_stime, used_mb=kilobytes / 1024)
 
 
 def main() -> None:
     """Run one cold start."""
-    atexit.register(report_children)  # the first one is called last, when a function's worker has been ended
+    atexit.register(report_end)  # the first one is called last, when a function's worker has been ended
     order = json.loads(sys.stdin.readline())
     sys.path[:0] = order["path"]
     start = time.perf_counter()

@@ -17,8 +17,8 @@ MAX_RATIO = 1.2
 class ColdStart:
     """Seconds of processor time, and of time, of init and of the first request.
 
-    The processor time of the request contains that of processes that the function starts. `limited` says
-    whether the request had a share of a core only.
+    The processor time of the request contains that of processes that the function starts, and so does
+    `used_mb`, the most memory that was in use. `limited` says whether the request had a share of a core only.
     """
 
     function: str
@@ -29,17 +29,19 @@ class ColdStart:
     init_wall: float
     request_cpu: float
     request_wall: float
+    used_mb: float
 
 
 @dataclass(frozen=True)
 class Row:
-    """The medians of a function, in seconds. `at_share` is the time of the request at its share of a core."""
+    """The medians of a function, in seconds and MB. `at_share`: of the request, at its share of a core."""
 
     init: float
     request: float
     init_wall: float
     request_wall: float
     at_share: float
+    used_mb: float
 
     @property
     def total(self) -> float:
@@ -64,6 +66,7 @@ def summarize(cold_starts: Sequence[ColdStart], function: str, *, bytecode: bool
         at_share=statistics.median(each.request_wall for each in limited)
         if limited
         else request / share_of(found[0].memory_mb),
+        used_mb=statistics.median(each.used_mb for each in found),
     )
 
 
@@ -73,7 +76,17 @@ def print_table(cold_starts: Sequence[ColdStart], version: str) -> None:
     console.print(f"Cold starts with {version}", highlight=False)
     table = Table(box=None)
     for heading in (
-        *("function", "MB", "init: cpu ms", "ms", "request: cpu ms", "ms", "ms at its share", "ratio"),
+        *(
+            "function",
+            "MB",
+            "MB used",
+            "init: cpu ms",
+            "ms",
+            "request: cpu ms",
+            "ms",
+            "ms at its share",
+            "ratio",
+        ),
         *("no bytecode: init cpu ms", "request: cpu ms", "ms at its share"),
     ):
         table.add_column(heading, justify="left" if heading == "function" else "right")
@@ -86,6 +99,7 @@ def print_table(cold_starts: Sequence[ColdStart], version: str) -> None:
         table.add_row(
             function,
             str(memory),
+            f"{row.used_mb:.0f}",
             *(f"{1000 * each:.0f}" for each in seconds),
             f"{row.total / baseline:.2f}",
             *(f"{1000 * each:.0f}" for each in (before.init, before.request, before.at_share)),

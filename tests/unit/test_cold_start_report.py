@@ -8,16 +8,17 @@ FUNCTION = "GetRunFunction"
 
 
 def cold_start(function: str = FUNCTION, **figures: float) -> ColdStart:
-    zero = {"init_cpu": 0.0, "init_wall": 0.0, "request_cpu": 0.0, "request_wall": 0.0}
+    zero = {"init_cpu": 0.0, "init_wall": 0.0, "request_cpu": 0.0, "request_wall": 0.0, "used_mb": 0.0}
     defaults = {"function": function, "memory_mb": 1769, "bytecode": True, "limited": False}
     return ColdStart(**{**defaults, **zero, **figures})  # type: ignore[arg-type]
 
 
 def test_figures_are_medians_of_the_measurements_with_or_without_bytecode() -> None:
-    measured = [cold_start(init_cpu=seconds) for seconds in (1, 2, 9)]
+    measured = [cold_start(init_cpu=seconds, used_mb=10 * seconds) for seconds in (1, 2, 9)]
     without = [cold_start(init_cpu=5, bytecode=False)]
 
     assert summarize([*measured, *without], FUNCTION, bytecode=True).init == 2
+    assert summarize([*measured, *without], FUNCTION, bytecode=True).used_mb == 20
     assert summarize([*measured, *without], FUNCTION, bytecode=False).init == 5
 
 
