@@ -18,6 +18,12 @@ def run(
         str | None,
         typer.Option("--continue", metavar="RUN_ID", help="A completed run whose conversation to continue."),
     ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            "--completion-window", help="When the model must have done each turn: soonest, 2h or 8h."
+        ),
+    ] = None,
     stack: StackOption = None,
     token: TokenOption = None,
     as_json: JsonOption = False,
@@ -33,7 +39,13 @@ def run(
     from cli.terminal.console import err, out
     from cli.terminal.run_output import print_outcome
 
-    fields = {"assistant": assistant, "model": model, "run_api": api, "previous_run_id": previous}
+    fields = {
+        "assistant": assistant,
+        "model": model,
+        "run_api": api,
+        "previous_run_id": previous,
+        "completion_window": window,
+    }
     with open_backend(stack, token) as backend:
         outcome = backend.start_and_follow(prompt, fields, err)
         print_outcome(outcome, out=out, err=err, as_json=as_json)

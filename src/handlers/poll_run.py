@@ -2,6 +2,7 @@
 
 from upcall import config
 from upcall.aws.secrets_manager import secrets_provider
+from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.limits import Counters, Limits
 from upcall.domain.model import Model
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
@@ -19,7 +20,7 @@ load_at_init(secrets_provider)
 class PollRun(Model):
     """The run to poll, where it lives upstream, its limits, and what it has used of them.
 
-    `waited_seconds` is how long the model has been at work.
+    `waited_seconds` is how long the model has been at work, of the completion window that it has if any.
     """
 
     run_id: str
@@ -27,6 +28,7 @@ class PollRun(Model):
     limits: Limits
     counters: Counters
     waited_seconds: float = 0
+    completion_window: CompletionWindow | None = None
 
 
 @workflow_task
@@ -38,6 +40,7 @@ def lambda_handler(event: PollRun) -> UpstreamSnapshot:
         event.counters,
         config.poll_window_seconds(),
         event.waited_seconds,
+        event.completion_window,
         get_run_api=get_run_api,
         clock=SystemClock(),
     )

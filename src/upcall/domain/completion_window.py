@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from upcall.domain.errors import FieldError
-from upcall.domain.limits import Limits
+from upcall.domain.limits import MAX_SECONDS, Limits
 
 CompletionWindow = Annotated[
     Literal["soonest", "2h", "8h"],
@@ -14,6 +14,16 @@ CompletionWindow = Annotated[
 
 SECONDS = {"soonest": 0, "2h": 7_200, "8h": 28_800}
 """How long one turn may take. `soonest` promises no time."""
+
+
+def is_discounted(window: CompletionWindow | None) -> bool:
+    """Whether the model takes its time: then nobody is in a hurry to see that it is done."""
+    return window is not None and SECONDS[window] > 0
+
+
+def limits_for(window: CompletionWindow | None, limits: Limits) -> Limits:
+    """The limits of a run whose request names no time limit. Turns that take hours need the longest."""
+    return limits.model_copy(update={"seconds": MAX_SECONDS}) if is_discounted(window) else limits
 
 
 def window_exceeds_limit(window: CompletionWindow | None, limits: Limits) -> FieldError | None:

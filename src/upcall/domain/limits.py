@@ -15,11 +15,13 @@ MAX_CALLS_PER_ROUND = 100
 MAX_CALLS = 600
 """Of all rounds together. The longest execution stays below 10,000 history events; 25,000 are allowed."""
 
+MAX_SECONDS = 43_200
+
 Rounds = Annotated[int, Field(ge=0, le=50, description="How often the model may ask for tools.")]
 CallsPerRound = Annotated[
     int, Field(ge=1, le=MAX_CALLS_PER_ROUND, description="How many tools it may ask for at once.")
 ]
-Seconds = Annotated[int, Field(ge=1, le=43_200, description="How long a run may take.")]
+Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS, description="How long a run may take.")]
 Tokens = Annotated[
     int,
     Field(ge=1, le=20_000_000, description="Tokens, read and written, after which no tool is called."),

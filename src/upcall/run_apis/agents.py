@@ -66,6 +66,11 @@ def unsupported_field(run: Run) -> FieldError | None:
     return None
 
 
+def has_completion_window() -> bool:
+    """Only a background response has one."""
+    return False
+
+
 def can_resume_after_tool_calls() -> bool:
     """The session holds the calls and their outputs."""
     return True

@@ -51,10 +51,15 @@ STATUSES: Mapping[str, Status] = {
 
 
 def unsupported_field(run: Run) -> FieldError | None:
-    """Only a background response has a completion window."""
+    """The first field that a run on a thread does not have."""
     if run.completion_window is not None:
         return FieldError("completion_window", "the assistants run API does not support it")
     return None
+
+
+def has_completion_window() -> bool:
+    """Only a background response has one."""
+    return False
 
 
 def can_resume_after_tool_calls() -> bool:

@@ -65,6 +65,9 @@ class RunApi(Protocol):
     def unsupported_field(self, run: Run, /) -> FieldError | None:
         """The field of a new run that this protocol does not support; None if there is none. No request."""
 
+    def has_completion_window(self) -> bool:
+        """Whether a run can name the time within which each turn must be done. No request."""
+
     def can_resume_after_tool_calls(self) -> bool:
         """Whether a run that has called tools can be retried with their outputs. No request."""
 

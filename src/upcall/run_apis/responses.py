@@ -48,6 +48,11 @@ def unsupported_field(_: Run) -> FieldError | None:
     return None
 
 
+def has_completion_window() -> bool:
+    """A background response has one."""
+    return True
+
+
 def can_resume_after_tool_calls() -> bool:
     """A new response takes calls and outputs as input items."""
     return True

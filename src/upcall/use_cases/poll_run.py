@@ -4,6 +4,7 @@ A state transition costs 0.000025 $, as much as 7.5 s of a 256 MB arm64 Lambda. 
 of them, a pause of the workflow three. docs/benchmarks.md has the arithmetic.
 """
 
+from upcall.domain.completion_window import CompletionWindow, is_discounted
 from upcall.domain.errors import RequestRejected, TransientError
 from upcall.domain.failure import rejection
 from upcall.domain.limits import Counters, Limits, exceeded
@@ -19,6 +20,9 @@ from upcall.use_cases.interfaces import Clock, GetRunApi
 MIN_INTERVAL_SECONDS = 0.5
 INTERVAL_SHARE = 0.01
 """Of the time that the run has been waited for: the longer that was, the less a moment more matters."""
+
+DISCOUNTED_INTERVAL_SHARE = 0.05
+"""If the model has hours for each turn. Each poll then costs four transitions."""
 
 MAX_SLEEP_SECONDS = 20.0
 """A longer pause costs less in the workflow than in a function that sleeps."""
@@ -42,6 +46,7 @@ def poll_run(
     counters: Counters,
     window_seconds: float,
     waited_seconds: float = 0,
+    completion_window: CompletionWindow | None = None,
     *,
     get_run_api: GetRunApi,
     clock: Clock,
@@ -49,12 +54,13 @@ def poll_run(
     """Poll until the run asks for tools, ends or exceeds a limit, for about `window_seconds`.
 
     `counters` are those before this poll; `waited_seconds` is how long the model has been at work. Polls are
-    0.5 s apart at first, later a hundredth of the time waited, or as far as the server asks for
-    (`openai-poll-after-ms`, `Retry-After`). A pause that is not worth its time in a function is returned as
-    `pause_seconds`, for the workflow to wait. An error of the server is a reason to poll again later, up to
-    MAX_ERRORS times in a row; a longer pause after it is left to the workflow, whose history shows the error.
-    A turn that failed for a reason that passes is returned with `repeat`, as often, if there is time for the
-    pause before it. No request outlasts the run's time limit.
+    0.5 s apart at first, later a hundredth of the time waited (a twentieth in a discounted completion
+    window), or as far as the server asks for (`openai-poll-after-ms`, `Retry-After`). A pause that is not
+    worth its time in a function is returned as `pause_seconds`, for the workflow to wait. An error of the
+    server is a reason to poll again later, up to MAX_ERRORS times in a row; a longer pause after it is left
+    to the workflow, whose history shows the error. A turn that failed for a reason that passes is returned
+    with `repeat`, as often, if there is time for the pause before it. No request outlasts the run's time
+    limit.
     """
     run_api = get_run_api(upstream_run.run_api)
     start = clock.monotonic()
@@ -62,6 +68,7 @@ def poll_run(
     if window_seconds:
         window_seconds = max(window_seconds, min(waited_seconds * WINDOW_SHARE, MAX_WINDOW_SECONDS))
     end = start + min(window_seconds, seconds_left)
+    share = DISCOUNTED_INTERVAL_SHARE if is_discounted(completion_window) else INTERVAL_SHARE
     errors = counters.errors
     seen_working_at: float | None = None
     while True:
@@ -90,7 +97,7 @@ def poll_run(
                 return _failed_turn(snapshot, errors, seconds_left - elapsed, can_repeat=can_repeat)
             return _within_limits(snapshot, limits, counters, elapsed)
         seen_working_at = polled_at
-        own_pause = max((waited_seconds + elapsed) * INTERVAL_SHARE, MIN_INTERVAL_SECONDS)
+        own_pause = max((waited_seconds + elapsed) * share, MIN_INTERVAL_SECONDS)
         if not window_seconds:
             own_pause = max(2 * own_pause, PAUSE_WITHOUT_WINDOW_SECONDS)
         pause = snapshot.pause_seconds or own_pause

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from upcall.domain.assistants import find_assistant
 from upcall.domain.caller import Caller
-from upcall.domain.completion_window import window_exceeds_limit
+from upcall.domain.completion_window import limits_for, window_exceeds_limit
 from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput, NotFound
 from upcall.domain.run import Run
 from upcall.domain.run_request import RunRequest
@@ -59,6 +59,13 @@ def start_run(
         )
     except NotFound as error:
         raise InvalidInput(FieldError("assistant", str(error))) from error
+    run_api = (
+        request.run_api or (previous.run_api if previous else None) or assistant.run_api or defaults.run_api
+    )
+    window = request.completion_window
+    if window is None and get_run_api(run_api).has_completion_window():  # the assistant may be used with any
+        window = assistant.completion_window
+    limits = assistant.limits.model_copy(update=request.limits.model_dump(exclude_none=True))
     run = Run.new(
         created_at=clock.now(),
         owner=caller.name,
@@ -66,11 +73,8 @@ def start_run(
         input=request.input,
         assistant=assistant.name,
         model=request.model or (previous.model if previous else None) or assistant.model or defaults.model,
-        run_api=request.run_api
-        or (previous.run_api if previous else None)
-        or assistant.run_api
-        or defaults.run_api,
-        limits=assistant.limits.model_copy(update=request.limits.model_dump(exclude_none=True)),
+        run_api=run_api,
+        limits=limits if request.limits.seconds else limits_for(window, limits),
         metadata=request.metadata,
         response_format=request.response_format,
         instructions=request.instructions
@@ -78,7 +82,7 @@ def start_run(
         temperature=request.temperature,
         max_output_tokens=request.max_output_tokens,
         reasoning=request.reasoning or (previous.reasoning if previous else None),
-        completion_window=request.completion_window or assistant.completion_window,
+        completion_window=window,
         callback_url=request.callback_url,
         previous=previous,
     )

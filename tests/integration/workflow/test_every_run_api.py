@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from openai import OpenAI
 from support.fast_stack import workflow_waits
 from support.function_changes import function_changes
 from support.pages import SlowPage, slow_page
@@ -14,6 +15,7 @@ from support.waiting import wait_until
 
 from local.openai_emulator import Call, CallTools, EndIncomplete, Fail, Fault, Hang, Say
 from local.stack import LocalStack
+from upcall.aws.run_repository import DynamoDBRunRepository
 
 pytestmark = pytest.mark.parametrize("api", ["responses", "assistants", "agents"])
 
@@ -108,6 +110,30 @@ def test_a_conversation_keeps_the_instructions_and_the_reasoning_of_its_first_ru
     assert (second.run["status"], second.run["instructions"]) == ("completed", "Be brief.")
     assert second.run["reasoning"] == {"effort": "low"}
     assert "temperature" not in second.run
+
+
+def test_only_a_response_has_hours_to_think(
+    runs: Runs, local_stack: LocalStack, repository: DynamoDBRunRepository, api: str
+) -> None:
+    """Each turn asks for the discount, and the run has the time for it."""
+    model = local_stack.emulator.script(CallTools((Call("none", "{}"),)), Say("Done."))
+    request = {"prompt": "Go.", "model": model, "run_api": api, "completion_window": "8h"}
+    response = runs.post(request)
+    if api != "responses":
+        assert response.status_code == 400
+        assert response.json()["errors"][0]["field"] == "completion_window"
+        return
+    run_id = response.json()["run_id"]
+    runs.wait_for_execution(run_id)
+
+    run = repository.get_run(run_id)
+    assert (run.status, run.completion_window, run.limits.seconds) == ("completed", "8h", 43_200)
+    assert run.upstream_run
+    with OpenAI(base_url=local_stack.endpoints.openai, api_key="x") as client:
+        last = client.responses.retrieve(run.upstream_run.ids["response_id"])
+        first = client.responses.retrieve(last.previous_response_id or "")
+    for turn in (first, last):
+        assert turn.to_dict()["background_options"] == {"completion_window": "8h"}
 
 
 def test_a_run_may_have_three_rounds(runs: Runs, local_stack: LocalStack, api: str) -> None:

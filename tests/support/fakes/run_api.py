@@ -27,6 +27,7 @@ class FakeRunApi:
     def __init__(self, name: RunApiName = "responses") -> None:
         self.name = name
         self.unsupported: FieldError | None = None
+        self.has_completion_windows = True
         self.resumes_after_tool_calls = True
         self.repeats_after_tool_calls = True
         self.sends_webhooks = True
@@ -62,6 +63,10 @@ class FakeRunApi:
     def unsupported_field(self, _: Run, /) -> FieldError | None:
         """See RunApi."""
         return self.unsupported
+
+    def has_completion_window(self) -> bool:
+        """See RunApi."""
+        return self.has_completion_windows
 
     def can_resume_after_tool_calls(self) -> bool:
         """See RunApi."""

@@ -6,7 +6,7 @@ import pytest
 from support.run_records import new_run
 
 from upcall.domain.assistants import find_assistant
-from upcall.domain.errors import RequestRejected, TransientError
+from upcall.domain.errors import FieldError, RequestRejected, TransientError
 from upcall.domain.run import Run
 from upcall.domain.run_request import Reasoning
 from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolDefinition, ToolOutput
@@ -128,6 +128,13 @@ def test_the_servers_poll_interval_becomes_the_pause(respond_with: RespondWith) 
     respond_with(json_response({"id": "run_1", "status": "queued"}, openai_poll_after_ms="5000"))
 
     assert assistants.poll(UPSTREAM_RUN).pause_seconds == 5
+
+
+def test_a_run_of_an_assistant_has_no_completion_window() -> None:
+    error = FieldError("completion_window", "the assistants run API does not support it")
+
+    assert assistants.unsupported_field(RUN) is None
+    assert assistants.unsupported_field(RUN.model_copy(update={"completion_window": "2h"})) == error
 
 
 def test_every_request_names_the_protocol(respond_with: RespondWith) -> None:

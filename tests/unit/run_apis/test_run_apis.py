@@ -116,6 +116,11 @@ def test_only_responses_repeat_a_turn_after_tool_calls(name: RunApiName) -> None
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_only_a_response_has_a_completion_window(name: RunApiName) -> None:
+    assert get_run_api(name).has_completion_window() is (name == "responses")
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_run_that_was_never_created_is_retried_in_the_conversation_that_it_continued(
     name: RunApiName,
 ) -> None:

@@ -9,6 +9,7 @@ from support.fakes.clock import FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.run_records import CALL, FAILURE, UPSTREAM_RUN, USAGE
 
+from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.errors import RequestRejected, TransientError
 from upcall.domain.failure import Failure
 from upcall.domain.limits import MAX_CALLS, Counters, Limits
@@ -39,6 +40,7 @@ class Polls:
         limits: Limits | None = None,
         counters: Counters | None = None,
         waited_seconds: float = 0,
+        completion_window: CompletionWindow | None = None,
     ) -> UpstreamSnapshot:
         """Poll for one window."""
         return poll_run(
@@ -47,6 +49,7 @@ class Polls:
             counters or Counters(),
             window_seconds,
             waited_seconds,
+            completion_window,
             get_run_api=self.run_api.get,
             clock=self.clock,
         )
@@ -110,6 +113,16 @@ def test_a_pause_that_costs_more_in_a_function_is_left_to_the_workflow() -> None
     snapshot = polls.poll(window_seconds=60, limits=Limits(seconds=14_400), waited_seconds=3000)
 
     assert (snapshot.pause_seconds, polls.clock.sleeps) == (30, [])
+
+
+@pytest.mark.parametrize(("window", "pause"), [("soonest", 30), ("2h", 150), ("8h", 150)])
+def test_polls_of_discounted_thinking_are_further_apart(window: CompletionWindow, pause: float) -> None:
+    """A poll of its own costs four transitions. Every hundredth of eight hours would cost a thousand."""
+    polls = Polls(WORKING)
+
+    snapshot = polls.poll(60, Limits(seconds=14_400), waited_seconds=3000, completion_window=window)
+
+    assert (snapshot.pause_seconds, polls.clock.sleeps) == (pause, [])
 
 
 @pytest.mark.parametrize(("waited", "window"), [(0, 2), (19, 2), (100, 10), (5000, 60)])

@@ -8,7 +8,7 @@ from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.workflow import InMemoryWorkflow
 from support.run_records import FAILURE, UPSTREAM_RUN, USAGE, new_run
 
-from upcall.domain.assistants import Assistant
+from upcall.domain.assistants import Assistant, find_assistant
 from upcall.domain.caller import Caller
 from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput
 from upcall.domain.run import Run
@@ -341,6 +341,39 @@ def test_a_completion_window_needs_a_longer_time_limit(start: Start) -> None:
     assert caught.value.errors == (FieldError("completion_window", reason),)
     run = start(run_api="responses", completion_window="8h", limits={"seconds": 28_801})
     assert run.completion_window == "8h"
+
+
+@pytest.mark.parametrize(
+    ("window", "seconds"), [(None, 900), ("soonest", 900), ("2h", 43_200), ("8h", 43_200)]
+)
+def test_a_run_whose_turns_take_hours_has_the_longest_time_limit(
+    start: Start, window: str | None, seconds: int
+) -> None:
+    run = start(run_api="responses", completion_window=window, limits={"rounds": 3})
+
+    assert (run.limits.seconds, run.limits.rounds) == (seconds, 3)
+
+
+@pytest.mark.parametrize(
+    ("has_window", "requested", "window", "seconds"),
+    [(True, None, "8h", 43_200), (True, "soonest", "soonest", 900), (False, None, None, 900)],
+)
+def test_an_assistant_s_completion_window_holds_where_the_run_api_has_one(
+    start: Start,
+    run_api: FakeRunApi,
+    monkeypatch: pytest.MonkeyPatch,
+    has_window: bool,
+    requested: str | None,
+    window: str | None,
+    seconds: int,
+) -> None:
+    patient = find_assistant("summarizer").model_copy(update={"completion_window": "8h"})
+    monkeypatch.setattr(start_run_module, "find_assistant", lambda _: patient)
+    run_api.has_completion_windows = has_window
+
+    run = start(completion_window=requested)
+
+    assert (run.completion_window, run.limits.seconds) == (window, seconds)
 
 
 def test_a_conversation_keeps_its_instructions_unless_another_assistant_is_requested(
