@@ -17,7 +17,7 @@ from upcall.observability.logging import logger
 from upcall.run_apis.base import time_limit
 from upcall.use_cases.interfaces import Clock, GetRunApi
 
-MIN_INTERVAL_SECONDS = 0.5
+MIN_INTERVAL_SECONDS = 0.4
 INTERVAL_SHARE = 0.01
 """Of the time that the run has been waited for: the longer that was, the less a moment more matters."""
 
@@ -54,7 +54,7 @@ def poll_run(
     """Poll until the run asks for tools, ends or exceeds a limit, for about `window_seconds`.
 
     `counters` are those before this poll; `waited_seconds` is how long the model has been at work. Polls are
-    0.5 s apart at first, later a hundredth of the time waited (a twentieth in a discounted completion
+    0.4 s apart at first, later a hundredth of the time waited (a twentieth in a discounted completion
     window), or as far as the server asks for (`openai-poll-after-ms`, `Retry-After`). A pause that is not
     worth its time in a function is returned as `pause_seconds`, for the workflow to wait. An error of the
     server is a reason to poll again later, up to MAX_ERRORS times in a row; a longer pause after it is left
