@@ -86,12 +86,12 @@ def count_read_units(run: Run, message: str | None) -> int:
 
     The record is read when the run is created, for each round, before and after the end is written, by GET,
     and by the function that gets a queue message. The message is read for the final event, by GET and for a
-    callback. The task that waits is read for each webhook.
+    callback. For each webhook, its message and the task that waits are looked up.
     """
     record_reads = 4 + run.round + count_queue_messages(run)
     message_reads = 2 + (run.callback_url is not None)
     units = record_reads * _read_units(run.model_dump_json()) + message_reads * _read_units(message or "")
-    return units + count_webhooks(run)
+    return units + 2 * count_webhooks(run)
 
 
 def count_queue_messages(run: Run) -> int:

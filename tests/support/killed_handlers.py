@@ -46,7 +46,7 @@ HANDLERS: Mapping[str, Handler] = {
         WORKFLOW, "one token is stored, which the next webhook finds", "test_wait_for_change"
     ),
     "receive_webhook": Handler(
-        "OpenAI, unless the message was recorded; then the time-out of the task looks at the run",
+        "OpenAI, which sends the message again",
         "the task is completed once",
         "test_receive_webhook",
     ),

@@ -50,10 +50,6 @@ class Table:
             return False
         return True
 
-    def delete(self, pk: str, sk: str) -> None:
-        """Delete an item, if there is one."""
-        self._client.delete_item(TableName=self._name, Key=_key(pk, sk))
-
     def update(self, pk: str, sk: str, fields: Item, *, remove: Iterable[str] = (), **condition: Any) -> bool:
         """Set attributes of an existing item, and remove others. Returns whether the condition held.
 

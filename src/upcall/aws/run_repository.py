@@ -7,7 +7,7 @@
     ONCE#<run_id>  ONCE#<hash>              a tool call that runs at most once (upcall.tool.idempotency)
     KEY#<hash>     KEY                      the run that an idempotency key stands for
     WAIT#<id>      WAIT                     the task that waits for a webhook about this upstream id
-    WEBHOOK#<id>   WEBHOOK                  a webhook's message that was received
+    WEBHOOK#<id>   WEBHOOK                  a webhook's message that was taken up
 
     index          partition        sort key  holds
     open_runs      open ("open")    run_id    keys of records without a terminal status
@@ -126,14 +126,14 @@ class DynamoDBRunRepository:
         item = self._table.get(f"WAIT#{webhook_id}", "WAIT")
         return None if item is None else WaitingTask.model_validate_json(item["task"])
 
-    def claim_webhook(self, message_id: str, now: datetime) -> bool:
+    def has_webhook(self, message_id: str) -> bool:
+        """See RunRepository."""
+        return self._table.get(f"WEBHOOK#{message_id}", "WEBHOOK") is not None
+
+    def record_webhook(self, message_id: str, now: datetime) -> None:
         """See RunRepository."""
         item = {"expires_at": _seconds(now + WEBHOOK_RETENTION)}
-        return self._table.put_new(f"WEBHOOK#{message_id}", "WEBHOOK", item)
-
-    def release_webhook(self, message_id: str) -> None:
-        """See RunRepository."""
-        self._table.delete(f"WEBHOOK#{message_id}", "WEBHOOK")
+        self._table.put(f"WEBHOOK#{message_id}", "WEBHOOK", item)
 
     def record_round(
         self, run: Run, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], usage: Usage

@@ -66,11 +66,11 @@ class RunRepository(Protocol):
     def get_waiting_task(self, webhook_id: str) -> WaitingTask | None:
         """The task that waits for webhooks that name this id, if there is one."""
 
-    def claim_webhook(self, message_id: str, now: datetime) -> bool:
-        """Whether this message of a webhook is new. It stays known for as long as OpenAI sends it again."""
+    def has_webhook(self, message_id: str) -> bool:
+        """Whether this message of a webhook was taken up."""
 
-    def release_webhook(self, message_id: str) -> None:
-        """Forget a message whose work failed, so that it is done when the message comes again."""
+    def record_webhook(self, message_id: str, now: datetime) -> None:
+        """Write down that a message was taken up. It is kept for as long as OpenAI may send it again."""
 
     def record_round(
         self, run: Run, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], usage: Usage

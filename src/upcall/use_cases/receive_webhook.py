@@ -22,16 +22,15 @@ def receive_webhook(
     """Complete the task that waits for this run, if the run has changed. The same message again does nothing.
 
     If the run could not be looked at, the task is completed with the error, and the workflow looks again.
-    Raises TransientError if the task could not be completed; then the message must come again.
+    Raises TransientError if the task could not be completed; then the message must come again. It is written
+    down last, so that one whose function died is taken up when it comes again. Of two at once, one completes
+    the task.
     """
-    if not repository.claim_webhook(message_id, clock.now()):
+    if repository.has_webhook(message_id):
         logger.info("webhook repeated")
         return
-    try:
-        _complete_waiting_task(event.upstream_id, repository, get_run_api, waiting_tasks, clock)
-    except BaseException:
-        repository.release_webhook(message_id)
-        raise
+    _complete_waiting_task(event.upstream_id, repository, get_run_api, waiting_tasks, clock)
+    repository.record_webhook(message_id, clock.now())
 
 
 def _complete_waiting_task(

@@ -35,9 +35,8 @@ FUNCTIONS = list(resources_of_type("AWS::Lambda::Function"))
 
 SECRET = "secretsmanager:GetSecretValue"  # noqa: S105  # a permission
 
-UNUSED = {"NotifyFunction": {"dynamodb:GetItem"}, "ReceiveWebhookFunction": {"dynamodb:DeleteItem"}}
-"""Powertools' Idempotency reads an item if DynamoDB rejects a conditional write without returning the item. A webhook's
-message is forgotten if Step Functions is not available."""
+UNUSED = {"NotifyFunction": {"dynamodb:GetItem"}}
+"""Powertools' Idempotency reads an item if DynamoDB rejects a conditional write without returning the item."""
 
 
 def allowed_actions(function: str) -> set[str]:

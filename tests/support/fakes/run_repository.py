@@ -66,16 +66,13 @@ class InMemoryRunRepository:
         """See RunRepository."""
         return self._waiting.get(webhook_id)
 
-    def claim_webhook(self, message_id: str, now: datetime) -> bool:
+    def has_webhook(self, message_id: str) -> bool:
         """See RunRepository."""
-        if message_id in self._webhooks:
-            return False
-        self._webhooks[message_id] = now
-        return True
+        return message_id in self._webhooks
 
-    def release_webhook(self, message_id: str) -> None:
+    def record_webhook(self, message_id: str, now: datetime) -> None:
         """See RunRepository."""
-        self._webhooks.pop(message_id, None)
+        self._webhooks[message_id] = now
 
     def record_round(
         self, run: Run, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], usage: Usage

@@ -42,27 +42,15 @@ class WebhookContract:
 
         assert repository.get_waiting_task("sess_1") == again
 
-    def test_a_message_is_new_once(self, repository: RunRepository) -> None:
-        claims = [
-            repository.claim_webhook("evt_1", time) for time in (LATER, LATER, LATER + timedelta(hours=72))
-        ]
+    def test_a_message_is_known_once_it_is_recorded(self, repository: RunRepository) -> None:
+        known = [repository.has_webhook("evt_1")]
+        for time in (LATER, LATER + timedelta(hours=72)):
+            repository.record_webhook("evt_1", time)
+            known.append(repository.has_webhook("evt_1"))
 
-        assert claims == [True, False, False]
+        assert known == [False, True, True]
 
-    def test_another_message_is_new(self, repository: RunRepository) -> None:
-        repository.claim_webhook("evt_1", LATER)
+    def test_another_message_is_not_known(self, repository: RunRepository) -> None:
+        repository.record_webhook("evt_1", LATER)
 
-        assert repository.claim_webhook("evt_2", LATER)
-
-    def test_a_message_that_was_released_is_new_again(self, repository: RunRepository) -> None:
-        repository.claim_webhook("evt_1", LATER)
-        repository.claim_webhook("evt_2", LATER)
-        repository.release_webhook("evt_1")
-
-        assert repository.claim_webhook("evt_1", LATER)
-        assert not repository.claim_webhook("evt_2", LATER)
-
-    def test_a_message_that_was_never_claimed_can_be_released(self, repository: RunRepository) -> None:
-        repository.release_webhook("evt_1")
-
-        assert repository.claim_webhook("evt_1", LATER)
+        assert not repository.has_webhook("evt_2")

@@ -135,6 +135,30 @@ def test_the_seconds_go_on_while_a_task_waits(
 
 
 @pytest.mark.usefixtures("waiting")
+def test_the_same_message_twice_at_once_completes_the_task_once(
+    receive: Receive, workflow: InMemoryWorkflow, run_api: FakeRunApi
+) -> None:
+    run_api.during_next("poll", lambda: receive("evt_1"))
+
+    receive("evt_1")
+
+    assert list(workflow.outputs) == ["token"]
+
+
+@pytest.mark.usefixtures("waiting")
+def test_a_message_whose_function_was_killed_is_taken_up_when_it_comes_again(
+    receive: Receive, workflow: InMemoryWorkflow, run_api: FakeRunApi
+) -> None:
+    run_api.fail_next("poll", KeyboardInterrupt())  # type: ignore[arg-type]  # nothing catches it
+    with pytest.raises(KeyboardInterrupt):
+        receive("evt_1")
+
+    receive("evt_1")
+
+    assert list(workflow.outputs) == ["token"]
+
+
+@pytest.mark.usefixtures("waiting")
 def test_a_message_whose_work_failed_is_taken_up_when_it_comes_again(
     receive: Receive, workflow: InMemoryWorkflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
