@@ -131,6 +131,21 @@ def test_an_invalid_field_is_named(prompt: str, fields: dict[str, str], message:
         build_run_request(prompt, fields)
 
 
+def test_a_run_with_hours_to_think_shows_them(upcall_on_running_stack: Upcall) -> None:
+    done = upcall_on_running_stack("run", "Hello.", "--completion-window", "8h", "--json")
+    run = json.loads(done.stdout)
+
+    assert (run["status"], run["completion_window"]) == ("completed", "8h")
+    assert run["limits"]["seconds"] == 43_200
+
+
+def test_an_unknown_completion_window_is_a_one_line_error(upcall_on_running_stack: Upcall) -> None:
+    error = one_line_error(upcall_on_running_stack("run", "Hello.", "--completion-window", "3h"))
+
+    assert "completion_window" in error
+    assert "'soonest', '2h' or '8h'" in error
+
+
 def test_what_the_api_rejects_is_a_one_line_error(upcall_on_running_stack: Upcall) -> None:
     assert one_line_error(upcall_on_running_stack("run", "Go.", "--assistant", "nobody")) == (
         "upcall: assistant: there is no assistant 'nobody'; there is messenger, summarizer"
