@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,12 @@ from bench.cpu_limit import CpuLimit, NoCpuLimit, cpu_limit, share_of
 from local.config import ROOT, LocalStackConfig
 from local.sam.expected_results import EXPECTED, is_expected
 from local.sam.run_samples import BEFORE, event_for
+from local.sam.samples import sample
 from local.stack import LocalStack
 from local.template import Template
+from upcall.aws.dynamodb import Table
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.waiting_task import WaitingTask
 from upcall.web.standard_webhooks import signature_headers
 
 BASELINE_MB = 256
@@ -124,7 +129,7 @@ def measure_function(stack: LocalStack, name: str, target: Target, limited: bool
     if name == "FetchFunction":
         event["arguments"] = json.dumps({"url": f"{stack.endpoints.pages}/tides"})
     if name == WEBHOOK_FUNCTION:
-        sign(event)
+        prepare_webhook(stack, event)
     order = {
         "path": [str(target.build / name), *(str(target.build / layer / "python") for layer in layers)],
         "handler": function.handler,
@@ -137,8 +142,11 @@ def measure_function(stack: LocalStack, name: str, target: Target, limited: bool
     return cold_start(name, function.memory_mb, target, limited, parts)
 
 
-def sign(event: dict[str, Any]) -> None:
-    """Sign the sample event of a webhook: its signature holds for minutes."""
+def prepare_webhook(stack: LocalStack, event: dict[str, Any]) -> None:
+    """Let a task wait for the sample event of a webhook, and sign it: a signature holds for minutes."""
+    task = WaitingTask(**sample("wait_for_change"), task_token="of-nobody", since=datetime.now(UTC))  # noqa: S106
+    repository = DynamoDBRunRepository(Table(stack.deployed.dynamodb, stack.deployed.table), retention_days=1)
+    repository.add_waiting_task(task.upstream_run.ids["response_id"], task)
     secrets = boto3.client("secretsmanager")
     secret = secrets.get_secret_value(SecretId=WEBHOOK_SECRET_NAME)["SecretString"]
     event["headers"] |= signature_headers(secret, event["headers"]["webhook-id"], event["body"].encode())

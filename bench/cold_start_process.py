@@ -14,6 +14,7 @@ import resource
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 START = time.perf_counter()
 TIMEOUT_SECONDS = 90
@@ -41,10 +42,13 @@ def report(**values: object) -> None:
 
 
 def report_end() -> None:
-    """Write the processor time of processes that were started and have ended, and the most memory in use."""
+    """Write the processor time of processes that were started and have ended, and the most memory in use.
+
+    `ru_maxrss` would be that of the process which started this one, if that had more.
+    """
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    own_kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    kilobytes = own_kilobytes + (children.ru_maxrss if children.ru_utime else 0)
+    with Path("/proc/self/status").open(encoding="ascii") as status:
+        kilobytes = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
     report(cpu=children.ru_utime + children.ru_stime, used_mb=kilobytes / 1024)
 
 

@@ -17,8 +17,8 @@ MAX_RATIO = 1.2
 class ColdStart:
     """Seconds of processor time, and of time, of init and of the first request.
 
-    The processor time of the request contains that of processes that the function starts, and so does
-    `used_mb`, the most memory that was in use. `limited` says whether the request had a share of a core only.
+    The processor time of the request contains that of processes that the function starts; `used_mb` is the
+    most memory that its own process had in use. `limited` says whether the request had a share of a core.
     """
 
     function: str
