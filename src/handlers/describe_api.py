@@ -1,5 +1,6 @@
 """GET /openapi.json: the API's description. GET /health: that it answers."""
 
+from functools import cache
 from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,7 @@ from upcall.lambda_runtime.http_api import (
     lambda_handler_of,
     merge_descriptions,
 )
+from upcall.lambda_runtime.init import load_at_init
 
 app = http_api()
 lambda_handler = lambda_handler_of(app)
@@ -37,7 +39,13 @@ def handle_health_request() -> Response[str]:
 
 @app.get("/openapi.json", include_in_schema=False)
 def handle_description_request() -> Response[str]:
-    """Describe the API: the routes of every handler in this folder."""
+    """Describe the API."""
+    return Response(HTTPStatus.OK, "application/json", description())
+
+
+@cache
+def description() -> str:
+    """The description of the routes of every handler in this folder."""
     modules = [
         import_module(f"handlers.{path.stem}") for path in sorted(Path(__file__).parent.glob("[!_]*.py"))
     ]
@@ -45,3 +53,6 @@ def handle_description_request() -> Response[str]:
         module.app for module in modules if isinstance(getattr(module, "app", None), APIGatewayHttpResolver)
     ]
     return merge_descriptions(*apps)
+
+
+load_at_init(description)

@@ -111,8 +111,8 @@ def lambda_handler_of(app: APIGatewayHttpResolver) -> LambdaHandler:
     return lambda_handler
 
 
-def merge_descriptions(*apps: APIGatewayHttpResolver) -> Response[str]:
-    """The OpenAPI 3.1 description of all routes of these resolvers."""
+def merge_descriptions(*apps: APIGatewayHttpResolver) -> str:
+    """The OpenAPI 3.1 description of all routes of these resolvers, as JSON."""
     merge = OpenAPIMerge(title="Upcall", version="0.1.0", description=API_DESCRIPTION)
     for app in apps:
         merge.add_schema(json.loads(app.get_openapi_json_schema()))
@@ -124,7 +124,7 @@ def merge_descriptions(*apps: APIGatewayHttpResolver) -> Response[str]:
                 del operation["responses"]["422"]
     for name in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         merged["components"]["schemas"].pop(name, None)
-    return Response(HTTPStatus.OK, "application/json", json.dumps(merged, indent=2, ensure_ascii=False))
+    return json.dumps(merged, indent=2, ensure_ascii=False)
 
 
 def raw_body(event: APIGatewayProxyEventV2) -> bytes:

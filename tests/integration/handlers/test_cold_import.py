@@ -22,7 +22,7 @@ LOADS_OPENAI = {
 LOADS_HTTPX = {"deliver_callback"}
 """It posts through the guarded transport, which is an httpx transport."""
 
-NEEDS_NO_AWS = {"describe_api", "list_assistants", "list_tools"}
+NEEDS_NO_AWS = {"list_assistants", "list_tools"}
 
 ON_LAMBDA = {
     "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1",
