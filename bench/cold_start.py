@@ -24,18 +24,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from bench.cold_start_report import BASELINE, ColdStart, draw_svg, print_table
 from bench.cpu_limit import CpuLimit, NoCpuLimit, cpu_limit, share_of
 from local.config import ROOT, LocalStackConfig
 from local.sam.expected_results import EXPECTED, is_expected
 from local.sam.run_samples import BEFORE, event_for
-from local.sam.samples import sample
+from local.sam.samples import repository_of, sample
 from local.stack import LocalStack
 from local.template import Template
-from upcall.aws.dynamodb import Table
-from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.aws.secrets_manager import get_secret
 from upcall.domain.waiting_task import WaitingTask
 from upcall.web.standard_webhooks import signature_headers
 
@@ -145,11 +142,9 @@ def measure_function(stack: LocalStack, name: str, target: Target, limited: bool
 def prepare_webhook(stack: LocalStack, event: dict[str, Any]) -> None:
     """Let a task wait for the sample event of a webhook, and sign it: a signature holds for minutes."""
     task = WaitingTask(**sample("wait_for_change"), task_token="of-nobody", since=datetime.now(UTC))  # noqa: S106
-    repository = DynamoDBRunRepository(Table(stack.deployed.dynamodb, stack.deployed.table), retention_days=1)
-    repository.add_waiting_task(task.upstream_run.ids["response_id"], task)
-    secrets = boto3.client("secretsmanager")
-    secret = secrets.get_secret_value(SecretId=WEBHOOK_SECRET_NAME)["SecretString"]
-    event["headers"] |= signature_headers(secret, event["headers"]["webhook-id"], event["body"].encode())
+    repository_of(stack).add_waiting_task(task.upstream_run.ids["response_id"], task)
+    secret, message_id = get_secret(WEBHOOK_SECRET_NAME), event["headers"]["webhook-id"]
+    event["headers"] |= signature_headers(secret, message_id, event["body"].encode())
 
 
 def measure_baseline(stack: LocalStack, target: Target, limited: bool) -> ColdStart:

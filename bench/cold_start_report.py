@@ -76,17 +76,8 @@ def print_table(cold_starts: Sequence[ColdStart], version: str) -> None:
     console.print(f"Cold starts with {version}", highlight=False)
     table = Table(box=None)
     for heading in (
-        *(
-            "function",
-            "MB",
-            "MB used",
-            "init: cpu ms",
-            "ms",
-            "request: cpu ms",
-            "ms",
-            "ms at its share",
-            "ratio",
-        ),
+        *("function", "MB", "MB used"),
+        *("init: cpu ms", "ms", "request: cpu ms", "ms", "ms at its share", "ratio"),
         *("no bytecode: init cpu ms", "request: cpu ms", "ms at its share"),
     ):
         table.add_column(heading, justify="left" if heading == "function" else "right")

@@ -62,8 +62,12 @@ def put_sample_run(stack: LocalStack) -> None:
         run_api="responses",
         created_at=datetime.now(UTC),
     )
-    repository = DynamoDBRunRepository(Table(dynamodb, table), retention_days=30)
-    repository.add_run(run.model_copy(update={"run_id": run_id}))
+    repository_of(stack).add_run(run.model_copy(update={"run_id": run_id}))
+
+
+def repository_of(stack: LocalStack) -> DynamoDBRunRepository:
+    """The repository of a stack's runs."""
+    return DynamoDBRunRepository(Table(stack.deployed.dynamodb, stack.deployed.table), retention_days=30)
 
 
 def put_sample_object(stack: LocalStack) -> None:

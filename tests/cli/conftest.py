@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -43,10 +43,14 @@ def upcall(environment: dict[str, str]) -> Upcall:
     """Run the command to its end. No local stack is running."""
 
     def run(
-        *arguments: str, folder: Path = ROOT, timeout_seconds: float = TIMEOUT_SECONDS, **variables: str
+        *arguments: str,
+        command: Sequence[str] = COMMAND,
+        folder: Path = ROOT,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        **variables: str,
     ) -> Finished:
         return subprocess.run(
-            [*COMMAND, *arguments],
+            [*command, *arguments],
             cwd=folder,
             env={**environment, **variables},
             capture_output=True,

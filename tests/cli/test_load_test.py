@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -18,7 +17,6 @@ from cli.load_test.plot import draw_svg
 from cli.load_test.report import LoadTestReport, percentiles, print_report
 from cli.load_test.runner import RunResult
 from cli.load_test.webhooks import WebhookReport
-from local.config import ROOT
 from upcall.domain.run import Run
 
 from .conftest import Upcall, one_line_error, plain_console, printed_text
@@ -120,10 +118,10 @@ def test_the_report_names_lost_runs_and_duplicates() -> None:
     assert "duplicate: run_2: has 2 executions" in text
 
 
-def load_test(upcall: Upcall, *options: str) -> dict[str, Any]:
+def load_test(upcall: Upcall, *options: str, **process: Any) -> dict[str, Any]:
     """The report of a load test that has passed."""
-    done = upcall("bench", "load", *options, "--json", timeout_seconds=TIMEOUT_SECONDS)
-    assert done.returncode == 0, done.stderr
+    done = upcall("bench", "load", *options, "--json", timeout_seconds=TIMEOUT_SECONDS, **process)
+    assert done.returncode == 0, done.stdout + done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report
 
@@ -145,20 +143,15 @@ def test_a_small_load_test_with_faults_loses_and_duplicates_nothing(upcall: Upca
     assert plot.read_text("utf-8").startswith("<svg")
 
 
-def test_a_small_load_test_with_webhooks_loses_and_duplicates_nothing(environment: dict[str, str]) -> None:
+def test_a_small_load_test_with_webhooks_loses_and_duplicates_nothing(upcall: Upcall) -> None:
     """Twenty pushed runs. Here the time-out of a task, after a lost webhook, comes after 20 seconds."""
-    options = "20 bench load --webhooks --runs 20 --concurrency 20 --faults 0 --seed 7 --json"
-    done = subprocess.run(
-        [sys.executable, "-m", "support.task_timeouts", *options.split()],
-        cwd=ROOT,
-        env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
+    options = "--webhooks --runs 20 --concurrency 20 --faults 0 --seed 7"
+    report = load_test(
+        upcall,
+        *options.split(),
+        command=(sys.executable, "-m", "support.task_timeouts", "20"),
+        PYTHONPATH=os.pathsep.join(filter(None, sys.path)),
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    report = json.loads(done.stdout)
 
     assert (report["statuses"], report["lost"], report["duplicates"]) == ({"completed": 20}, [], [])
     webhooks = report["webhooks"]

@@ -1,6 +1,7 @@
 """A task waits for a webhook, unless there is a reason to go on at once."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from support.fakes.clock import FakeClock
@@ -20,9 +21,15 @@ Wait = Callable[[WaitingTask], UpstreamSnapshot | None]
 
 
 @pytest.fixture
-def wait(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock) -> Wait:
+def wired(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock) -> dict[str, Any]:
+    """What both use cases get."""
+    return {"repository": repository, "get_run_api": run_api.get, "clock": clock}
+
+
+@pytest.fixture
+def wait(wired: dict[str, Any]) -> Wait:
     def call(task: WaitingTask) -> UpstreamSnapshot | None:
-        return wait_for_change(task, repository=repository, get_run_api=run_api.get, clock=clock)
+        return wait_for_change(task, **wired)
 
     return call
 
@@ -114,6 +121,7 @@ def test_a_run_without_webhooks_is_never_waited_for(
     ids=["it may", "tried again", "close to the time limit", "tried again close to it", "not pushed"],
 )
 def test_a_run_that_may_not_wait_is_looked_at_once_or_polled(
+    wired: dict[str, Any],
     repository: InMemoryRunRepository,
     run_api: FakeRunApi,
     clock: FakeClock,
@@ -125,15 +133,7 @@ def test_a_run_that_may_not_wait_is_looked_at_once_or_polled(
     run_api.snapshots = [WORKING]
     task = WAITING_TASK.model_copy(update={"counters": Counters(seconds=seconds)})
 
-    result = wait_or_poll(
-        task,
-        4,
-        pushed=pushed,
-        may_wait=may_wait,
-        repository=repository,
-        get_run_api=run_api.get,
-        clock=clock,
-    )
+    result = wait_or_poll(task, 4, pushed=pushed, may_wait=may_wait, **wired)
 
     waits = slept is None
     assert (result is None) == waits == (repository.get_waiting_task("resp_1") is not None)
@@ -143,22 +143,14 @@ def test_a_run_that_may_not_wait_is_looked_at_once_or_polled(
 
 @pytest.mark.parametrize("error", [None, TransientError("503")])
 def test_a_try_that_looks_once_returns_what_it_saw(
-    repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock, error: TransientError | None
+    wired: dict[str, Any], run_api: FakeRunApi, error: TransientError | None
 ) -> None:
     """After an error the pause before the next look is kept."""
     run_api.snapshots = [UpstreamSnapshot.requires_action((CALL,), USAGE)]
     if error:
         run_api.fail_next("poll", error)
 
-    result = wait_or_poll(
-        WAITING_TASK,
-        5,
-        pushed=True,
-        may_wait=False,
-        repository=repository,
-        get_run_api=run_api.get,
-        clock=clock,
-    )
+    result = wait_or_poll(WAITING_TASK, 5, pushed=True, may_wait=False, **wired)
 
     assert result is not None
     assert result.status == ("in_progress" if error else "requires_action")
