@@ -13,8 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from jsonata.jsonata import Jsonata
 from jsonata.utils import Utils
+from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
+    FailureEvent,
+    FailureEventException,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
+    StatesErrorNameType,
+)
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
 from moto.stepfunctions.parser.asl.component.intrinsic.jsonata import get_intrinsic_functions_declarations
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.jsonata.jsonata import (
     JSONataException,
     compose_jsonata_expression,
@@ -65,6 +75,20 @@ def _evaluate_body(self: StringJSONata, env: "Environment") -> None:
         env.stack.append(evaluate_with(self.expression, variables))
     except UndefinedValue:  # moto raises the error of an undefined result, and adds its event
         validate_jsonata_expression_output(env, self.expression, UNDEFINED, None)  # type: ignore[arg-type]
+    except JSONataException as error:
+        raise FailureEventException(_query_evaluation_error(env, str(error))) from error
+
+
+def _query_evaluation_error(env: "Environment", cause: str) -> FailureEvent:
+    """The error of AWS for an expression that fails, `$error` included. moto has States.Runtime for it."""
+    name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
+    details = EvaluationFailedEventDetails(cause=cause, error=name.error_name)
+    return FailureEvent(
+        env=env,
+        error_name=name,
+        event_type=HistoryEventType.EvaluationFailed,
+        event_details=EventDetails(evaluationFailedEventDetails=details),  # type: ignore[typeddict-item]
+    )
 
 
 def _referenced_data(expression: str, env: "Environment") -> dict[str, Any]:

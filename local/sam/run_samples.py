@@ -27,6 +27,7 @@ from local.sam.samples import (
     PAGES_PORT,
     config_for_containers,
     put_sample_object,
+    put_sample_open_calls,
     put_sample_run,
     sample,
 )
@@ -48,6 +49,8 @@ BEFORE: dict[str, Callable[[LocalStack], None]] = {
     "ReadObjectFunction": put_sample_object,
     "CancelRunFunction": put_sample_run,
     "RecordFailureFunction": put_sample_run,
+    "WaitForAnswerFunction": put_sample_run,
+    "ReceiveToolOutputsFunction": put_sample_open_calls,
 }
 """What prepares the stack for the sample event of a function."""
 

@@ -7,7 +7,7 @@ as they are in the sample events.
 import json
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local import sample_pages
@@ -17,7 +17,9 @@ from local.stack import LocalStack
 from upcall.aws.dynamodb import Table
 from upcall.aws.run_repository import DynamoDBRunRepository
 from upcall.domain.caller import ANYBODY
+from upcall.domain.open_calls import OpenCall
 from upcall.domain.run import Run
+from upcall.domain.tool_calls import ToolCall
 
 PAGES_PORT, AWS_PORT, OPENAI_PORT = 8780, 8782, 8783
 """As in `events/env.json`."""
@@ -63,6 +65,29 @@ def put_sample_run(stack: LocalStack) -> None:
         created_at=datetime.now(UTC),
     )
     repository_of(stack).add_run(run.model_copy(update={"run_id": run_id}))
+
+
+def put_sample_open_calls(stack: LocalStack) -> None:
+    """Put the run of the sample events into the table with two calls that wait: an approval and an output."""
+    put_sample_run(stack)
+    event = sample("wait_for_answer")
+    call = ToolCall.model_validate(event["call"])
+    call_id = json.loads(sample("receive_tool_outputs")["body"])["outputs"][0]["call_id"]
+    now = datetime.now(UTC)
+    approval = OpenCall(
+        round=event["round"],
+        position=event["position"],
+        call=call,
+        waits_for="approval",
+        max_output_bytes=event["max_output_bytes"],
+        since=now,
+        until=now + timedelta(days=1),
+        task_token=event["task_token"],
+    )
+    output = {"position": 2, "waits_for": "output", "call": call.model_copy(update={"call_id": call_id})}
+    repository = repository_of(stack)
+    for open_call in (approval, approval.model_copy(update=output)):
+        repository.open_call(repository.get_run(event["run_id"]), open_call)
 
 
 def repository_of(stack: LocalStack) -> DynamoDBRunRepository:

@@ -24,7 +24,7 @@ load_at_init(run_repository)
 app = http_api()
 lambda_handler = lambda_handler_of(app)
 
-WAIT = "Seconds to wait for the run to end; the response comes as soon as it has."
+WAIT = "Seconds to wait until the run has ended or waits for outputs of its caller."
 
 
 @app.get(

@@ -50,6 +50,17 @@ def caller_claims() -> tuple[str, ...]:
     return tuple(sorted(_read_list("CALLER_CLAIMS"))) or ("sub",)
 
 
+def approver_claim() -> tuple[str, str] | None:
+    """The claim, with one of its values, of a token whose caller may decide about tool calls."""
+    name, _, value = os.environ.get("APPROVER_CLAIM", "").partition("=")
+    return (name, value) if value else None
+
+
+def four_eyes() -> bool:
+    """Whether the person who started a run may not decide about its tool calls."""
+    return _read("FOUR_EYES") == "yes"
+
+
 def state_machine_arn() -> str:
     """The workflow that runs are started on."""
     return _read("STATE_MACHINE_ARN")
@@ -141,7 +152,7 @@ def ended_execution_dead_letter_queue_url() -> str:
 
 
 def webhook_url() -> str:
-    """The URL that `notify` posts to; empty if there is none."""
+    """The URL that `notify` and requests for approvals are posted to; empty if there is none."""
     return _read("WEBHOOK_URL")
 
 

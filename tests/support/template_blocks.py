@@ -11,6 +11,7 @@ from local.config import ROOT
 from support.templates import function_id, pascal_case
 
 SAMPLE_RUN_ID = "run_0123456789ab0123456789abcdef"
+SAMPLE_PARAMETERS = {"run_id": SAMPLE_RUN_ID, "call": "1-1"}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -94,7 +95,8 @@ def route_path_line(route: RouteOfHandler) -> str:
 
 def route_sample(route: RouteOfHandler) -> str:
     """A sample event of a route, for `events/`."""
-    parameters = {part[1:-1]: SAMPLE_RUN_ID for part in route.path.split("/") if part.startswith("{")}
+    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    parameters = {name: SAMPLE_PARAMETERS[name] for name in names}
     path = route.path
     for name, value in parameters.items():
         path = path.replace(f"{{{name}}}", value)

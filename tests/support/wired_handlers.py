@@ -19,6 +19,8 @@ from upcall.domain.caller import ANYBODY
 
 ENVIRONMENT = {
     "TENANCY": "one",
+    "FOUR_EYES": "no",
+    "RETENTION_DAYS": "30",
     "MODEL": "gpt-5.4-mini",
     "RUN_API": "responses",
     "POLL_WINDOW_SECONDS": "0",
@@ -96,6 +98,7 @@ class WiredHandlers:
         query: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
         caller: str = ANYBODY,
+        authorizer: dict[str, Any] | None = None,
         sent_at: float | None = None,
     ) -> HttpResponse:
         """The response to the handler's sample request, with some changes. `sent_at` is in Unix seconds."""
@@ -104,14 +107,16 @@ class WiredHandlers:
             event["requestContext"]["timeEpoch"] = round(sent_at * 1000)
         if run_id is not None:
             event["rawPath"] = event["rawPath"].replace(event["pathParameters"]["run_id"], run_id)
-            event["pathParameters"] = {"run_id": run_id}
+            event["pathParameters"]["run_id"] = run_id
             event["requestContext"]["http"]["path"] = event["rawPath"]
         if body is not None:
             event["body"] = json.dumps(body)
         if query is not None:
             event["queryStringParameters"] = query
         event["headers"] |= headers or {}
-        if caller != ANYBODY:
+        if authorizer is not None:
+            event["requestContext"]["authorizer"] = authorizer
+        elif caller != ANYBODY:
             event["requestContext"]["authorizer"] = {"iam": {"userArn": caller}}
         response = self.invoke(name, event)
         return HttpResponse(response["statusCode"], json.loads(response["body"]), response["headers"])

@@ -17,6 +17,16 @@ STATES = [(name, state) for machine in MACHINES.values() for name, state in mach
 LAST_TASKS = ("Record failure",)
 """If it fails, the execution fails, and the function close_run ends the run."""
 
+CAUGHT_FIRST = {
+    "Wait for change": [["States.Timeout"]],
+    "Wait for answer": [["States.Timeout"]],
+    "Call tool": [["ApprovalRequired", "States.QueryEvaluationError"]],
+}
+"""Errors that lead to another state than a failure does."""
+
+SHORTEST_TIMEOUTS = {"Wait for change": 60, "Wait for answer": 300}
+"""Of states whose time-outs are computed. The last one of a call that waits may be shorter."""
+
 SUBSTITUTIONS: dict[str, Any] = TEMPLATE.source["Resources"]["RunStateMachine"]["Properties"][
     "DefinitionSubstitutions"
 ]
@@ -65,18 +75,15 @@ def test_every_state_has_a_next_state_or_is_final(state: dict[str, Any]) -> None
 def test_every_task_has_a_timeout_a_retry_and_a_catch(name: str, state: dict[str, Any]) -> None:
     assert state["TimeoutSeconds"]
     caught = [rule["ErrorEquals"] for rule in state.get("Catch", [])]
-    timeout = [["States.Timeout"]] if name == "Wait for change" else []
-    assert caught == ([] if name in LAST_TASKS else [*timeout, ["States.ALL"]])
+    assert caught == ([] if name in LAST_TASKS else [*CAUGHT_FIRST.get(name, []), ["States.ALL"]])
     assert all(rule["JitterStrategy"] == "FULL" and rule["MaxDelaySeconds"] for rule in state["Retry"])
 
 
 def test_functions_are_retried_after_transient_errors_and_handlers_after_crashes() -> None:
     """A handler may be invoked again after a crash. A tool may have had an effect."""
-    assert len(LAMBDAS) == 7
-    others = {
-        "Call tool": [TRANSIENT_ERRORS],
-        "Wait for change": [TRANSIENT_ERRORS, [each for each in CRASHES if each != "States.Timeout"]],
-    }
+    assert len(LAMBDAS) == 8
+    waiting = [TRANSIENT_ERRORS, [each for each in CRASHES if each != "States.Timeout"]]
+    others = {"Call tool": [TRANSIENT_ERRORS], "Wait for change": waiting, "Wait for answer": waiting}
     for name, state in LAMBDAS:
         retried = [rule["ErrorEquals"] for rule in state["Retry"]]
         assert retried == others.get(name, [TRANSIENT_ERRORS, CRASHES]), name
@@ -136,12 +143,12 @@ def test_a_turn_that_failed_is_requested_again_with_what_it_used_and_the_errors_
         for each in WORKFLOW["States"]["Run status?"]["Choices"]
         if each["Condition"] == "{% $states.input.repeat %}"
     )
-    fields = {"failed_upstream_run", "failed_usage"}
+    fields = {"failed_upstream_run", "failed_usage", "clock_start"}
 
     assert choice["Next"] == "Wait to create"
     assert choice["Output"].keys() == {"run_id", "errors", "pause_seconds", *fields}
     state = WORKFLOW["States"]["Create run"]
-    assert fields <= state["Arguments"]["Payload"].keys()
+    assert fields - {"clock_start"} <= state["Arguments"]["Payload"].keys()
     assert all(f"'{field}'" in state["Output"] for field in fields)
 
 
@@ -162,7 +169,7 @@ def test_a_task_has_a_longer_timeout_than_its_function(name: str, state: dict[st
         for logical_id, properties in resources_of_type("AWS::Lambda::Function").items()
         if logical_id == function or (name == "Call tool" and properties["Handler"].startswith("tools."))
     ]
-    shortest = 60 if name == "Wait for change" else state["TimeoutSeconds"]
+    shortest = SHORTEST_TIMEOUTS.get(name, state["TimeoutSeconds"])
 
     assert timeouts
     assert shortest > max(timeouts)
@@ -172,6 +179,16 @@ def test_a_task_waits_at_least_a_minute_and_half_as_long_again_after_each_timeou
     timeout = WORKFLOW["States"]["Wait for change"]["TimeoutSeconds"]
 
     assert timeout.startswith("{% $ceil($max([60, $min([60 * $power(1.5, $waits), ")
+
+
+def test_a_call_waits_five_minutes_and_twice_as_long_again_after_each_timeout() -> None:
+    """All time-outs together are the run's limit, and two seconds for the function to see that it is reached."""
+    timeout = MACHINES["Call tools"]["States"]["Wait for answer"]["TimeoutSeconds"]
+
+    assert timeout == (
+        "{% $max([2, $min([300 * $power(2, $states.input.looks), "
+        "$limits.answer_seconds - 300 * ($power(2, $states.input.looks) - 1) + 2])]) %}"
+    )
 
 
 def test_expressions_are_jsonata_and_substitutions_are_in_quotes() -> None:

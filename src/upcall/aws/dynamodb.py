@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from upcall import config
@@ -50,15 +51,35 @@ class Table:
             return False
         return True
 
-    def update(self, pk: str, sk: str, fields: Item, *, remove: Iterable[str] = (), **condition: Any) -> bool:
-        """Set attributes of an existing item, and remove others. Returns whether the condition held.
+    def update(
+        self,
+        pk: str,
+        sk: str,
+        fields: Item,
+        *,
+        remove: Iterable[str] = (),
+        add: Mapping[str, set[str]] = MappingProxyType({}),
+        delete: Mapping[str, set[str]] = MappingProxyType({}),
+        **condition: Any,
+    ) -> bool:
+        """Set attributes of an existing item, remove others, and add members to sets or delete some.
 
-        A condition gives an attribute's value; a tuple gives values that the attribute must not have.
+        A condition gives an attribute's value; a tuple gives values that the attribute must not have, and
+        None stands for an attribute that the item must not have. Returns whether the condition held. A set
+        without members is no attribute.
         """
-        sets = ", ".join(f"#{name} = :{name}" for name in fields)
-        removals = ", ".join(f"#{name}" for name in remove)
-        terms, values = [], {f":{name}": value for name, value in fields.items()}
+        clauses = {
+            "SET": [f"#{name} = :{name}" for name in fields],
+            "REMOVE": [f"#{name}" for name in remove],
+            "ADD": [f"#{name} :{name}" for name in add],
+            "DELETE": [f"#{name} :{name}" for name in delete],
+        }
+        expression = " ".join(f"{verb} {', '.join(terms)}" for verb, terms in clauses.items() if terms)
+        terms, values = [], {f":{name}": value for name, value in {**fields, **add, **delete}.items()}
         for name, expected in condition.items():
+            if expected is None:
+                terms.append(f"attribute_not_exists(#{name})")
+                continue
             several = expected if isinstance(expected, tuple) else (expected,)
             placeholders = {f":if_{name}_{number}": each for number, each in enumerate(several)}
             terms.append(f"{'NOT ' * isinstance(expected, tuple)}#{name} IN ({', '.join(placeholders)})")
@@ -67,9 +88,11 @@ class Table:
             self._client.update_item(
                 TableName=self._name,
                 Key=_key(pk, sk),
-                UpdateExpression=f"SET {sets}" + (f" REMOVE {removals}" if removals else ""),
+                UpdateExpression=expression,
                 ConditionExpression=" AND ".join(["attribute_exists(pk)", *terms]),
-                ExpressionAttributeNames={f"#{name}": name for name in {*fields, *remove, *condition}},
+                ExpressionAttributeNames={
+                    f"#{name}": name for name in {*fields, *remove, *add, *delete, *condition}
+                },
                 ExpressionAttributeValues={name: _serialize(value) for name, value in values.items()},
             )
         except self._client.exceptions.ConditionalCheckFailedException:

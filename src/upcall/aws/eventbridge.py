@@ -1,11 +1,11 @@
-"""EventBridge: the bus that final events of runs are published to."""
+"""EventBridge: the bus that events of runs are published to."""
 
 from functools import cache
 from typing import TYPE_CHECKING
 
 from upcall import config
 from upcall.domain.errors import TransientError
-from upcall.domain.events import RunEndedEvent
+from upcall.domain.events import RunEvent
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SOURCE = "upcall"
 
 
-def publish(event: RunEndedEvent) -> None:
+def publish(event: RunEvent) -> None:
     """Put the event on the bus. Raises TransientError."""
     from botocore.exceptions import BotoCoreError, ClientError
 

@@ -1,13 +1,13 @@
 """The layout of the table: records of runs, ledgers, messages and idempotency keys.
 
-    pk             sk                       what
-    RUN#<run_id>   RUN                      the record: request, status, upstream ids, usage, times
-    RUN#<run_id>   CALL#<round>#<position>  the ledger: a tool call and its output
-    RUN#<run_id>   MESSAGE#<attempt>#<n>    the final message, in parts of at most 350 KB
+    pk             sk                       what RUN#<run_id>   RUN                      the record: request,
+    status, upstream ids, usage, times RUN#<run_id>   CALL#<round>#<position>  the ledger: a tool call and its
+    output RUN#<run_id>   OPEN#<attempt>#<round>#<position>  a call that waits, or has waited, for an answer
+    from outside RUN#<run_id>   MESSAGE#<attempt>#<n>    the final message, in parts of at most 350 KB
     ONCE#<run_id>  ONCE#<hash>              a tool call that runs at most once (upcall.tool.idempotency)
-    KEY#<hash>     KEY                      the run that an idempotency key stands for
-    WAIT#<id>      WAIT                     the task that waits for a webhook about this upstream id
-    WEBHOOK#<id>   WEBHOOK                  a webhook's message that was taken up
+    KEY#<hash>     KEY                      the run that an idempotency key stands for WAIT#<id>      WAIT
+    the task that waits for a webhook about this upstream id WEBHOOK#<id>   WEBHOOK                  a
+    webhook's message that was taken up
 
     index          partition        sort key  holds
     open_runs      open ("open")    run_id    keys of records without a terminal status
@@ -21,10 +21,12 @@ it is open.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from upcall import config
@@ -35,6 +37,7 @@ from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
 from upcall.domain.json_size import json_bytes
 from upcall.domain.model import Model
+from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.run import Run, Updates, run_id_prefix
 from upcall.domain.status import TERMINAL_STATUSES, Status, TerminalStatus
 from upcall.domain.tool_calls import LedgerEntry
@@ -57,10 +60,12 @@ WEBHOOK_RETENTION = timedelta(hours=96)
 AFTER_ALL_RUNS = "run_~"
 """Sorts after the id of every run."""
 
-_WITH_FLOATS = ("response_format", "temperature")
+_WITH_FLOATS = ("response_format", "temperature", "tools")
 """Fields of a run that are written as JSON text: DynamoDB takes no floats."""
 
 _OPEN = "open"
+_WAITING_CALLS = "waiting_calls"
+_CALL_ID = re.compile(r"([1-9][0-9]{0,3})-([1-9][0-9]{0,3})", re.ASCII)
 _RECORD = "RUN"
 
 
@@ -88,6 +93,7 @@ class DynamoDBRunRepository:
     def add_run(self, run: Run) -> Run:
         """See RunRepository."""
         record = _to_item(run)
+        del record["waiting_calls"]  # a set without members is no attribute
         record |= {name: json.dumps(record[name]) for name in _WITH_FLOATS if name in record}
         record["excerpt"] = " ".join(run.last_input.split())[:EXCERPT_CHARACTERS]
         record |= {"item_type": "run", _OPEN: _OPEN}
@@ -148,7 +154,47 @@ class DynamoDBRunRepository:
             "tool_calls": run.tool_calls + len(answers),
             "usage": (run.usage + usage).model_dump(),
         }
-        self._update(run, "in_progress", fields)
+        self._update(run, "in_progress", fields, remove=(_WAITING_CALLS,))
+
+    def open_call(self, run: Run, call: OpenCall) -> OpenCall:
+        """See RunRepository. The record is written first: later the answer may have deleted the entry."""
+        known = self.get_open_call(run, call.id)
+        if known is None:
+            self._update(run, "requires_action", {}, add={_WAITING_CALLS: {call.entry}})
+            if self._table.put_new(
+                *_open_call_key(run, call.id), self._with_expiry(run, _open_call_item(call))
+            ):
+                return call
+            known = self.get_open_call(run, call.id) or call
+        if known.answer is None:
+            self._table.update(*_open_call_key(run, call.id), {"task_token": call.task_token}, answer=None)
+            known = self.get_open_call(run, call.id) or call
+        if known.answer is not None:
+            self._remove_waiting_call(run, known)
+        return known
+
+    def list_open_calls(self, run: Run) -> list[OpenCall]:
+        """See RunRepository."""
+        return [_parse_open_call(item) for item in self._query(run.run_id, f"OPEN#{run.attempt:02}#")]
+
+    def get_open_call(self, run: Run, call_id: str) -> OpenCall | None:
+        """See RunRepository."""
+        if not _CALL_ID.fullmatch(call_id):
+            return None
+        item = self._table.get(*_open_call_key(run, call_id))
+        return None if item is None else _parse_open_call(item)
+
+    def mark_call_published(self, run: Run, call: OpenCall) -> None:
+        """See RunRepository."""
+        self._table.update(*_open_call_key(run, call.id), {"event_published": True})
+
+    def answer_call(self, run: Run, call: OpenCall, answer: CallAnswer) -> OpenCall:
+        """See RunRepository."""
+        key = _open_call_key(run, call.id)
+        self._table.update(*key, {"answer": answer.model_dump_json()}, answer=None)
+        answered = self.get_open_call(run, call.id) or call
+        self._remove_waiting_call(run, answered)
+        return answered
 
     def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:
         """See RunRepository."""
@@ -251,16 +297,36 @@ class DynamoDBRunRepository:
             "ended_at": ended_at.isoformat(),
             "message_parts": len(parts),
         }
-        self._update(run, status, fields, remove=(_OPEN,))
+        self._update(run, status, fields, remove=(_OPEN, _WAITING_CALLS))
         return self.get_run(run.run_id)
 
-    def _update(self, run: Run, status: Status, fields: Item, remove: Sequence[str] = ()) -> None:
+    def _remove_waiting_call(self, run: Run, call: OpenCall) -> None:
+        """Show a call no more in the record, and nothing that waits once it was the last one."""
+        pk = _pk(run.run_id)
+        condition: dict[str, Any] = {
+            "status": "requires_action",
+            "attempt": run.attempt,
+            "round": call.round - 1,
+        }
+        if self._table.update(pk, _RECORD, {}, delete={_WAITING_CALLS: {call.entry}}, **condition):
+            condition[_WAITING_CALLS] = None
+            self._table.update(pk, _RECORD, {"status": "in_progress"}, **condition)
+
+    def _update(
+        self,
+        run: Run,
+        status: Status,
+        fields: Item,
+        remove: Sequence[str] = (),
+        add: Mapping[str, set[str]] = MappingProxyType({}),
+    ) -> None:
         """Set attributes of a record that is open, and still at the attempt and round of `run`."""
         updated = self._table.update(
             _pk(run.run_id),
             _RECORD,
             {**fields, "status": status},
             remove=remove,
+            add=add,
             status=TERMINAL_STATUSES,
             attempt=run.attempt,
             round=run.round,
@@ -290,6 +356,23 @@ def _message_prefix(run: Run) -> str:
 def _position(entry: LedgerEntry) -> str:
     """The round and position of a call, as a key that sorts in their order."""
     return f"{entry.round:04}#{entry.position:04}"
+
+
+def _open_call_key(run: Run, call_id: str) -> tuple[str, str]:
+    round_number, position = map(int, call_id.split("-"))
+    return _pk(run.run_id), f"OPEN#{run.attempt:02}#{round_number:04}#{position:04}"
+
+
+def _open_call_item(call: OpenCall) -> Item:
+    """A call as an item. What changes later stands outside of its JSON text."""
+    changing = {"task_token": call.task_token, "event_published": call.event_published}
+    return {"call": call.model_dump_json(exclude={"task_token", "event_published", "answer"}), **changing}
+
+
+def _parse_open_call(item: Item) -> OpenCall:
+    answer = CallAnswer.model_validate_json(item["answer"]) if "answer" in item else None
+    changing = {name: item[name] for name in ("task_token", "event_published")}
+    return OpenCall.model_validate({**json.loads(item["call"]), **changing, "answer": answer})
 
 
 def _to_item(model: Model) -> dict[str, Any]:

@@ -15,10 +15,16 @@ EVENTS: Final = "events"
 
 @dataclass(frozen=True)
 class Caller:
-    """A caller by name. `one_tenant` says that every caller of the stack may see every run."""
+    """A caller by name. `one_tenant` says that every caller of the stack may see every run.
+
+    `person` tells people apart who call under one name, such as the sessions of a role, if the authorizer
+    does. `may_decide` says that the caller may approve and deny tool calls.
+    """
 
     name: str
     one_tenant: bool
+    person: str = ""
+    may_decide: bool = False
 
     @property
     def owner_filter(self) -> str | None:

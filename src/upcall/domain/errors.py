@@ -3,14 +3,17 @@
     UpcallError
     ├── InvalidInput            correct the request: names each field and the reason         HTTP 400
     ├── CallerNotIdentified     authenticate so that the caller can be told from others      HTTP 403
+    ├── DecisionNotAllowed      ask somebody else to decide                                  HTTP 403
     ├── NotFound                ask for something that exists                                HTTP 404
     ├── RunAlreadyEnded         nothing to do: the run has its terminal status               HTTP 409
     ├── RunNotRetryable         wait for its end, or start a new run                         HTTP 409
+    ├── CallConflict            look at the call again: it has other arguments or an answer  HTTP 409
     ├── IdempotencyKeyConflict  send another Idempotency-Key, or the request it stands for   HTTP 422
     ├── TransientError          wait, then repeat: the workflow's Retry names this
     ├── RequestRejected         do not repeat: the OpenAI server rejected the request
     │   └── InvalidSecret       store the secret anew: the message names it
     ├── InternalError           look into the logs: a defect of ours; the message says where
+    ├── ApprovalRequired        have the call approved: the workflow's Catch names this
     ├── ToolError               tell the model: the message is written for it
     └── OutcomeUnknown          tell the model: it may have happened, and must not be repeated
 
@@ -44,6 +47,10 @@ class CallerNotIdentified(UpcallError):
     """The request is authorized, but nothing in it tells the caller from others."""
 
 
+class DecisionNotAllowed(UpcallError):
+    """The caller may not decide about this call."""
+
+
 class NotFound(UpcallError):
     """It does not exist."""
 
@@ -54,6 +61,10 @@ class RunAlreadyEnded(UpcallError):
 
 class RunNotRetryable(UpcallError):
     """The run is in a state, or in a conversation, from which it cannot be retried."""
+
+
+class CallConflict(UpcallError):
+    """The call has been answered otherwise, or does not have the arguments that were decided about."""
 
 
 class IdempotencyKeyConflict(UpcallError):
@@ -91,6 +102,10 @@ class InvalidSecret(RequestRejected):
 
 class InternalError(UpcallError):
     """A defect. The message says where, and nothing of what the exception said."""
+
+
+class ApprovalRequired(UpcallError):
+    """A tool's function was not run: a person must approve the call first."""
 
 
 class ToolError(UpcallError):

@@ -1,4 +1,4 @@
-"""The final event of a run, as it goes to the event bus and to the run's callback."""
+"""The events of a run, as they go to the event bus and to the run's callback."""
 
 from datetime import datetime
 from typing import Literal, Self
@@ -6,6 +6,7 @@ from typing import Literal, Self
 from upcall.domain.failure import Failure
 from upcall.domain.json_size import json_bytes, longest_prefix
 from upcall.domain.model import Model
+from upcall.domain.open_calls import OpenCall
 from upcall.domain.run import Run
 from upcall.domain.run_request import Metadata
 from upcall.domain.status import TerminalStatus
@@ -48,6 +49,42 @@ class RunEndedEvent(Model):
             fields["message_characters"] = len(message)
         return cls.model_validate({**fields, "has_callback": run.callback_url is not None})
 
+
+class CallWaitsEvent(Model):
+    """A tool call waits for an answer from outside. Its arguments are not in it: the API shows them.
+
+    `call` is the id of the call, `tool` the name of the tool that the model calls.
+    """
+
+    event: Literal["Approval Requested", "Output Requested"]
+    run_id: str
+    call: str
+    tool: str
+    owner: str
+    assistant: str
+    metadata: Metadata
+    since: datetime
+    until: datetime
+    has_callback: bool = False
+
+    @classmethod
+    def of(cls, run: Run, open_call: OpenCall) -> Self:
+        """The event of a call that waits."""
+        return cls(
+            event="Approval Requested" if open_call.waits_for == "approval" else "Output Requested",
+            run_id=run.run_id,
+            call=open_call.id,
+            tool=open_call.call.name,
+            owner=run.owner,
+            assistant=run.assistant,
+            metadata=run.metadata,
+            since=open_call.since,
+            until=open_call.until,
+            has_callback=run.callback_url is not None,
+        )
+
+
+RunEvent = RunEndedEvent | CallWaitsEvent
 
 _DETAIL_TYPES = {"completed": "Run Completed", "cancelled": "Run Cancelled"}
 

@@ -17,11 +17,32 @@ MAX_CALLS = 600
 
 MAX_SECONDS = 43_200
 
+DEFAULT_ANSWER_SECONDS = 259_200
+"""Three days."""
+
+MAX_ANSWER_SECONDS = 31_104_000
+"""360 days. An execution of a workflow may take a year (AWS quota)."""
+
 Rounds = Annotated[int, Field(ge=0, le=50, description="How often the model may ask for tools.")]
 CallsPerRound = Annotated[
     int, Field(ge=1, le=MAX_CALLS_PER_ROUND, description="How many tools it may ask for at once.")
 ]
-Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS, description="How long a run may take.")]
+Seconds = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MAX_SECONDS,
+        description="How long a run may take, without the time that it waits for people or its caller.",
+    ),
+]
+AnswerSeconds = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MAX_ANSWER_SECONDS,
+        description="How long a call may wait for an approval, or for an output of the run's caller.",
+    ),
+]
 Tokens = Annotated[
     int,
     Field(ge=1, le=20_000_000, description="Tokens, read and written, after which no tool is called."),
@@ -34,6 +55,7 @@ class Limits(Model):
     rounds: Rounds = 10
     calls_per_round: CallsPerRound = 50
     seconds: Seconds = 900
+    answer_seconds: AnswerSeconds = DEFAULT_ANSWER_SECONDS
     tokens: Tokens = 1_000_000
 
 
@@ -43,6 +65,7 @@ class LimitsRequest(Model):
     rounds: Rounds | None = None
     calls_per_round: CallsPerRound | None = None
     seconds: Seconds | None = None
+    answer_seconds: AnswerSeconds | None = None
     tokens: Tokens | None = None
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
+from upcall.domain.caller_tools import CallerTool
 from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.failure import Failure
 from upcall.domain.limits import Limits
@@ -29,15 +30,18 @@ def _parse_json_text(value: Any) -> Any:
 class Run(Model):
     """The record of a run.
 
-    `owner` is the caller who started it. It has a `prompt` or an `input`, as the caller sent it.
-    `previous_upstream_run` is the conversation that it continues, `intent` what it is about to be created
-    with, `upstream_run` where it lives now, `updates` how it learns of changes there. `event_published` is
-    set once its final event is published. `attempt` counts its executions, which come one after the other.
+    `owner` is the caller who started it, `started_by` the person, if the authorizer tells. It has a `prompt`
+    or an `input`, as the caller sent it. `previous_upstream_run` is the conversation that it continues,
+    `intent` what it is about to be created with, `upstream_run` where it lives now, `updates` how it learns
+    of changes there. `tools` are those of its caller, `waiting_calls` the entries of the calls that wait for
+    an answer from outside. `event_published` is set once its final event is published. `attempt` counts its
+    executions, which come one after the other.
     """
 
     run_id: str
     status: Status
     owner: str
+    started_by: str | None = None
     prompt: str | None = None
     input: tuple[InputItem, ...] | None = None
     assistant: str
@@ -51,12 +55,14 @@ class Run(Model):
     reasoning: Reasoning | None = None
     completion_window: CompletionWindow | None = None
     callback_url: str | None = None
+    tools: Annotated[tuple[CallerTool, ...], BeforeValidator(_parse_json_text)] = ()
     limits: Limits = Limits()
     metadata: Metadata = Field(default_factory=dict)
     previous_upstream_run: UpstreamRun | None = None
     intent: UpstreamRun | None = None
     upstream_run: UpstreamRun | None = None
     updates: Updates | None = None
+    waiting_calls: frozenset[str] = frozenset()
     round: int = 0
     tool_calls: int = 0
     usage: Usage = Usage()

@@ -1,13 +1,13 @@
 """What a caller sends to start a run."""
 
-import json
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 from typing_extensions import TypedDict
 
+from upcall.domain.caller_tools import CallerTools
 from upcall.domain.completion_window import CompletionWindow
+from upcall.domain.json_document import check_json
 from upcall.domain.limits import LimitsRequest
 from upcall.domain.model import Model
 from upcall.domain.upstream_run import RunApiName
@@ -17,9 +17,6 @@ MAX_PROMPT_BYTES = 100 * 1024
 
 MAX_INPUT_ITEMS = 200
 MAX_SCHEMA_BYTES = 32 * 1024
-MAX_SCHEMA_LEVELS = 64
-"""OpenAI allows ten. From about two hundred on, pydantic reports a circular reference."""
-
 MAX_URL_CHARACTERS = 2048
 
 
@@ -80,28 +77,8 @@ class JsonSchema(TypedDict):
 
 
 def _check_schema(schema: JsonSchema) -> JsonSchema:
-    if _is_deeper(schema, MAX_SCHEMA_LEVELS):
-        raise ValueError(f"must not be nested in more than {MAX_SCHEMA_LEVELS} levels")
-    try:
-        size = len(json.dumps(schema, ensure_ascii=False, allow_nan=False).encode())
-    except ValueError:
-        raise ValueError("must be JSON, of Unicode text and finite numbers") from None
-    if size > MAX_SCHEMA_BYTES:
-        raise ValueError(f"must be at most {MAX_SCHEMA_BYTES:,} bytes of JSON, not {size:,}")
+    check_json(schema, MAX_SCHEMA_BYTES)
     return schema
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    layer = [value]
-    for _ in range(levels + 1):
-        layer = [child for each in layer for child in _children(each)]
-    return bool(layer)
-
-
-def _children(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 class ResponseFormat(Model):
@@ -159,6 +136,7 @@ class RunRequest(Model):
         ]
         | None
     ) = None
+    tools: CallerTools = ()
     limits: LimitsRequest = LimitsRequest()
     metadata: Metadata = Field(default_factory=dict)
 

@@ -36,11 +36,22 @@ class ToolCall(Model):
         """Tells a call from one with the same id, which a server may use again in another round."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
+    @property
+    def arguments_digest(self) -> str:
+        """Stands for exactly these arguments: an approval names it."""
+        return arguments_digest(self.arguments)
+
+
+def arguments_digest(arguments: str) -> str:
+    """SHA-256 of the model's text, as UTF-8, in hexadecimal digits."""
+    return hashlib.sha256(arguments.encode()).hexdigest()
+
 
 class ToolOutput(Model):
     """What the model reads in answer to a call: the tool's output, or an error message.
 
-    `unknown` means that the call may have had its effect; nobody can tell.
+    `unknown` means that the call may have had its effect; nobody can tell. `waited_seconds` is how long the
+    call waited for an answer from outside, if it did.
     """
 
     call_id: str
@@ -48,6 +59,7 @@ class ToolOutput(Model):
     output: str
     started_at: datetime | None = None
     duration_ms: int = 0
+    waited_seconds: int | None = None
 
     @classmethod
     def from_result(cls, call: ToolCall, result: object) -> Self:
@@ -62,10 +74,33 @@ class ToolOutput(Model):
         return cls(call_id=call.call_id, outcome="error", output=json.dumps({"error": message}))
 
 
+class Decision(Model):
+    """What a person decided about a call, and about which arguments."""
+
+    decision: Literal["approve", "deny"]
+    reason: str = ""
+    arguments_digest: str
+    decided_by: str
+    decided_at: datetime
+
+    def repeats(self, other: "Decision | None") -> bool:
+        """Whether the same person has decided the same before."""
+        return other is not None and self == other.model_copy(update={"decided_at": self.decided_at})
+
+
 class LedgerEntry(Model):
-    """A tool call and its output. Round and position, which count from 1, identify a call of a run."""
+    """A tool call, its output, and the decision about it if one was needed.
+
+    Round and position, which count from 1, identify a call of a run.
+    """
 
     round: int
     position: int
     call: ToolCall
     output: ToolOutput
+    decision: Decision | None = None
+
+    @property
+    def id(self) -> str:
+        """`<round>-<position>`, as while the call was open."""
+        return f"{self.round}-{self.position}"

@@ -16,22 +16,24 @@ MAX_NAME_CHARACTERS: Final = 256
 _IDENTITY_CENTER_ROLE: Final = "AWSReservedSSO_"
 """Begins the names of roles of IAM Identity Center, whose session names are user names."""
 
-_name: ContextVar[str] = ContextVar("caller_name", default=ANYBODY)
+_identity: ContextVar[Mapping[str, Any] | None] = ContextVar("caller_identity", default=None)
 
 
 @contextmanager
 def caller_of(event: Mapping[str, Any]) -> Iterator[None]:
     """Make the caller of a request (HTTP API, payload 2.0) the current one. Raises CallerNotIdentified."""
-    token = _name.set(caller_name(event))
+    identity = {"name": caller_name(event), "person": _person(event), "may_decide": _may_decide(event)}
+    token = _identity.set(identity)
     try:
         yield
     finally:
-        _name.reset(token)
+        _identity.reset(token)
 
 
 def current_caller() -> Caller:
     """The caller of the current request."""
-    return Caller(_name.get(), one_tenant=config.one_tenant())
+    identity = _identity.get() or {"name": ANYBODY, "person": ANYBODY}
+    return Caller(**identity, one_tenant=config.one_tenant())
 
 
 def caller_name(event: Mapping[str, Any]) -> str:
@@ -62,6 +64,36 @@ def caller_name(event: Mapping[str, Any]) -> str:
     if principal := (authorizer.get("lambda") or {}).get("principalId"):
         return _join("lambda", str(principal))
     raise CallerNotIdentified("the authorizer does not say who the caller is")
+
+
+def _person(event: Mapping[str, Any]) -> str:
+    """Who calls, as exactly as the authorizer says: with the session of a role, or the subject of a token."""
+    authorizer = event.get("requestContext", {}).get("authorizer") or {}
+    iam = authorizer.get("iam") or {}
+    claims = (authorizer.get("jwt") or {}).get("claims") or {}
+    if arn := iam.get("userArn"):
+        return _shorten(arn)
+    if subject := claims.get("sub"):
+        return _join(str(claims.get("iss", "")), str(subject))
+    return caller_name(event)
+
+
+def _may_decide(event: Mapping[str, Any]) -> bool:
+    """Whether the caller may decide about tool calls, if the authorizer let it use the route for that.
+
+    AWS credentials need a permission for that route, which is enough. Tokens are alike for all routes, so one
+    needs the claim of `config.approver_claim`, whose value is a text, or a list in API Gateway's form:
+    `[one two]`.
+    """
+    jwt = (event.get("requestContext", {}).get("authorizer") or {}).get("jwt")
+    if not jwt:
+        return True
+    approver = config.approver_claim()
+    if approver is None:
+        return False
+    name, value = approver
+    held = str((jwt.get("claims") or {}).get(name, ""))
+    return held == value or value in held.removeprefix("[").removesuffix("]").split()
 
 
 def _claim(claims: Mapping[str, Any], name: str) -> str:

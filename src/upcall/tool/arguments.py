@@ -17,13 +17,17 @@ MAX_NAME_CHARACTERS = 80
 
 
 class Arguments:
-    """The parameters of a function. `schema` is their strict JSON schema.
+    """The parameters of a function, with their strict JSON schema and the defaults that some have.
 
     Raises TypeError for parameters that cannot be described to a model.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.names = tuple(inspect.signature(function).parameters)
+        parameters = inspect.signature(function).parameters
+        self.names = tuple(parameters)
+        self.defaults = {
+            name: each.default for name, each in parameters.items() if each.default is not each.empty
+        }
         self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(_typed_dict(function))
         self.schema = strict_schema(self._adapter.json_schema())
 

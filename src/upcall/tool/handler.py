@@ -1,6 +1,5 @@
 """A tool: its definition for the model, and the handler of its Lambda."""
 
-import hashlib
 import inspect
 import time
 from collections.abc import Callable, Mapping
@@ -11,19 +10,22 @@ from typing import Any, Literal, Protocol
 
 from pydantic import ValidationError
 
-from upcall.domain.errors import OutcomeUnknown, ToolError
+from upcall.domain.approval import REQUIRED, needs_approval
+from upcall.domain.errors import ApprovalRequired, OutcomeUnknown, ToolError
 from upcall.domain.model import Model
-from upcall.domain.tool_calls import ToolDefinition, ToolOutput
+from upcall.domain.output_text import error_text
+from upcall.domain.tool_calls import ToolDefinition, ToolOutput, arguments_digest
 from upcall.domain.validation import field_errors
 from upcall.observability import metrics
 from upcall.observability.logging import log_context, logger
 from upcall.timeout import TimedOut, run_with_timeout
 from upcall.tool.arguments import Arguments
 from upcall.tool.idempotency import call_at_most_once
-from upcall.tool.output import error_text, text_of
+from upcall.tool.output import text_of
 
 Effect = Literal["pure", "once"]
 Reads = Literal["public", "stack"]
+Approval = Literal["by assistant", "required"]
 
 TIMEOUT_MARGIN_SECONDS = 1.0
 """How long before Lambda's own time-out a tool is given up, so that the model gets an answer."""
@@ -37,6 +39,9 @@ class ToolEvent(Model):
 
     Round and position identify the call within its run. `call_id` is the server's and is only returned with
     the output. `arguments` is the model's own text.
+
+    `approval` is the assistant's rule for this tool, if it has one. A call that was approved has the digest
+    of the arguments that were approved, and how long it waited for that.
     """
 
     run_id: str
@@ -45,6 +50,9 @@ class ToolEvent(Model):
     call_id: str
     arguments: str
     max_output_bytes: int
+    approval: str | None = None
+    approved_digest: str | None = None
+    waited_seconds: int | None = None
 
     @property
     def key(self) -> str:
@@ -52,8 +60,7 @@ class ToolEvent(Model):
 
         Arguments are part of it, because another attempt at a run may make other calls in the same round.
         """
-        digest = hashlib.sha256(self.arguments.encode()).hexdigest()[:16]
-        return f"{self.round}_{self.position}_{digest}"
+        return f"{self.round}_{self.position}_{arguments_digest(self.arguments)[:16]}"
 
 
 class LambdaContext(Protocol):
@@ -66,13 +73,16 @@ class LambdaContext(Protocol):
 class Tool:
     """A function as a tool: its definition for the model, and the handler of its Lambda."""
 
-    def __init__(self, function: Callable[..., Any], effect: Effect, reads: Reads) -> None:
+    def __init__(
+        self, function: Callable[..., Any], effect: Effect, reads: Reads, approval: Approval
+    ) -> None:
         description = inspect.getdoc(function)
         if not description:
             raise TypeError(f"{function.__name__} has no docstring; the model needs it as the description")
         self.function = function
         self.effect = effect
         self.reads = reads
+        self.approval = approval
         self._arguments = Arguments(function)
         self.definition = ToolDefinition(
             name=function.__name__, description=description, parameters=self._arguments.schema
@@ -81,7 +91,8 @@ class Tool:
     def __call__(self, event: Mapping[str, Any], context: LambdaContext | None = None) -> dict[str, Any]:
         """Run one call. Every error becomes an output that the model reads.
 
-        Raises only TransientError, if the table that an effect of "once" needs cannot be reached.
+        Raises ApprovalRequired before it runs a call that a person must approve and has not approved, and
+        TransientError if the table that an effect of "once" needs cannot be reached.
         """
         try:
             call = ToolEvent.model_validate(event)
@@ -93,7 +104,11 @@ class Tool:
         outputs = _OutputBuilder(call)
         with log_context(run_id=call.run_id, call_id=call.call_id, tool=name):
             try:
-                run = partial(self._run, call, self._arguments.parse(call.arguments), outputs)
+                arguments = self._arguments.parse(call.arguments)
+                if not self._may_run(call, arguments):
+                    logger.info("approval required")
+                    raise ApprovalRequired(f"a call of {name} needs an approval")
+                run = partial(self._run, call, arguments, outputs)
                 if self.effect == "once":
                     run = partial(call_at_most_once, call.run_id, f"{name}_{call.key}", run)
                 output = run_with_timeout(seconds, run)
@@ -113,6 +128,16 @@ class Tool:
             logger.debug("tool call in full", arguments=call.arguments, output=output.output)
             metrics.record_tool_call(name, output.outcome, output.duration_ms)
         return output.model_dump(mode="json")
+
+    def _may_run(self, call: ToolEvent, arguments: Mapping[str, Any]) -> bool:
+        """Whether nobody has to approve the call, or somebody has approved exactly these arguments."""
+        if call.approved_digest is not None:
+            return call.approved_digest == arguments_digest(call.arguments)
+        if self.approval == REQUIRED:
+            return False
+        if call.approval is None:
+            return True
+        return not needs_approval(call.approval, {**self._arguments.defaults, **arguments})
 
     def _run(self, call: ToolEvent, arguments: Mapping[str, Any], outputs: "_OutputBuilder") -> ToolOutput:
         token = _current_call.set(call)
@@ -154,10 +179,17 @@ class _OutputBuilder:
             output=text,
             started_at=self._started_at,
             duration_ms=round((time.monotonic() - self._start) * 1000),
+            waited_seconds=self._call.waited_seconds,
         )
 
 
-def tool(function: Callable[..., Any], *, effect: Effect = "pure", reads: Reads = "public") -> Tool:
+def tool(
+    function: Callable[..., Any],
+    *,
+    effect: Effect = "pure",
+    reads: Reads = "public",
+    approval: Approval = "by assistant",
+) -> Tool:
     """Make a tool of a function: `lambda_handler = tool(fetch)`.
 
     The model sees the function's name, docstring and signature, so every parameter needs a type. Raise
@@ -171,9 +203,12 @@ def tool(function: Callable[..., Any], *, effect: Effect = "pure", reads: Reads 
     `reads` says whose data the tool returns: "public" what everybody may see, "stack" what belongs to the
     stack, such as its inbox. In a stack of many tenants only runs started by events may use the latter.
 
+    `approval` says when a person must approve a call before it runs: "required" always, "by assistant" if the
+    assistant's table `[approval]` says so.
+
     Raises TypeError for a function that cannot be described to a model.
     """
-    return Tool(function, effect, reads)
+    return Tool(function, effect, reads, approval)
 
 
 def current_call() -> ToolEvent | None:

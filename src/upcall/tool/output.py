@@ -1,11 +1,11 @@
 """A tool's output as text, within a maximum size."""
 
-import json
 from typing import Protocol, Self, runtime_checkable
 
 from pydantic_core import to_json
 
 from upcall.domain.json_size import json_bytes, longest_prefix
+from upcall.domain.output_text import encodable
 
 
 @runtime_checkable
@@ -24,21 +24,11 @@ def text_of(result: object, max_bytes: int) -> str:
     """
     if isinstance(result, Truncatable):
         result = result.truncate_to(max_bytes)
-    text = _encodable(result) if isinstance(result, str) else to_json(result, inf_nan_mode="null").decode()
+    text = encodable(result) if isinstance(result, str) else to_json(result, inf_nan_mode="null").decode()
     if json_bytes(text) <= max_bytes:
         return text
     kept = longest_prefix(text, lambda start: json_bytes(start + _note(start, text)) <= max_bytes, max_bytes)
     return kept + _note(kept, text)
-
-
-def error_text(message: str, max_bytes: int) -> str:
-    """An error as the model reads it: `{"error": …}`, with the message cut to the maximum."""
-    message = _encodable(message)
-    return _error(longest_prefix(message, lambda start: json_bytes(_error(start)) <= max_bytes, max_bytes))
-
-
-def _error(message: str) -> str:
-    return json.dumps({"error": message}, ensure_ascii=False)
 
 
 def _note(kept: str, whole: str) -> str:
@@ -46,8 +36,3 @@ def _note(kept: str, whole: str) -> str:
         f"\n[cut: these are the first {len(kept):,} of {len(whole):,} characters; "
         "for the rest call again, asking for less at a time]"
     )
-
-
-def _encodable(text: str) -> str:
-    """The text without halves of surrogate pairs, which UTF-8 cannot encode."""
-    return text.encode("utf-8", "replace").decode()

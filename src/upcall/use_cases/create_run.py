@@ -4,12 +4,14 @@ What the run is about to be created with is recorded first. A second try finds i
 try has created.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import to_jsonable_python
 
 from upcall.domain.assistants import find_assistant
 from upcall.domain.caller import may_read_stack_data
+from upcall.domain.caller_tools import definitions
 from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.limits import Counters, Limits
 from upcall.domain.run import Updates
@@ -26,13 +28,15 @@ from upcall.use_cases.wait_for_change import wait_or_poll
 class RunCreated(UpstreamSnapshot):
     """How the run stands, and what the workflow needs of it: where it lives, tools, limits, counters.
 
-    `tokens` are those of the turns before. Without `upstream_run` nothing was created: the request is
-    repeated after `pause_seconds`, or the run has failed.
+    `tools` are those that have functions, `approval` the assistant's rules of when a person must approve
+    their calls. `tokens` are those of the turns before. Without `upstream_run` nothing was created: the
+    request is repeated after `pause_seconds`, or the run has failed.
     """
 
     upstream_run: UpstreamRun | None = None
     updates: Updates
     tools: tuple[str, ...]
+    approval: Mapping[str, str]
     limits: Limits
     completion_window: CompletionWindow | None
     round: int
@@ -72,7 +76,7 @@ def create_run(
     allowed = tools.allowed(
         assistant.tools, may_read_stack_data=may_read_stack_data(run, one_tenant=one_tenant)
     )
-    request = UpstreamRequest(run, assistant, tools.definitions(allowed))
+    request = UpstreamRequest(run, assistant, (*tools.definitions(allowed), *definitions(run.tools)))
     if run.upstream_run != failed:  # an earlier try has recorded it
         usage = NO_USAGE
     result = send_upstream_request(
@@ -87,6 +91,7 @@ def create_run(
         "upstream_run": result.upstream_run,
         "updates": updates,
         "tools": allowed,
+        "approval": assistant.approval,
         "limits": run.limits,
         "completion_window": run.completion_window,
         "round": run.round,

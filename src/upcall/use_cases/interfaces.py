@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from upcall.domain.events import RunEndedEvent
+from upcall.domain.events import RunEvent
 from upcall.domain.execution import Execution
 from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
+from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.run import Run, Updates
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import LedgerEntry, ToolDefinition
@@ -77,6 +78,27 @@ class RunRepository(Protocol):
     ) -> None:
         """Add the calls of the round after `run.round` to the ledger, and count the round in the record."""
 
+    def open_call(self, run: Run, call: OpenCall) -> OpenCall:
+        """Let a call of the run wait for an answer. The record shows it, with the status `requires_action`.
+
+        A call that waits already, or has its answer, is returned; one that waits gets the new task token.
+        """
+
+    def list_open_calls(self, run: Run) -> list[OpenCall]:
+        """The calls of this attempt that wait or have waited, by round and position."""
+
+    def get_open_call(self, run: Run, call_id: str) -> OpenCall | None:
+        """The call of this attempt with that id, if it waits or has waited."""
+
+    def mark_call_published(self, run: Run, call: OpenCall) -> None:
+        """Write down that it was made known that the call waits."""
+
+    def answer_call(self, run: Run, call: OpenCall, answer: CallAnswer) -> OpenCall:
+        """Answer a call that waits, once. Returns it with the answer that holds and its newest task token.
+
+        The record shows it no more; without calls that wait the run has the status `in_progress`.
+        """
+
     def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:
         """Write the final message and end the run with it."""
 
@@ -135,8 +157,8 @@ class WaitingTasks(Protocol):
 class EventPublisher(Protocol):
     """The event bus."""
 
-    def publish(self, event: RunEndedEvent) -> None:
-        """Put a run's final event on the bus. Raises TransientError."""
+    def publish(self, event: RunEvent) -> None:
+        """Put an event of a run on the bus. Raises TransientError."""
 
 
 class EndedExecutionQueue(Protocol):

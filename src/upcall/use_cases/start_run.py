@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from upcall.domain.assistants import find_assistant
 from upcall.domain.caller import Caller
+from upcall.domain.caller_tools import name_clash
 from upcall.domain.completion_window import limits_for, window_exceeds_limit
 from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput, NotFound
 from upcall.domain.run import Run
@@ -46,8 +47,8 @@ def start_run(
     Assistant, model, run API, instructions and reasoning are those of the request, otherwise those of the run
     that it continues; model and run API otherwise those of the assistant, and otherwise the defaults. Another
     assistant has its own instructions. Raises InvalidInput for an assistant that does not exist, for a run
-    that cannot be continued, for what the run API does not support, and for a completion window that the
-    run's time limit cuts off.
+    that cannot be continued, for what the run API does not support, for a completion window that the run's
+    time limit cuts off, and for a tool of the caller that has the name of one of the assistant's.
 
     The record is written first, so that a run whose execution could not be started is visible, and the
     workflow always finds the record.
@@ -69,6 +70,7 @@ def start_run(
     run = Run.new(
         created_at=clock.now(),
         owner=caller.name,
+        started_by=caller.person,
         prompt=request.prompt,
         input=request.input,
         assistant=assistant.name,
@@ -84,12 +86,15 @@ def start_run(
         reasoning=request.reasoning or (previous.reasoning if previous else None),
         completion_window=window,
         callback_url=request.callback_url,
+        tools=request.tools,
         previous=previous,
     )
     if unsupported := get_run_api(run.run_api).unsupported_field(run):
         raise InvalidInput(unsupported)
     if too_long := window_exceeds_limit(run.completion_window, run.limits):
         raise InvalidInput(too_long)
+    if clash := name_clash(run.tools, assistant.tools):
+        raise InvalidInput(clash)
     if run.callback_url:
         check_callback_url(run.callback_url)
     if idempotency_key is not None:

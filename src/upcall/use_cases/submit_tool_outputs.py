@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from upcall.domain.assistants import find_assistant
 from upcall.domain.caller import may_read_stack_data
+from upcall.domain.caller_tools import definitions
 from upcall.domain.limits import Counters
+from upcall.domain.run import Run
 from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolOutput
 from upcall.domain.upstream_errors import UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
@@ -53,7 +55,7 @@ def submit_tool_outputs(
     run = repository.get_run(run_id)
     run_api = get_run_api(upstream_run.run_api)
     answers = tuple(
-        LedgerEntry(round=round, position=position, call=call, output=ToolOutput.from_result(call, result))
+        _ledger_entry(run, round, position, call, ToolOutput.from_result(call, result), repository)
         for position, (call, result) in enumerate(zip(calls, results, strict=True), start=1)
     )
 
@@ -64,7 +66,7 @@ def submit_tool_outputs(
         allowed = tools.allowed(
             assistant.tools, may_read_stack_data=may_read_stack_data(run, one_tenant=one_tenant)
         )
-        request = UpstreamRequest(run, assistant, tools.definitions(allowed))
+        request = UpstreamRequest(run, assistant, (*tools.definitions(allowed), *definitions(run.tools)))
         next_upstream_run = run_api.submit(request, upstream_run, answers)
         with cancel_upstream_if_ended(run_api, next_upstream_run):
             repository.record_round(run, next_upstream_run, answers, usage)
@@ -106,3 +108,19 @@ def submit_tool_outputs(
         clock=clock,
     )
     return OutputsSubmitted(**dict(snapshot), upstream_run=result.upstream_run) if snapshot else None
+
+
+def _ledger_entry(
+    run: Run,
+    round: int,  # noqa: A002  # the field's word
+    position: int,
+    call: ToolCall,
+    output: ToolOutput,
+    repository: RunRepository,
+) -> LedgerEntry:
+    entry = LedgerEntry(round=round, position=position, call=call, output=output)
+    if output.waited_seconds is None:
+        return entry
+    open_call = repository.get_open_call(run, entry.id)
+    decision = open_call.answer.decision if open_call and open_call.answer else None
+    return entry.model_copy(update={"decision": decision})

@@ -12,6 +12,7 @@ from upcall.domain.errors import RunAlreadyEnded, RunNotRetryable
 from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
 from upcall.domain.json_size import json_bytes
+from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.run import Run, Updates, run_id_prefix
 from upcall.domain.status import Status, TerminalStatus
 from upcall.domain.tool_calls import LedgerEntry
@@ -31,6 +32,7 @@ class InMemoryRunRepository:
         self._messages: dict[tuple[str, int], str] = {}
         self._waiting: dict[str, WaitingTask] = {}
         self._webhooks: dict[str, datetime] = {}
+        self._open_calls: dict[tuple[str, int, str], OpenCall] = {}
 
     def claim_idempotency_key(self, key: str, run: Run, fingerprint: str) -> IdempotencyClaim:
         """See RunRepository."""
@@ -87,7 +89,49 @@ class InMemoryRunRepository:
             round=run.round + 1,
             tool_calls=run.tool_calls + len(answers),
             usage=run.usage + usage,
+            waiting_calls=frozenset(),
         )
+
+    def open_call(self, run: Run, call: OpenCall) -> OpenCall:
+        """See RunRepository."""
+        key = (run.run_id, run.attempt, call.id)
+        known = self._open_calls.get(key)
+        if known is None:
+            waiting_calls = self.get_run(run.run_id).waiting_calls | {call.entry}
+            self._update(run, status="requires_action", waiting_calls=waiting_calls)
+            self._open_calls[key] = call
+        elif known.answer is None:
+            self._open_calls[key] = known.model_copy(update={"task_token": call.task_token})
+        return self._open_calls[key]
+
+    def list_open_calls(self, run: Run) -> list[OpenCall]:
+        """See RunRepository."""
+        calls = [call for key, call in self._open_calls.items() if key[:2] == (run.run_id, run.attempt)]
+        return sorted(calls, key=lambda call: (call.round, call.position))
+
+    def get_open_call(self, run: Run, call_id: str) -> OpenCall | None:
+        """See RunRepository."""
+        return self._open_calls.get((run.run_id, run.attempt, call_id))
+
+    def mark_call_published(self, run: Run, call: OpenCall) -> None:
+        """See RunRepository."""
+        self._change_call(run, call, event_published=True)
+
+    def answer_call(self, run: Run, call: OpenCall, answer: CallAnswer) -> OpenCall:
+        """See RunRepository."""
+        key = (run.run_id, run.attempt, call.id)
+        if self._open_calls[key].answer is None:
+            self._change_call(run, call, answer=answer)
+        current = self._runs[run.run_id]
+        if (current.status, current.attempt, current.round) == (
+            "requires_action",
+            run.attempt,
+            call.round - 1,
+        ):
+            waiting = current.waiting_calls - {call.entry}
+            status = "requires_action" if waiting else "in_progress"
+            self._replace(current, {"waiting_calls": waiting, "status": status})
+        return self._open_calls[key]
 
     def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:
         """See RunRepository."""
@@ -180,10 +224,20 @@ class InMemoryRunRepository:
     ) -> Run:
         parts = ceil(len(text.encode()) / MESSAGE_PART_BYTES)
         ended = self._update(
-            run, status=status, usage=run.usage + usage, ended_at=ended_at, message_parts=parts, **fields
+            run,
+            status=status,
+            usage=run.usage + usage,
+            ended_at=ended_at,
+            message_parts=parts,
+            waiting_calls=frozenset(),
+            **fields,
         )
         self._messages[run.run_id, run.attempt] = text
         return ended
+
+    def _change_call(self, run: Run, call: OpenCall, **fields: Any) -> None:
+        key = (run.run_id, run.attempt, call.id)
+        self._open_calls[key] = self._open_calls[key].model_copy(update=fields)
 
     def _update(self, run: Run, **fields: Any) -> Run:
         """Change a record that is open, and still at the attempt and round of `run`."""

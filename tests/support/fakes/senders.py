@@ -2,22 +2,29 @@
 
 from typing import Any
 
-from upcall.domain.events import RunEndedEvent
+from upcall.domain.events import CallWaitsEvent, RunEndedEvent, RunEvent
 from upcall.domain.execution import Execution
 
 
 class InMemoryEventPublisher:
-    """Implements EventPublisher. `events` lists what was published; `error` is raised instead if it is set."""
+    """Implements EventPublisher. `error` is raised instead if it is set.
+
+    `events` lists the final events that were published, `waiting_calls` those of calls that wait.
+    """
 
     def __init__(self) -> None:
         self.events: list[RunEndedEvent] = []
+        self.waiting_calls: list[CallWaitsEvent] = []
         self.error: Exception | None = None
 
-    def publish(self, event: RunEndedEvent) -> None:
+    def publish(self, event: RunEvent) -> None:
         """See EventPublisher."""
         if self.error is not None:
             raise self.error
-        self.events.append(event)
+        if isinstance(event, RunEndedEvent):
+            self.events.append(event)
+        else:
+            self.waiting_calls.append(event)
 
 
 class InMemoryEndedExecutionQueue:

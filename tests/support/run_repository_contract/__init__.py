@@ -6,9 +6,12 @@ Test modules subclass RunRepositoryContract and provide the fixture `repository`
 from support.run_repository_contract.ends import EndContract
 from support.run_repository_contract.ledger import LedgerContract
 from support.run_repository_contract.lists import ListContract
+from support.run_repository_contract.open_calls import OpenCallContract
 from support.run_repository_contract.records import RecordContract
 from support.run_repository_contract.webhooks import WebhookContract
 
 
-class RunRepositoryContract(RecordContract, LedgerContract, EndContract, ListContract, WebhookContract):
+class RunRepositoryContract(
+    RecordContract, LedgerContract, EndContract, ListContract, WebhookContract, OpenCallContract
+):
     """The whole contract."""

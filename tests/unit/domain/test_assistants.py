@@ -14,7 +14,7 @@ def test_the_summarizer_is_deployed() -> None:
 
 @pytest.mark.parametrize("name", ["", "summariser", "../secrets", "summarizer.toml"])
 def test_the_error_for_an_unknown_assistant_lists_those_that_exist(name: str) -> None:
-    with pytest.raises(NotFound, match="there is messenger, summarizer"):
+    with pytest.raises(NotFound, match="there is announcer, messenger, summarizer"):
         find_assistant(name)
 
 

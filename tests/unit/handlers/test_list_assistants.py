@@ -11,6 +11,6 @@ def test_assistants_are_listed_with_their_tools_and_limits() -> None:
     assistants = {each["name"]: each for each in json.loads(response["body"])["assistants"]}
 
     assert response["statusCode"] == 200
-    assert set(assistants) == {"messenger", "summarizer"}
+    assert set(assistants) == {"announcer", "messenger", "summarizer"}
     assert "fetch" in assistants["summarizer"]["tools"]
     assert assistants["summarizer"]["limits"]["rounds"] == 10

@@ -28,6 +28,7 @@ TASKS = [
     "record_failure",
     "save_message",
     "submit_tool_outputs",
+    "wait_for_answer",
     "wait_for_change",
 ]
 
@@ -53,6 +54,7 @@ def test_the_run_api_of_each_sample_exists(name: str) -> None:
         ("record_failure", "failure"),
         ("save_message", "upstream_run"),
         ("submit_tool_outputs", "tool_outputs"),
+        ("wait_for_answer", "call"),
         ("wait_for_change", "counters"),
     ],
 )
@@ -94,7 +96,14 @@ def test_create_run_returns_upstream_ids_tools_limits_and_counters(handlers: Wir
         "repeat": False,
         "errors": {"count": 0, "last": "", "failed_turns": 0},
         "tools": ["fetch", "read_object"],
-        "limits": {"rounds": 10, "calls_per_round": 50, "seconds": 900, "tokens": 1_000_000},
+        "approval": {},
+        "limits": {
+            "rounds": 10,
+            "calls_per_round": 50,
+            "seconds": 900,
+            "answer_seconds": 259_200,
+            "tokens": 1_000_000,
+        },
         "completion_window": None,
         "round": 0,
         "tokens": 0,
@@ -297,3 +306,12 @@ def test_an_unexpected_exception_is_an_internal_error_without_its_message(
     with pytest.raises(InternalError, match="^KeyError at ") as caught:
         handlers.invoke(name, sample_event(name))
     assert "secret" not in str(caught.value)
+
+
+def test_wait_for_answer_lets_the_call_wait_and_returns_nothing(handlers: WiredHandlers, run: Run) -> None:
+    event = sample_event("wait_for_answer")
+
+    assert handlers.invoke("wait_for_answer", event) == {}
+    (call,) = handlers.repository.list_open_calls(run)
+    assert (call.waits_for, call.task_token) == ("approval", event["task_token"])
+    assert [each.event for each in handlers.publisher.waiting_calls] == ["Approval Requested"]

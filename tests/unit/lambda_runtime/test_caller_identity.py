@@ -211,5 +211,5 @@ def test_the_current_caller_is_that_of_the_request_while_it_lasts(
     with caller_of({"requestContext": {"authorizer": {"iam": {"userArn": "ann"}}}}):
         inside = current_caller()
 
-    assert inside == Caller("ann", one_tenant=one_tenant)
+    assert inside == Caller("ann", one_tenant=one_tenant, person="ann", may_decide=True)
     assert current_caller().name == ANYBODY

@@ -10,6 +10,8 @@ def test_the_routes_are_those_of_the_template() -> None:
         ("POST", "/runs", "StartRunFunction"),
         ("GET", "/runs", "ListRunsFunction"),
         ("GET", "/runs/{run_id}/calls", "ListCallsFunction"),
+        ("POST", "/runs/{run_id}/calls/{call}/decision", "ReceiveDecisionFunction"),
+        ("POST", "/runs/{run_id}/tool_outputs", "ReceiveToolOutputsFunction"),
         ("GET", "/runs/{run_id}/message", "GetMessageFunction"),
         ("GET", "/tools", "ListToolsFunction"),
         ("GET", "/assistants", "ListAssistantsFunction"),

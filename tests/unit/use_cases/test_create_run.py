@@ -83,6 +83,7 @@ def test_the_workflow_gets_tools_limits_and_counters(create: Create, run: Run) -
         "rounds": 10,
         "calls_per_round": 50,
         "seconds": 900,
+        "answer_seconds": 259_200,
         "tokens": 1_000_000,
     }
     assert (created.round, created.tokens, created.answered_calls) == (0, 0, 0)

@@ -137,7 +137,9 @@ def test_the_model_is_that_of_the_request_or_the_assistant_or_the_default(
 def test_an_assistant_that_does_not_exist_is_named_and_nothing_is_recorded(
     start: Start, repository: InMemoryRunRepository
 ) -> None:
-    with pytest.raises(InvalidInput, match="assistant: there is no assistant 'nobody'; there is messenger"):
+    with pytest.raises(
+        InvalidInput, match="assistant: there is no assistant 'nobody'; there is announcer, messenger"
+    ):
         start(assistant="nobody")
     assert runs_of(repository) == []
 

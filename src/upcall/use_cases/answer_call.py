@@ -1,0 +1,50 @@
+"""Answer a tool call that waits: write the answer down, once, then complete the task of the workflow."""
+
+from datetime import datetime
+
+from upcall.domain.errors import CallConflict, RunAlreadyEnded
+from upcall.domain.open_calls import CallAnswer, OpenCall
+from upcall.domain.run import Run
+from upcall.use_cases.interfaces import RunRepository, WaitingTasks
+
+
+def answer_call(
+    run: Run, open_call: OpenCall, answer: CallAnswer, repository: RunRepository, waiting_tasks: WaitingTasks
+) -> CallAnswer:
+    """Answer a call. Returns the answer that holds: this one, or the same one that was given before.
+
+    The task is completed each time, in case an earlier sender died before it had done that. Raises
+    CallConflict for a call that has another answer or whose time is over, RunAlreadyEnded, TransientError.
+    """
+    if open_call.answer is None:
+        if run.ended:
+            raise _ended(run)
+        given = open_call.timed_out(answer.answered_at) or answer
+        open_call = repository.answer_call(run, open_call, given)
+    answered, holds = open_call.answered, open_call.answer
+    if answered is None or holds is None:
+        raise _ended(run)
+    completed = waiting_tasks.complete_task(open_call.task_token, answered.model_dump(mode="json"))
+    if not answer.repeats(holds):
+        raise CallConflict(_conflict(open_call, holds))
+    if holds == answer and not completed and repository.get_run(run.run_id).ended:
+        raise _ended(run)
+    return holds
+
+
+def _ended(run: Run) -> RunAlreadyEnded:
+    return RunAlreadyEnded(f"run {run.run_id} has ended; nothing waits for this answer")
+
+
+def _conflict(open_call: OpenCall, holds: CallAnswer) -> str:
+    if decision := holds.decision:
+        decided = {"approve": "approved", "deny": "denied"}[decision.decision]
+        when = _time(holds.answered_at)
+        return f"call {open_call.id} was {decided} already, by {decision.decided_by} at {when}"
+    if holds.answered_at >= open_call.until:
+        return f"it is too late: call {open_call.id} was not answered by {_time(open_call.until)}"
+    return f"call {open_call.id} has another output already"
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
