@@ -68,6 +68,7 @@ class Template:
         """The template for moto's CloudFormation, without resources that have no effect on the local stack.
 
         The substitutions of the workflow's definition become outputs, so that CloudFormation resolves them.
+        Variables of functions that refer to a resource that is left out are empty.
         """
         resources = {
             name: self._deployable_resource(name, resource)
@@ -79,11 +80,22 @@ class Template:
         substitutions = self.transformed["Resources"][machine]["Properties"]["DefinitionSubstitutions"]
         outputs = {f"{_SUBSTITUTION}{name}": {"Value": value} for name, value in substitutions.items()}
         missing = [name for name in self.transformed["Resources"] if name not in resources]
+
+        def refers_to_missing(value: object) -> bool:
+            return any(re.search(rf"\b{name}\b", str(value)) for name in missing)
+
         outputs |= {
             name: output
             for name, output in self.transformed["Outputs"].items()
-            if not any(re.search(rf"\b{each}\b", str(output["Value"])) for each in missing)
+            if not refers_to_missing(output["Value"])
         }
+        for resource in resources.values():
+            if environment := resource["Properties"].get("Environment"):
+                variables = {
+                    name: "" if refers_to_missing(value) else value
+                    for name, value in environment["Variables"].items()
+                }
+                resource["Properties"]["Environment"] = {"Variables": variables}
         return {**self.transformed, "Resources": resources, "Outputs": outputs}
 
     def workflow(self, outputs: Mapping[str, str]) -> dict[str, Any]:

@@ -1,7 +1,11 @@
-"""The offline model: it reads the pages that a prompt names, and selects sentences from them."""
+"""The offline model: it reads the pages that a prompt names, and selects sentences from them.
+
+It also calls a tool that a prompt spells out, as in `refund({"amount": 150})`.
+"""
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from local.openai_emulator.conversation import (
@@ -15,11 +19,13 @@ from local.openai_emulator.conversation import (
 from local.openai_emulator.schema_instance import schema_instance
 from local.openai_emulator.summary import summarise
 
+READERS = ("fetch", "read_object")
+
 NO_PAGES = "I am the offline model: I read the pages that a prompt names. It names none."
 
 
 def offline_model(conversation: Conversation) -> Step:
-    """Read every URL and stored object of the prompt, in one round, then summarise them."""
+    """Read what the prompt names and make the calls that it spells out, in one round; then say what came."""
     if not conversation.rounds and (calls := _calls(conversation)):
         return CallTools(calls)
     exchanges = [exchange for round_ in conversation.rounds for exchange in round_]
@@ -35,8 +41,18 @@ def _calls(conversation: Conversation) -> tuple[Call, ...]:
     calls = [
         *(Call.of("read_object", key=key) for key in dict.fromkeys(map(_parse_string, keys)) if key),
         *(Call.of("fetch", url=url) for url in dict.fromkeys(urls) if not keys),
+        *_spelled_out_calls(conversation.prompt),
     ]
     return tuple(call for call in calls if call.name in conversation.tools)
+
+
+def _spelled_out_calls(prompt: str) -> Iterator[Call]:
+    for match in re.finditer(r"([A-Za-z0-9_-]{1,64})\((?=\{)", prompt):
+        try:
+            arguments, _ = json.JSONDecoder().raw_decode(prompt, match.end())
+        except (ValueError, RecursionError):
+            continue
+        yield Call(match[1], json.dumps(arguments, ensure_ascii=False))
 
 
 def _parse_string(text: str) -> str | None:
@@ -48,6 +64,8 @@ def _parse_string(text: str) -> str | None:
 
 
 def _summary(exchange: Exchange) -> str:
+    if exchange.call.name not in READERS:
+        return f"{exchange.call.name} answered: {exchange.output}"
     (source, *_) = json.loads(exchange.call.arguments).values()
     page = _parse_output(exchange.output)
     if "error" in page:

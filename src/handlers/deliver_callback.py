@@ -1,7 +1,7 @@
-"""Final events of runs with a callback: delivers each, again and again until it arrives or is a day old."""
+"""Events of runs, for callbacks and for approvers: delivers each until it arrives or is a day old."""
 
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import BaseModel, Field, ValidationError
@@ -15,54 +15,82 @@ from upcall.domain.validation import field_errors
 from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.sqs_batch import sqs_batch
 from upcall.observability.logging import log_context
-from upcall.use_cases.deliver_callback import MAX_AGE_SECONDS, deliver_callback, retry_delay_seconds
-from upcall.web.standard_webhooks import TIMEOUT_SECONDS, post
-from upcall.web.transport import GuardedTransport, TransferBudget
-from upcall.web.urls import parse_url
+from upcall.use_cases.deliver_callback import (
+    MAX_AGE_SECONDS,
+    deliver_callback,
+    notify_approvers,
+    retry_delay_seconds,
+)
+from upcall.web.callback_urls import post_callback
+from upcall.web.standard_webhooks import post
 
 load_at_init(run_repository, secrets_provider)
-MAX_RESPONSE_BYTES = 65_536
-"""Only the status of the response is used."""
+_SECRETS = {
+    "callback": ("CallbackSecretName", config.callback_secret_name),
+    "approvers": ("WebhookSecretName", config.webhook_secret_name),
+}
 
 
 class _Detail(BaseModel):
     run_id: Annotated[str, Field(min_length=1, max_length=80)]
+    call: Annotated[str, Field(max_length=20)] | None = None
 
 
 class _Event(BaseModel):
-    """The event on the bus. Only the run's id is used."""
+    """The event on the bus, of which only the ids are used, and who is to get it."""
 
     detail: _Detail
+    to: Literal["callback", "approvers"] = "callback"
 
 
 @sqs_batch
 def lambda_handler(record: SQSRecord) -> None:
     """Deliver one event, delay it, or send it to the dead-letter queue with the reason."""
     try:
-        run_id = _Event.model_validate_json(record.body).detail.run_id
+        event = _Event.model_validate_json(record.body)
     except ValidationError as error:
-        reason = str(InvalidInput(*field_errors(error)))
-        send_to_dead_letter_queue(config.callback_dead_letter_queue_url(), record.body, reason)
+        _give_up(record, str(InvalidInput(*field_errors(error))))
         return
-    with log_context(run_id=run_id):
+    with log_context(run_id=event.detail.run_id):
         try:
-            deliver_callback(run_id, repository=run_repository(), send_webhook=_send_webhook)
+            _deliver(event)
         except InvalidSecret as error:
-            name = config.callback_secret_name()
-            advice = f"Correct the secret {name} (parameter CallbackSecretName), then redrive this message."
-            reason = f"{error}. {advice}"
-            send_to_dead_letter_queue(config.callback_dead_letter_queue_url(), record.body, reason)
+            parameter, name = _SECRETS[event.to]
+            advice = f"Correct the secret {name()} (parameter {parameter}), then redrive this message."
+            _give_up(record, f"{error}. {advice}")
         except TransientError as error:
             age = time.time() - int(record.attributes.sent_timestamp) / 1000
             if age > MAX_AGE_SECONDS:
-                send_to_dead_letter_queue(config.callback_dead_letter_queue_url(), record.body, str(error))
+                _give_up(record, str(error))
                 return
             delay = retry_delay_seconds(int(record.attributes.approximate_receive_count))
             delay_message(config.callback_queue_url(), record.receipt_handle, delay)
             raise
 
 
+def _deliver(event: _Event) -> None:
+    run_id, call = event.detail.run_id, event.detail.call
+    if event.to == "callback":
+        deliver_callback(run_id, call, repository=run_repository(), send_webhook=_send_webhook)
+    elif call and config.webhook_url():
+        notify_approvers(
+            run_id,
+            call,
+            webhook_url=config.webhook_url(),
+            webhook_format=config.webhook_format(),
+            approval_url=config.approval_url(),
+            repository=run_repository(),
+            send_webhook=_send_to_operator,
+        )
+
+
 def _send_webhook(url: str, message_id: str, content: dict[str, Any]) -> None:
-    with GuardedTransport(TransferBudget(TIMEOUT_SECONDS, MAX_RESPONSE_BYTES)) as transport:
-        secret = get_secret(config.callback_secret_name())
-        post(str(parse_url(url)), secret, message_id, content, transport)
+    post_callback(url, get_secret(config.callback_secret_name()), message_id, content)
+
+
+def _send_to_operator(url: str, message_id: str, content: dict[str, Any]) -> None:
+    post(url, get_secret(config.webhook_secret_name()), message_id, content)
+
+
+def _give_up(record: SQSRecord, reason: str) -> None:
+    send_to_dead_letter_queue(config.callback_dead_letter_queue_url(), record.body, reason)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from upcall import config
+from upcall.domain.chat_message import chat_message
 from upcall.domain.errors import InvalidSecret, ToolError
 from upcall.tool import current_call, tool
 
@@ -22,11 +23,13 @@ def notify(
     if not url:
         raise ToolError("no webhook is configured, so nobody can be notified")
     call = current_call()
-    content = {
-        "type": "upcall.notification",
-        "timestamp": datetime.now(UTC).isoformat(),
-        "data": {"message": message, "run_id": call.run_id if call else None},
-    }
+    content = chat_message(
+        config.webhook_format(),
+        "upcall.notification",
+        datetime.now(UTC),
+        message,
+        {"message": message, "run_id": call.run_id if call else None},
+    )
     message_id = f"{call.run_id}_{call.key}" if call else f"msg_{uuid.uuid4().hex}"
     try:
         post(url, get_secret(config.webhook_secret_name()), message_id, content)

@@ -7,6 +7,7 @@ variable is read when it is used, and one that is missing is named in the error.
 import os
 from typing import cast
 
+from upcall.domain.chat_message import WebhookFormat
 from upcall.domain.errors import UpcallError
 from upcall.domain.upstream_run import RunApiName
 
@@ -117,7 +118,7 @@ def bucket_name() -> str:
 
 
 def bus_name() -> str:
-    """The event bus that final events of runs are published to."""
+    """The event bus that events of runs are published to."""
     return _read("BUS_NAME")
 
 
@@ -127,7 +128,7 @@ def dead_letter_queue_url() -> str:
 
 
 def callback_queue_url() -> str:
-    """The queue of final events that are to be delivered to their runs' callbacks."""
+    """The queue of events that are to be delivered to their runs' callbacks, or to approvers."""
     return _read("CALLBACK_QUEUE_URL")
 
 
@@ -154,6 +155,16 @@ def ended_execution_dead_letter_queue_url() -> str:
 def webhook_url() -> str:
     """The URL that `notify` and requests for approvals are posted to; empty if there is none."""
     return _read("WEBHOOK_URL")
+
+
+def webhook_format() -> WebhookFormat:
+    """The form of messages to the operator's webhook."""
+    return cast("WebhookFormat", _read("WEBHOOK_FORMAT"))  # the template's parameter allows no other
+
+
+def approval_url() -> str:
+    """The address where a call is decided, with `{run_id}` and `{call}` in their places; may be empty."""
+    return _read("APPROVAL_URL")
 
 
 def webhook_secret_name() -> str:

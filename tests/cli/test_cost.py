@@ -184,7 +184,7 @@ def test_reads_of_a_callback_are_those_of_the_code() -> None:
     run_id = lifecycle.start(callback_url="https://example.com/")
     lifecycle.save_message(run_id)
     lifecycle.get(run_id)
-    deliver_callback(run_id, repository=lifecycle.repository, send_webhook=lambda *_: None)
+    deliver_callback(run_id, None, repository=lifecycle.repository, send_webhook=lambda *_: None)
     reads = lifecycle.table.reads
 
     assert reads == cost.count_read_units(lifecycle.repository.get_run(run_id), "Done.") == 8

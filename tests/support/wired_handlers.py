@@ -27,6 +27,10 @@ ENVIRONMENT = {
     "CALLBACK_SECRET_NAME": "callback-secret",
     "CALLBACK_QUEUE_URL": "callback-queue",
     "CALLBACK_DEAD_LETTER_QUEUE_URL": "callback-dead-letter-queue",
+    "WEBHOOK_URL": "https://chat.example.com/hook",
+    "WEBHOOK_SECRET_NAME": "webhook-secret",
+    "WEBHOOK_FORMAT": "standard",
+    "APPROVAL_URL": "https://approvals.example.com/?run={run_id}&call={call}",
     "DEAD_LETTER_QUEUE_URL": "request-dead-letter-queue",
     "ENDED_EXECUTION_DEAD_LETTER_QUEUE_URL": "ended-execution-dead-letter-queue",
 }
@@ -59,6 +63,7 @@ class WiredHandlers:
         self.ended_executions = InMemoryEndedExecutionQueue()
         self.publisher = InMemoryEventPublisher()
         self.send_webhook = FakeWebhookSender()
+        self.send_to_operator = FakeWebhookSender()
         self.dead_letters: list[tuple[str, str, str]] = []
         """Queue, body and reason of each message in a dead-letter queue."""
         self.delays: list[tuple[str, str, int]] = []
@@ -71,6 +76,7 @@ class WiredHandlers:
             "sqs": self.ended_executions,
             "eventbridge": self.publisher,
             "_send_webhook": self.send_webhook,
+            "_send_to_operator": self.send_to_operator,
             "send_to_dead_letter_queue": lambda *message: self.dead_letters.append(message),
             "delay_message": lambda *message: self.delays.append(message),
         }

@@ -129,7 +129,7 @@ DOMAIN_MAY_IMPORT = {
 
 CLOCK_METHODS = {"now", "utcnow", "today", "monotonic", "sleep"}
 
-MAX_HANDLER_LINES = 70
+MAX_HANDLER_LINES = 100
 
 WITHOUT_USE_CASE = {"describe_api", "list_assistants", "list_tools"}
 """Handlers that return static data of the deployment."""

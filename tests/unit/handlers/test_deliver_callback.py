@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from support.fakes.clock import START
+from support.open_calls import open_call
 from support.run_records import new_run
 from support.sample_events import sample_event
 from support.wired_handlers import ENVIRONMENT, NOTHING_FAILED, WiredHandlers
@@ -178,3 +179,44 @@ def test_a_forged_end_of_a_run_that_has_not_ended_is_not_posted(handlers: WiredH
 def test_an_event_of_another_stacks_run_is_not_posted(handlers: WiredHandlers, run: Run) -> None:
     assert handlers.deliver("deliver_callback", message(run, run_id="run_" + "0" * 28)) == NOTHING_FAILED
     assert handlers.send_webhook.messages == []
+
+
+@pytest.fixture
+def waiting(handlers: WiredHandlers) -> Run:
+    """A run with a callback URL, one of whose calls waits for an approval."""
+    run = handlers.repository.add_run(new_run(callback_url=URL))
+    handlers.repository.open_call(run, open_call())
+    return run
+
+
+def test_the_event_of_a_call_goes_to_the_callback_or_to_the_approvers(
+    handlers: WiredHandlers, waiting: Run
+) -> None:
+    ids = {"run_id": waiting.run_id, "call": "1-1"}
+    events = [{"detail": {**ids, "tool": "x"}}, {"to": "approvers", "detail": ids}]
+
+    for event in events:
+        assert handlers.deliver("deliver_callback", json.dumps(event)) == NOTHING_FAILED
+
+    assert [url for url, _, _ in handlers.send_webhook.messages] == [URL]
+    assert [url for url, _, _ in handlers.send_to_operator.messages] == [ENVIRONMENT["WEBHOOK_URL"]]
+
+
+def test_nothing_is_sent_to_approvers_without_a_webhook(
+    handlers: WiredHandlers, waiting: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBHOOK_URL", "")
+    event = {"to": "approvers", "detail": {"run_id": waiting.run_id, "call": "1-1"}}
+
+    assert handlers.deliver("deliver_callback", json.dumps(event)) == NOTHING_FAILED
+    assert handlers.send_to_operator.messages == []
+
+
+def test_a_wrong_secret_for_approvers_is_named(handlers: WiredHandlers, waiting: Run) -> None:
+    handlers.send_to_operator.error = InvalidSecret("the secret is empty")
+    event = {"to": "approvers", "detail": {"run_id": waiting.run_id, "call": "1-1"}}
+
+    handlers.deliver("deliver_callback", json.dumps(event))
+
+    ((_, _, reason),) = handlers.dead_letters
+    assert "webhook-secret (parameter WebhookSecretName)" in reason

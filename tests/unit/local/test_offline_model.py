@@ -86,3 +86,17 @@ def test_its_message_is_valid_for_the_schema_of_the_response() -> None:
     assert isinstance(message, Say)
     assert json.loads(message.text)["points"] == [0]
     assert "It names none" in json.loads(message.text)["summary"]
+
+
+def test_it_calls_a_tool_that_the_prompt_spells_out_and_says_what_it_answered() -> None:
+    prompt = (
+        'First refund({"amount": 150, "to": "a) b"}), then unknown({}) and refund({"amount": and refund(x).'
+    )
+    first = offline_model(Conversation(prompt, ("refund", "fetch")))
+
+    assert isinstance(first, CallTools)
+    (call,) = first.calls
+    assert (call.name, json.loads(call.arguments)) == ("refund", {"amount": 150, "to": "a) b"})
+    assert offline_model(Conversation(prompt, TOOLS, ((Exchange(call, "Refunded."),),))) == Say(
+        "refund answered: Refunded."
+    )

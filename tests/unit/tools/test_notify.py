@@ -23,6 +23,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> SentMessages:
     monkeypatch.setattr("upcall.tool.handler.call_at_most_once", lambda run_id, key, call: call())
     monkeypatch.setenv("WEBHOOK_URL", "https://example.com/hook")
     monkeypatch.setenv("WEBHOOK_SECRET_NAME", "webhook")
+    monkeypatch.setenv("WEBHOOK_FORMAT", "standard")
     return sent
 
 

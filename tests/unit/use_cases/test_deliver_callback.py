@@ -5,8 +5,10 @@ import pytest
 from support.fakes.clock import START
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.senders import FakeWebhookSender
+from support.open_calls import approval, open_call
 from support.run_records import FAILURE, UPSTREAM_RUN, USAGE, new_run
 
+from upcall.domain.chat_message import WebhookFormat
 from upcall.domain.errors import OutcomeUnknown, ToolError, TransientError
 from upcall.domain.failure import Failure
 from upcall.domain.run import Run
@@ -16,13 +18,14 @@ from upcall.use_cases.deliver_callback import (
     MAX_AGE_SECONDS,
     MAX_DELAY_SECONDS,
     deliver_callback,
+    notify_approvers,
     retry_delay_seconds,
 )
 
 URL = "https://example.com/hook?for=me"
 
-Deliver = Callable[[Run], None]
-"""Deliver the final event of a run, as its record has it now."""
+Deliver = Callable[..., None]
+"""Deliver the final event of a run, as its record has it now, or that a call of it waits."""
 
 
 @pytest.fixture
@@ -32,8 +35,8 @@ def send_webhook() -> FakeWebhookSender:
 
 @pytest.fixture
 def deliver(repository: InMemoryRunRepository, send_webhook: FakeWebhookSender) -> Deliver:
-    def call(run: Run) -> None:
-        deliver_callback(run.run_id, repository=repository, send_webhook=send_webhook)
+    def call(run: Run, call_id: str | None = None) -> None:
+        deliver_callback(run.run_id, call_id, repository=repository, send_webhook=send_webhook)
 
     return call
 
@@ -184,3 +187,115 @@ def test_an_incomplete_run_is_posted_with_the_text_that_it_has(
     assert content["type"] == "run.incomplete"
     assert content["data"]["failure"] == failure.model_dump()
     assert content["data"]["message_excerpt"] == "Once upon a"
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "kind"), [("approval", "run.approval_requested"), ("output", "run.output_requested")]
+)
+def test_a_call_that_waits_is_posted_without_its_arguments(
+    deliver: Deliver,
+    repository: InMemoryRunRepository,
+    send_webhook: FakeWebhookSender,
+    waits_for: str,
+    kind: str,
+) -> None:
+    run = repository.add_run(new_run(callback_url=URL, metadata={"a": "b"}))
+    repository.open_call(run, open_call(waits_for=waits_for))
+
+    deliver(run, "1-1")
+
+    ((url, message_id, content),) = send_webhook.messages
+    assert (url, message_id) == (URL, f"msg_{run.run_id}_1-1")
+    assert (content["type"], content["timestamp"]) == (kind, START)
+    assert content["data"] == {
+        "run_id": run.run_id,
+        "call": "1-1",
+        "tool": "refund",
+        "owner": run.owner,
+        "assistant": "summarizer",
+        "metadata": {"a": "b"},
+        "since": "2026-01-02T03:04:05Z",
+        "until": "2026-01-05T03:04:05Z",
+    }
+
+
+@pytest.mark.parametrize("change", ["answered", "ended", "never opened"])
+def test_nothing_is_posted_of_a_call_that_waits_no_longer(
+    deliver: Deliver, repository: InMemoryRunRepository, send_webhook: FakeWebhookSender, change: str
+) -> None:
+    run = repository.add_run(new_run(callback_url=URL))
+    call = repository.open_call(run, open_call())
+    if change == "answered":
+        repository.answer_call(run, call, approval())
+    elif change == "ended":
+        repository.record_failure(run, FAILURE, USAGE, START)
+
+    deliver(run, "1-2" if change == "never opened" else "1-1")
+
+    assert send_webhook.messages == []
+
+
+@pytest.fixture
+def notify(repository: InMemoryRunRepository, send_webhook: FakeWebhookSender) -> Callable[..., None]:
+    """Tell approvers that a call of a run waits."""
+
+    def call(run: Run, webhook_format: WebhookFormat = "standard") -> None:
+        notify_approvers(
+            run.run_id,
+            "1-1",
+            webhook_url="https://chat.example.com/hook",
+            webhook_format=webhook_format,
+            approval_url="https://approvals.example.com/{run_id}/{call}",
+            repository=repository,
+            send_webhook=send_webhook,
+        )
+
+    return call
+
+
+@pytest.mark.parametrize("webhook_format", ["standard", "slack", "teams"])
+def test_approvers_are_told_what_waits_and_where_to_decide_but_no_arguments(
+    notify: Callable[..., None],
+    repository: InMemoryRunRepository,
+    send_webhook: FakeWebhookSender,
+    webhook_format: WebhookFormat,
+) -> None:
+    run = repository.add_run(new_run())
+    repository.open_call(run, open_call())
+
+    notify(run, webhook_format)
+
+    ((url, message_id, content),) = send_webhook.messages
+    text = json.dumps(content, default=str)
+    assert (url, message_id) == ("https://chat.example.com/hook", f"msg_{run.run_id}_1-1")
+    assert f"https://approvals.example.com/{run.run_id}/1-1" in text
+    assert "refund" in text
+    assert "2026-01-05" in text
+    assert "4711" not in text
+
+
+@pytest.mark.parametrize("waits_for", ["output", None])
+def test_approvers_are_not_told_of_other_calls(
+    notify: Callable[..., None],
+    repository: InMemoryRunRepository,
+    send_webhook: FakeWebhookSender,
+    waits_for: str | None,
+) -> None:
+    run = repository.add_run(new_run())
+    if waits_for:
+        repository.open_call(run, open_call(waits_for=waits_for))
+
+    notify(run)
+
+    assert send_webhook.messages == []
+
+
+def test_a_message_to_approvers_that_did_not_arrive_is_sent_again(
+    notify: Callable[..., None], repository: InMemoryRunRepository, send_webhook: FakeWebhookSender
+) -> None:
+    run = repository.add_run(new_run())
+    repository.open_call(run, open_call())
+    send_webhook.error = ToolError("no connection")
+
+    with pytest.raises(TransientError, match="no connection"):
+        notify(run)

@@ -1,0 +1,60 @@
+"""Each command of these documents prints what the document shows, and together they use every route."""
+
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from support.canned_server import CannedServer, canned_server
+from support.console_walk import commands_of, walk
+from support.function_changes import function_changes
+from werkzeug.wrappers import Response
+
+from local.config import CALLBACK_SECRET_NAME, ROOT
+from local.stack import LocalStack
+from local.template import Template
+
+DOCUMENTS = {name: ROOT / "docs" / f"{name}.md" for name in ("api", "approvals", "your-own-tools")}
+
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
+
+@pytest.fixture
+def webhook(local_stack: LocalStack) -> Iterator[CannedServer]:
+    """The webhook that `notify` posts to."""
+    with canned_server(Response(status=204)) as server:
+        environment = {"WEBHOOK_URL": server.url, "WEBHOOK_SECRET_NAME": CALLBACK_SECRET_NAME}
+        with function_changes(local_stack, "NotifyFunction", environment=environment):
+            yield server
+
+
+@needs_curl
+@pytest.mark.parametrize("name", ["api", "your-own-tools"])
+def test_each_command_prints_what_the_document_shows(local_stack: LocalStack, name: str) -> None:
+    assert len(walk(DOCUMENTS[name], local_stack)) >= 6
+
+
+@needs_curl
+def test_an_approved_message_is_sent_once_and_a_denied_one_is_not(
+    local_stack: LocalStack, webhook: CannedServer
+) -> None:
+    assert len(walk(DOCUMENTS["approvals"], local_stack)) >= 10
+
+    sent = [request.json["data"]["message"] for request in webhook.requests]
+    assert sent == ["The tide comes twice a day."]
+
+
+def test_the_commands_use_every_route() -> None:
+    used = {
+        ("POST" if "-X POST" in command else "GET", _route(path))
+        for document in DOCUMENTS.values()
+        for command, _ in commands_of(document.read_text("utf-8"))
+        for path in re.findall(r"8781(/[^\s\"?]*)", command)
+    }
+
+    routes = {(route.method, route.path) for route in Template(ROOT).routes()}
+    assert routes - {("POST", "/webhooks/openai")} <= used, "OpenAI uses the route for webhooks"
+
+
+def _route(path: str) -> str:
+    return path.replace("$RUN_ID", "{run_id}").replace("1-1", "{call}")
