@@ -21,7 +21,7 @@ from upcall.use_cases.deliver_callback import (
     notify_approvers,
     retry_delay_seconds,
 )
-from upcall.web.callback_urls import post_callback
+from upcall.web.callback_sender import post_callback
 from upcall.web.standard_webhooks import post
 
 load_at_init(run_repository, secrets_provider)
