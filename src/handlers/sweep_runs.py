@@ -1,4 +1,4 @@
-"""By schedule: finds open runs that no execution works on; resumes them, or has them closed."""
+"""By schedule: resumes or closes open runs that no execution works on, and delivers lost answers to calls."""
 
 from typing import Any
 
@@ -15,7 +15,11 @@ load_at_init(run_repository, step_functions.get_client)
 def lambda_handler(_: object, __: object) -> dict[str, Any]:
     """Check all open runs once. Returns the counts."""
     result = sweep_runs(
-        repository=run_repository(), workflow=step_functions, ended_executions=sqs, clock=SystemClock()
+        repository=run_repository(),
+        workflow=step_functions,
+        waiting_tasks=step_functions,
+        ended_executions=sqs,
+        clock=SystemClock(),
     ).model_dump()
     logger.info("runs swept", **result)
     return result

@@ -169,8 +169,6 @@ class DynamoDBRunRepository:
         if known.answer is None:
             self._table.update(*_open_call_key(run, call.id), {"task_token": call.task_token}, answer=None)
             known = self.get_open_call(run, call.id) or call
-        if known.answer is not None:
-            self._remove_waiting_call(run, known)
         return known
 
     def list_open_calls(self, run: Run) -> list[OpenCall]:
@@ -192,9 +190,19 @@ class DynamoDBRunRepository:
         """See RunRepository."""
         key = _open_call_key(run, call.id)
         self._table.update(*key, {"answer": answer.model_dump_json()}, answer=None)
-        answered = self.get_open_call(run, call.id) or call
-        self._remove_waiting_call(run, answered)
-        return answered
+        return self.get_open_call(run, call.id) or call
+
+    def close_call(self, run: Run, call: OpenCall) -> None:
+        """See RunRepository."""
+        pk = _pk(run.run_id)
+        condition: dict[str, Any] = {
+            "status": "requires_action",
+            "attempt": run.attempt,
+            "round": call.round - 1,
+        }
+        if self._table.update(pk, _RECORD, {}, delete={_WAITING_CALLS: {call.entry}}, **condition):
+            condition[_WAITING_CALLS] = None
+            self._table.update(pk, _RECORD, {"status": "in_progress"}, **condition)
 
     def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:
         """See RunRepository."""
@@ -299,18 +307,6 @@ class DynamoDBRunRepository:
         }
         self._update(run, status, fields, remove=(_OPEN, _WAITING_CALLS))
         return self.get_run(run.run_id)
-
-    def _remove_waiting_call(self, run: Run, call: OpenCall) -> None:
-        """Show a call no more in the record, and nothing that waits once it was the last one."""
-        pk = _pk(run.run_id)
-        condition: dict[str, Any] = {
-            "status": "requires_action",
-            "attempt": run.attempt,
-            "round": call.round - 1,
-        }
-        if self._table.update(pk, _RECORD, {}, delete={_WAITING_CALLS: {call.entry}}, **condition):
-            condition[_WAITING_CALLS] = None
-            self._table.update(pk, _RECORD, {"status": "in_progress"}, **condition)
 
     def _update(
         self,

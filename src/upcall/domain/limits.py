@@ -13,7 +13,7 @@ MAX_CALLS_PER_ROUND = 100
 """Whatever a run's limits say: the outputs of more calls have no room in the workflow's state."""
 
 MAX_CALLS = 600
-"""Of all rounds together. The longest execution stays below 10,000 history events; 25,000 are allowed."""
+"""Of all rounds together. The longest execution stays below 20,000 history events; 25,000 are allowed."""
 
 MAX_SECONDS = 43_200
 

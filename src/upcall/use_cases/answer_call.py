@@ -13,8 +13,9 @@ def answer_call(
 ) -> CallAnswer:
     """Answer a call. Returns the answer that holds: this one, or the same one that was given before.
 
-    The task is completed each time, in case an earlier sender died before it had done that. Raises
-    CallConflict for a call that has another answer or whose time is over, RunAlreadyEnded, TransientError.
+    The task is completed each time, in case an earlier sender died before it had done that; if nobody sends
+    the answer again, `complete_answered_calls` completes it. Raises CallConflict for a call that has another
+    answer or whose time is over, RunAlreadyEnded, TransientError.
     """
     if open_call.answer is None:
         if run.ended:
@@ -25,11 +26,32 @@ def answer_call(
     if answered is None or holds is None:
         raise _ended(run)
     completed = waiting_tasks.complete_task(open_call.task_token, answered.model_dump(mode="json"))
+    repository.close_call(run, open_call)
     if not answer.repeats(holds):
         raise CallConflict(_conflict(open_call, holds))
     if holds == answer and not completed and repository.get_run(run.run_id).ended:
         raise _ended(run)
     return holds
+
+
+def complete_answered_calls(
+    run: Run, now: datetime, repository: RunRepository, waiting_tasks: WaitingTasks
+) -> int:
+    """Complete the tasks of calls that have their answers, and of those whose time is over.
+
+    Returns how many there were. Raises TransientError.
+    """
+    completed = 0
+    for open_call in repository.list_open_calls(run) if run.waiting_calls else []:
+        if open_call.entry not in run.waiting_calls:
+            continue
+        if open_call.answer is None and (timed_out := open_call.timed_out(now)):
+            open_call = repository.answer_call(run, open_call, timed_out)  # with its answer
+        if answered := open_call.answered:
+            waiting_tasks.complete_task(open_call.task_token, answered.model_dump(mode="json"))
+            repository.close_call(run, open_call)
+            completed += 1
+    return completed
 
 
 def _ended(run: Run) -> RunAlreadyEnded:

@@ -94,9 +94,13 @@ class RunRepository(Protocol):
         """Write down that it was made known that the call waits."""
 
     def answer_call(self, run: Run, call: OpenCall, answer: CallAnswer) -> OpenCall:
-        """Answer a call that waits, once. Returns it with the answer that holds and its newest task token.
+        """Answer a call that waits, once. Returns it with the answer that holds and its newest task token."""
 
-        The record shows it no more; without calls that wait the run has the status `in_progress`.
+    def close_call(self, run: Run, call: OpenCall) -> None:
+        """Show a call no more in the record: the workflow has its answer.
+
+        Without calls that wait the run has the status `in_progress`. A run that has ended or moved on stays
+        as it is.
         """
 
     def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:

@@ -1,8 +1,8 @@
 """Let a tool call wait for an answer from outside; nothing runs meanwhile.
 
 The call is written down with its task's token, and then it is made known to those who may answer. Whoever
-answers writes the answer first and completes the task then. So an answer whose sender died between the two is
-found when the task is looked at after its time-out.
+answers writes the answer first and completes the task then. The sweeper does that for an answer whose sender
+died between the two.
 """
 
 from collections.abc import Collection
@@ -43,7 +43,10 @@ def wait_for_answer(
     run = repository.get_run(run_id)
     waits_for = _waits_for(call, function_tools, run)
     if waits_for is None:
-        return CallAnswered(output=_no_such_tool(call, function_tools, run, max_output_bytes))
+        names = ", ".join([*function_tools, *(tool.name for tool in run.tools)])
+        message = f"There is no tool {call.name[:MAX_NAME_CHARACTERS]}. There is: {names or 'none'}."
+        text = error_text(message, max_output_bytes)
+        return CallAnswered(output=ToolOutput(call_id=call.call_id, outcome="error", output=text))
     now = clock.now()
     open_call = repository.open_call(
         run,
@@ -61,6 +64,7 @@ def wait_for_answer(
     if open_call.answer is None and (timed_out := open_call.timed_out(now)):
         open_call = repository.answer_call(run, open_call, timed_out)
     if open_call.answer is not None:
+        repository.close_call(run, open_call)
         return open_call.answered
     if not open_call.event_published:
         publisher.publish(CallWaitsEvent.of(run, open_call))
@@ -73,9 +77,3 @@ def _waits_for(call: ToolCall, function_tools: Collection[str], run: Run) -> Wai
     if call.name in function_tools:
         return "approval"
     return "output" if call.name in {tool.name for tool in run.tools} else None
-
-
-def _no_such_tool(call: ToolCall, function_tools: Collection[str], run: Run, max_bytes: int) -> ToolOutput:
-    names = ", ".join([*function_tools, *(tool.name for tool in run.tools)])
-    message = f"There is no tool {call.name[:MAX_NAME_CHARACTERS]}. There is: {names or 'none'}."
-    return ToolOutput(call_id=call.call_id, outcome="error", output=error_text(message, max_bytes))

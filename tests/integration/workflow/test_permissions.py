@@ -1,7 +1,6 @@
 """The role of each function allows what the function does, and nothing else.
-
-moto does not check permissions, so a missing one would only be noticed on AWS. Here runs go through every path that
-uses AWS, and the actions that were used are compared with the roles.
+ moto does not check permissions, so a missing one would only be noticed on AWS. Here runs go through every
+path that uses AWS, and the actions that were used are compared with the roles.
 """
 
 import json
@@ -19,6 +18,7 @@ from support.runs import Runs
 from support.sample_events import Invoke, sample_batch, sample_event
 from support.templates import RESOURCES, TEMPLATE, resources_of_type
 from support.used_permissions import UsedPermissions
+from support.waiting import wait_until
 from werkzeug.wrappers import Response
 
 from local.config import CALLBACK_SECRET_NAME
@@ -27,6 +27,7 @@ from local.stack import LocalStack
 from upcall.aws.run_repository import DynamoDBRunRepository
 from upcall.domain.events import RunEndedEvent
 from upcall.domain.failure import Failure
+from upcall.domain.open_calls import CallAnswer
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
 from upcall.domain.usage import Usage
@@ -77,6 +78,7 @@ def every_path(
     without_execution = add_run(repository)
     runs.http.post(f"/runs/{without_execution.run_id}/cancel")
 
+    run_that_waits_for_answers(local_stack, runs)
     sweep_lost_runs(local_stack, runs, repository, invoke)
     start_runs_from_events(invoke)
     close_runs(invoke, repository)
@@ -91,6 +93,27 @@ def every_path(
         ),
     ):
         invoke("NotifyFunction", sample_event("notify", run_id=f"run_{uuid.uuid4().hex[:28]}"))
+
+
+def run_that_waits_for_answers(local_stack: LocalStack, runs: Runs) -> None:
+    """A run with an approved call, and a call that its caller answers."""
+    calls = CallTools((Call.of("notify", message="Hello."), Call("lookup", "{}")))
+    model = local_stack.emulator.models.script(calls, Say("Done."))
+    schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    tool = {"name": "lookup", "description": "Looks up.", "parameters": schema}
+    request = {"prompt": "Go.", "model": model, "assistant": "announcer", "tools": [tool]}
+    run_id = runs.post(request).json()["run_id"]
+
+    def find_open_calls() -> list[dict[str, str]]:
+        calls: list[dict[str, str]] = runs.http.get(f"/runs/{run_id}").json()["open_calls"]
+        return calls if len(calls) == 2 else []
+
+    approval, output = wait_until(find_open_calls, "two open calls")
+    decision = {"decision": "approve", "arguments_digest": approval["arguments_digest"]}
+    outputs = [{"call_id": output["id"], "output": "42"}]
+    runs.http.post(f"/runs/{run_id}/calls/{approval['id']}/decision", json=decision)
+    runs.http.post(f"/runs/{run_id}/tool_outputs", json={"outputs": outputs})
+    runs.wait_for_execution(run_id)
 
 
 def run_that_fails_and_is_retried(local_stack: LocalStack, runs: Runs) -> str:
@@ -120,14 +143,23 @@ def add_run(repository: DynamoDBRunRepository, age: timedelta = timedelta(0)) ->
 def sweep_lost_runs(
     local_stack: LocalStack, runs: Runs, repository: DynamoDBRunRepository, invoke: Invoke
 ) -> None:
-    """Sweep runs that were never started, and one whose execution has ended without a change of its record."""
+    """Sweep runs that were never started, one whose execution has ended without a change of its record, and one
+    whose call has an answer that the workflow did not get."""
     add_run(repository, age=timedelta(hours=1))
     lost = add_run(repository, age=timedelta(hours=1)).run_id
     invoke("SweepRunsFunction", sample_event("sweep_runs"))
     runs.wait_for_execution(lost)
     reopened = {**runs.table_items(lost)["RUN"], "status": {"S": "in_progress"}, "open": {"S": "open"}}
     local_stack.deployed.dynamodb.put_item(TableName=local_stack.deployed.table, Item=reopened)
+    calls = CallTools((Call.of("notify", message="Hello."),))
+    model = local_stack.emulator.models.script(calls, Say("Done."))
+    waiting = add_run(repository, age=timedelta(hours=1), assistant="announcer", model=model)
+    runs.start_execution(waiting.run_id)
+    call = wait_until(lambda: repository.get_open_call(waiting, "1-1"), "an open call")
+    now = datetime.now(UTC)
+    repository.answer_call(waiting, call, CallAnswer(output=call.error("Denied."), answered_at=now))
     invoke("SweepRunsFunction", sample_event("sweep_runs"))
+    runs.wait_for_execution(waiting.run_id)
 
 
 def start_runs_from_events(invoke: Invoke) -> None:
@@ -137,8 +169,8 @@ def start_runs_from_events(invoke: Invoke) -> None:
 
 
 def close_runs(invoke: Invoke, repository: DynamoDBRunRepository) -> None:
-    """An event that cannot be parsed, and completed runs whose end could not be published: one is closed, and one gets
-    a failure that comes too late."""
+    """An event that cannot be parsed, and completed runs whose end could not be published: one is closed, and
+    one gets a failure that comes too late."""
     invoke("CloseRunFunction", sample_batch("close_run", "{"))
     closed, late = (
         repository.complete_run(add_run(repository), Message(text="Done."), datetime.now(UTC)).run_id

@@ -122,16 +122,16 @@ class InMemoryRunRepository:
         key = (run.run_id, run.attempt, call.id)
         if self._open_calls[key].answer is None:
             self._change_call(run, call, answer=answer)
+        return self._open_calls[key]
+
+    def close_call(self, run: Run, call: OpenCall) -> None:
+        """See RunRepository."""
         current = self._runs[run.run_id]
-        if (current.status, current.attempt, current.round) == (
-            "requires_action",
-            run.attempt,
-            call.round - 1,
-        ):
+        expected = ("requires_action", run.attempt, call.round - 1)
+        if (current.status, current.attempt, current.round) == expected:
             waiting = current.waiting_calls - {call.entry}
             status = "requires_action" if waiting else "in_progress"
             self._replace(current, {"waiting_calls": waiting, "status": status})
-        return self._open_calls[key]
 
     def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:
         """See RunRepository."""

@@ -60,8 +60,7 @@ class OpenCallContract:
 
         assert (answered.answer, answered.task_token) == (answer, "token 2")
         assert repository.get_open_call(run, "1-1") == answered
-        changed = repository.get_run(run.run_id)
-        assert (changed.status, changed.waiting_calls) == ("in_progress", frozenset())
+        assert repository.get_run(run.run_id).waiting_calls == {"approval 1-1"}
 
     def test_the_first_answer_holds(self, repository: RunRepository, run: Run) -> None:
         call = repository.open_call(run, open_call())
@@ -69,11 +68,11 @@ class OpenCallContract:
 
         assert repository.answer_call(run, call, approval(decision="deny")).answer == approval()
 
-    def test_the_run_waits_until_all_calls_are_answered(self, repository: RunRepository, run: Run) -> None:
+    def test_the_run_waits_until_all_calls_are_closed(self, repository: RunRepository, run: Run) -> None:
         first, second = (repository.open_call(run, open_call(position=number)) for number in (1, 2))
         seen = []
         for call in (first, second):
-            repository.answer_call(run, call, approval())
+            repository.close_call(run, call)
             changed = repository.get_run(run.run_id)
             seen.append((changed.status, changed.waiting_calls))
 
@@ -88,7 +87,7 @@ class OpenCallContract:
         again = repository.open_call(run, open_call(task_token="token 2"))  # noqa: S106  # of a test
 
         assert again.answer == approval()
-        assert repository.get_run(run.run_id).waiting_calls == frozenset()
+        assert repository.get_open_call(run, "1-1") == again
 
     def test_no_other_call_is_found(self, repository: RunRepository, run: Run) -> None:
         repository.open_call(run, open_call())
@@ -110,7 +109,7 @@ class OpenCallContract:
 
         changed = repository.get_run(run.run_id)
         assert changed.waiting_calls == frozenset()
-        repository.answer_call(run, call, approval())  # late: nothing of the record changes
+        repository.close_call(run, repository.answer_call(run, call, approval()))  # late
         assert repository.get_run(run.run_id) == changed
 
     def test_a_run_that_has_ended_opens_no_call(self, repository: RunRepository, run: Run) -> None:

@@ -15,6 +15,6 @@ def test_the_counts_of_a_sweep_are_returned(handlers: WiredHandlers) -> None:
 
     result = handlers.invoke("sweep_runs", sample_event("sweep_runs"))
 
-    assert result == {"open": 3, "resumed": 1, "enqueued": 1}
+    assert result == {"open": 3, "resumed": 1, "enqueued": 1, "answered": 0}
     assert handlers.workflow.executions[missing.run_id].status == "RUNNING"
     assert [execution.run_id for execution in handlers.ended_executions.executions] == [ended.run_id]

@@ -6,9 +6,11 @@ from support.fakes.clock import FakeClock
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.senders import InMemoryEndedExecutionQueue
 from support.fakes.workflow import InMemoryWorkflow
+from support.open_calls import approval, open_call
 from support.run_records import FAILURE, UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.execution import Execution
+from upcall.domain.open_calls import OpenCall
 from upcall.domain.run import Run
 from upcall.use_cases.sweep_runs import MIN_AGE, SweepResult, sweep_runs
 
@@ -24,7 +26,11 @@ def sweep(
 ) -> Sweep:
     def call() -> SweepResult:
         return sweep_runs(
-            repository=repository, workflow=workflow, ended_executions=ended_executions, clock=clock
+            repository=repository,
+            workflow=workflow,
+            waiting_tasks=workflow,
+            ended_executions=ended_executions,
+            clock=clock,
         )
 
     return call
@@ -178,3 +184,41 @@ def test_a_run_that_was_deleted_and_is_listed_still_does_not_stop_the_sweep(
 
     assert sweep() == SweepResult(open=1, resumed=1)
     assert list(workflow.executions) == [newer_run.run_id]
+
+
+@pytest.fixture
+def waiting_call(repository: InMemoryRunRepository, workflow: InMemoryWorkflow, old_run: Run) -> OpenCall:
+    """A call of a run whose execution waits for its approval."""
+    workflow.start_execution(old_run)
+    return repository.open_call(old_run, open_call())
+
+
+def test_an_answer_whose_sender_died_is_delivered(
+    sweep: Sweep,
+    old_run: Run,
+    waiting_call: OpenCall,
+    repository: InMemoryRunRepository,
+    workflow: InMemoryWorkflow,
+) -> None:
+    answered = repository.answer_call(old_run, waiting_call, approval()).answered
+    assert answered is not None
+
+    assert [sweep(), sweep()] == [SweepResult(open=1, answered=1), SweepResult(open=1)]
+    assert workflow.outputs == {waiting_call.task_token: answered.model_dump(mode="json")}
+    assert repository.get_run(old_run.run_id).status == "in_progress"
+
+
+def test_a_call_whose_time_is_over_is_answered(
+    sweep: Sweep, waiting_call: OpenCall, workflow: InMemoryWorkflow, clock: FakeClock
+) -> None:
+    clock.advance((waiting_call.until - clock.now()).total_seconds())
+
+    assert sweep() == SweepResult(open=1, answered=1)
+    assert "in time" in workflow.outputs[waiting_call.task_token]["output"]["output"]
+
+
+def test_a_call_that_waits_goes_on_waiting(
+    sweep: Sweep, waiting_call: OpenCall, workflow: InMemoryWorkflow
+) -> None:
+    assert sweep() == SweepResult(open=1)
+    assert waiting_call.task_token not in workflow.outputs
