@@ -134,10 +134,10 @@ def run_that_fails_and_is_retried(local_stack: LocalStack, runs: Runs) -> str:
     return run_id
 
 
-def add_run(repository: DynamoDBRunRepository, age: timedelta = timedelta(0)) -> Run:
+def add_run(repository: DynamoDBRunRepository, age: timedelta = timedelta(0), **fields: str) -> Run:
     """The record of a run that was created some time ago, and whose callback cannot be delivered."""
     created_at = datetime.now(UTC) - age
-    return repository.add_run(new_run(callback_url="http://127.0.0.1:1/", created_at=created_at))
+    return repository.add_run(new_run(callback_url="http://127.0.0.1:1/", created_at=created_at, **fields))
 
 
 def sweep_lost_runs(
