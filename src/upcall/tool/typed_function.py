@@ -27,6 +27,8 @@ class TypedFunction:
     """
 
     def __init__(self, function: Callable[..., Any], approval: Approval = "by assistant") -> None:
+        if not hasattr(function, "__name__"):
+            raise TypeError(f"{function!r} is no function; the model needs its name")
         description = inspect.getdoc(function)
         if not description:
             raise TypeError(f"{function.__name__} has no docstring; the model needs it as the description")
