@@ -10,7 +10,7 @@ from upcall.client import UpcallClient
 
 @contextmanager
 def open_client(stack: str | None, token: str | None) -> Iterator[UpcallClient]:
-    """The API of a deployed stack; without one, that of a local stack that is running. Raises CommandError."""
+    """The API of a deployed stack, or that of a local stack that is running. Raises CommandError."""
     if stack:
         with open_stack_client(stack, token) as client:
             yield client

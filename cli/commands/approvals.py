@@ -144,17 +144,16 @@ def _decide(
     is_terminal = sys.stdin.isatty() and err.is_terminal
     if not (is_terminal or yes or digest):
         raise CommandError(
-            f"nobody can be asked without a terminal: give --digest with what `upcall approvals show {run_id} "
-            f"{call_id}` prints, or --yes"
+            "without a terminal nobody can be asked: give --yes, or --digest with what "
+            f"`upcall approvals show {run_id} {call_id}` prints"
         )
     with open_client(stack, token) as client:
         call = _find_call(client.get_run(run_id), call_id)
         print_approval(err, call)
         if digest is not None and digest.lower() != call.arguments_digest:
-            raise CommandError(
-                f"call {call_id} has other arguments than those of this digest; look at it again"
-            )
-        if not (yes or digest) and not typer.confirm(f"{decision.capitalize()} exactly this call?", err=True):
+            raise CommandError(f"call {call_id} has other arguments than those of this digest")
+        question = f"{decision.capitalize()} exactly this call?"
+        if not (yes or digest) and not typer.confirm(question, err=True):
             err.print("Nothing was decided.")
             raise typer.Exit(1)
         decided = client.decide(run_id, call.id, decision, call.arguments_digest, reason)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from rich.cells import chop_cells
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.terminal.call_arguments import INDENT, lay_out_arguments, printable
+from cli.terminal.call_arguments import CONTINUATION, INDENT, lay_out_arguments, printable
 from upcall.client import OpenCallView
 
 COLUMNS = (("run", 32), ("call", 6), ("tool", None), ("since", 16), ("until", 16))
@@ -29,14 +30,23 @@ def print_approval_list(console: Console, calls: Sequence[tuple[str, OpenCallVie
 
 
 def print_approval(console: Console, call: OpenCallView) -> None:
-    """A call: its tool, its arguments line by line, the digest of these, and since and until when it waits."""
+    """A call: its tool, its arguments line by line, their digest, and since and until when it waits."""
     console.print(Text.assemble((call.id, "dim"), "  ", (printable(call.name), "bold cyan")), soft_wrap=True)
     for line in lay_out_arguments(call.arguments):
-        console.print(Text(f"{INDENT}{line}"), soft_wrap=True)
+        for part in _fold(line, console):
+            console.print(Text(f"{INDENT}{part}"), soft_wrap=True)
     waits = f"waits since {_minute(call.since)} until {_minute(call.until)}"
     for line in (f"digest {call.arguments_digest}", waits):
         console.print(Text(f"{INDENT}{line}", "dim"), soft_wrap=True)
     console.print()
+
+
+def _fold(line: str, console: Console) -> list[str]:
+    """The line in parts of the width of a terminal, so that no part looks like a line of its own."""
+    if not console.is_terminal:
+        return [line]
+    head, *rest = chop_cells(line, max(console.width - len(INDENT) - len(CONTINUATION), 1))
+    return [head, *(f"{CONTINUATION}{part}" for part in rest)]
 
 
 def _minute(time: datetime) -> str:

@@ -14,7 +14,7 @@ CONTINUATION = "│ "
 
 
 def lay_out_arguments(arguments: str) -> Iterator[str]:
-    """A line for each argument, or several; the model's own text if it is not a JSON object of unique names."""
+    """A line for each argument, or several; the model's own text if it is no object of unique names."""
     try:
         values = json.loads(arguments, object_pairs_hook=_unique)
     except (ValueError, RecursionError):

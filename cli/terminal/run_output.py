@@ -98,8 +98,8 @@ def print_run_details(console: Console, details: RunDetails) -> None:
             console.print(Text(f"         {entry.output.output}", "red"), soft_wrap=True)
         if entry.decision is not None:
             console.print(Text(f"         {_format_decision(entry.decision)}", "dim"), soft_wrap=True)
-    for call in details.open_calls:
-        console.print(Text(f"\n{_format_open_call(call)}", "yellow"), soft_wrap=True)
+    for open_call in details.open_calls:
+        console.print(Text(f"\n{_format_open_call(open_call)}", "yellow"), soft_wrap=True)
     if details.message is not None:
         console.print(Text(f"\n{details.message}"), soft_wrap=True)
 
