@@ -33,6 +33,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else _escape(char) for char in text)
 
 
+def printable_line(text: str) -> str:
+    """The same, with line breaks escaped."""
+    return printable(text).replace("\n", "\\n")
+
+
 def _block(head: str, text: str) -> Iterator[str]:
     lines = text.split("\n")
     if len(lines) == 1:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.execution_history import RunProgress, StateProgress, ToolCallProgress
-from cli.terminal.call_arguments import printable
+from cli.terminal.call_arguments import printable_line
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class LiveView:
 
     def print_line(self, text: str, style: str = "dim") -> None:
         """Print a line once. On a terminal it stands above the view, and is not cut."""
-        self._console.print(f"· {printable(text)}", style=style, soft_wrap=True, markup=False)
+        self._console.print(f"· {printable_line(text)}", style=style, soft_wrap=True, markup=False)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = Table.grid(padding=(0, 1))
@@ -114,7 +114,11 @@ def _format_state(state: StateProgress) -> Text:
 
 
 def _format_call(call: ToolCallProgress) -> Text:
-    text = Text("  ").append(call.name, "bold cyan").append(f" {format_arguments(call.arguments)}")
+    text = (
+        Text("  ")
+        .append(call.name, "bold cyan")
+        .append(printable_line(f" {format_arguments(call.arguments)}"))
+    )
     if call.waits:
         text.append("  waits for an answer", "yellow")
     if call.outcome not in (None, "ok"):

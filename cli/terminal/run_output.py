@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cli.backends.base import AwsUsage, RunDetails, RunOutcome
 from cli.errors import CommandError
-from cli.terminal.call_arguments import printable
+from cli.terminal.call_arguments import printable_line
 from cli.terminal.console import print_json
 from cli.terminal.live_view import format_arguments, format_size
 from upcall.domain.run import Run
@@ -91,7 +91,7 @@ def print_run_details(console: Console, details: RunDetails) -> None:
     console.print(table)
     for entry in details.ledger:
         mark = "✓" if entry.output.outcome == "ok" else "✗"
-        call = f"{entry.call.name} {format_arguments(entry.call.arguments)}"
+        call = printable_line(f"{entry.call.name} {format_arguments(entry.call.arguments)}")
         output = f"{format_size(entry.output.output)}  {entry.output.duration_ms} ms"
         console.print(Text(f"\nround {entry.round}  {mark} {call}  {output}"), soft_wrap=True)
         if entry.output.outcome != "ok":
@@ -124,7 +124,7 @@ def _format_open_call(call: OpenCallView) -> str:
     what = {"approval": "an approval", "output": "an output of the caller"}[call.waits_for]
     arguments = f"{call.name} {format_arguments(call.arguments)}".rstrip()
     until = f"{call.until.astimezone():%Y-%m-%d %H:%M}"
-    return printable(f"call {call.id}  · {arguments}  waits for {what} until {until}")
+    return printable_line(f"call {call.id}  · {arguments}  waits for {what} until {until}")
 
 
 def _summary(run: Run, usage: AwsUsage | None) -> Text:
