@@ -175,7 +175,7 @@ def run_view(*names: str, **fields: Any) -> dict[str, Any]:
         open_call(position=n, call=ToolCall(call_id="c", name=name, arguments="{}"), waits_for="output")
         for n, name in enumerate(names, start=1)
     ]
-    record = new_run(run_id="run_1", **{"status": "requires_action", **fields})
+    record = new_run().model_copy(update={"run_id": "run_1", "status": "requires_action", **fields})
     view: dict[str, Any] = json.loads(RunView.of(record, None, calls).model_dump_json(exclude_none=True))
     return view
 
