@@ -14,7 +14,10 @@ def show(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a run: its record, its tool calls, what they wait for or who decided, and its message."""
+    """Show a run: its record, its tool calls and its message.
+
+    The tool calls are shown with the decisions about them, and those that still wait with what they wait for.
+    """
     gc.disable()
     from cli.backends import open_backend
     from cli.terminal.console import out, print_json

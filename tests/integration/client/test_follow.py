@@ -193,7 +193,7 @@ def test_outputs_of_other_tools_are_left_to_others_without_a_busy_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(client.time, "sleep", pauses.append)
+    monkeypatch.setattr("upcall.client.client.time.sleep", pauses.append)
     waiting = json_response(run_view("elsewhere"))
     with canned_server(waiting, waiting, ENDED) as server:
         run, recorder = follow(server)
