@@ -12,11 +12,20 @@ from typing import Any
 
 HistoryEvent = Mapping[str, Any]
 
-HIDDEN_STATES = ("Tool failed", "Done", "Failed")
+HIDDEN_STATES = ("Answered", "Done", "Failed")
 """States that are not shown, because they take no time. Choices, whose names end with "?", are not either."""
 
 CALL_STATE = "Call tool"
-"""The state that answers one tool call. After a failure, "Tool failed" has its output."""
+"""The state that runs the function of one tool call, and has its output if the function gave one."""
+
+WAIT_STATE = "Wait for answer"
+"""The state of a call that waits for an approval, or for an output of the run's caller."""
+
+ANSWERED_STATE = "Answered"
+"""The state that has the output of a call whose function gave none."""
+
+APPROVAL_REQUIRED = "ApprovalRequired"
+"""The error of a tool's function whose call waits for an approval. It is no failure."""
 
 REQUEST_STATES = ("Create run", "Poll run", "Submit tool outputs", "Wait for change")
 """The states whose requests to the OpenAI server are repeated by the workflow."""
@@ -27,7 +36,7 @@ POLL_STATES = ("Poll run", "Wait for change")
 
 @dataclass
 class ToolCallProgress:
-    """A tool call and, if it has ended, its outcome."""
+    """A tool call and, if it has ended, its outcome. `waits` says that somebody has to answer it."""
 
     call_id: str
     name: str
@@ -36,6 +45,7 @@ class ToolCallProgress:
     ended_at: datetime | None = None
     outcome: str | None = None
     output: str = ""
+    waits: bool = False
 
 
 @dataclass
@@ -70,6 +80,11 @@ class RunProgress:
     transitions: int = 0
     ended: bool = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether a call waits for an answer from outside."""
+        return any(call.waits for state in self.states[-1:] for call in state.calls.values())
+
 
 def get_history(client: Any, execution_arn: str) -> Iterator[HistoryEvent]:
     """All events of an execution."""
@@ -101,8 +116,11 @@ def parse_history(events: Iterable[HistoryEvent]) -> RunProgress:
 def _enter_state(progress: RunProgress, event: HistoryEvent) -> None:
     details = event["stateEnteredEventDetails"]
     name, now = details["name"], event["timestamp"]
-    if name == CALL_STATE:
-        _current_calls(progress)[json.loads(details["input"])["call"]["call_id"]].started_at = now
+    if name in (CALL_STATE, WAIT_STATE):
+        call_progress = _current_calls(progress)[json.loads(details["input"])["call"]["call_id"]]
+        call_progress.waits = name == WAIT_STATE
+        if name == CALL_STATE:
+            call_progress.started_at = now
     elif not name.endswith("?") and name not in HIDDEN_STATES:
         last = progress.states[-1] if progress.states else None
         if last and {last.name, name} <= {*POLL_STATES, "Pause"}:
@@ -118,10 +136,12 @@ def _enter_state(progress: RunProgress, event: HistoryEvent) -> None:
 def _exit_state(progress: RunProgress, event: HistoryEvent) -> None:
     details = event["stateExitedEventDetails"]
     name, now = details["name"], event["timestamp"]
-    if name == CALL_STATE:
+    if name in (CALL_STATE, ANSWERED_STATE):
         output = json.loads(details["output"])
-        call = _current_calls(progress)[output["call_id"]]
-        call.ended_at, call.outcome, call.output = now, output["outcome"], output["output"]
+        if "outcome" in output:  # otherwise the call goes on in another state
+            call = _current_calls(progress)[output["call_id"]]
+            call.ended_at, call.outcome, call.output = now, output["outcome"], output["output"]
+            call.waits = False
     elif progress.states and progress.states[-1].name == name:
         state = progress.states[-1]
         state.ended_at = now
@@ -170,7 +190,9 @@ def _end_task(progress: RunProgress, event: HistoryEvent, events_by_id: Mapping[
         ended_at = _find_function_end(event, events_by_id)["timestamp"]
         progress.invocations.append(Invocation(function, (ended_at - scheduled["timestamp"]).total_seconds()))
     if event["type"] == "TaskFailed" and progress.states:
-        progress.states[-1].error = _format_error(event["taskFailedEventDetails"])
+        failure = event["taskFailedEventDetails"]
+        if failure.get("error") != APPROVAL_REQUIRED:
+            progress.states[-1].error = _format_error(failure)
 
 
 def _find_function_end(event: HistoryEvent, events_by_id: Mapping[int, HistoryEvent]) -> HistoryEvent:

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from cli.commands.approvals import app as approvals
 from cli.commands.bench import app as bench
 from cli.commands.cancel import cancel
 from cli.commands.doctor import doctor
@@ -33,6 +34,7 @@ app.command("list")(list_runs)
 app.command("show")(show)
 app.command("cancel")(cancel)
 app.command("retry")(retry)
+app.add_typer(approvals, name="approvals")
 app.command("tools")(list_tools)
 app.command("tool")(tool)
 app.command("local")(local)

@@ -1,10 +1,20 @@
 """Options that several commands have."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ToolsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tools",
+        metavar="FILE.py",
+        help="A Python file: the model may call its public functions, which run on this machine.",
+        show_default=False,
+    ),
+]
 StackOption = Annotated[
     str | None,
     typer.Option(

@@ -15,11 +15,11 @@ from typing import ParamSpec, TypeVar
 
 import boto3
 
-from cli.backends.api_client import ApiClient
 from cli.backends.base import build_run_request
 from local.config import LocalStackConfig
 from local.stack import LocalStack
 from upcall.aws.step_functions import execution_arn
+from upcall.client import UpcallClient
 from upcall.domain.views import RunView
 
 P = ParamSpec("P")
@@ -64,7 +64,7 @@ def execute_run(model: str, model_seconds: float) -> tuple[RunView, float]:
     """Execute a run of a model. Returns it, and the seconds from its POST until its message was saved."""
     stack = this_stack()
     request = build_run_request(f"Summarise {stack.endpoints.pages}/tides", {"model": model})
-    with ApiClient(stack.endpoints.api) as api:
+    with UpcallClient(stack.endpoints.api) as api:
         posted_at = time.time()
         run_id = api.start_run(request)
         wait_for_execution(execution_arn(stack.endpoints.state_machine, run_id), model_seconds)

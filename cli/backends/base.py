@@ -1,19 +1,20 @@
 """The interface of a backend, and what its methods take and return."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import ValidationError
 from rich.console import Console
 
+from upcall.client import CallerFunctions
 from upcall.domain.errors import InvalidInput
 from upcall.domain.run import Run
 from upcall.domain.run_request import RunRequest
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import LedgerEntry
 from upcall.domain.validation import field_errors
-from upcall.domain.views import RunSummary, RunView
+from upcall.domain.views import OpenCallView, RunSummary, RunView
 
 RequestFields = Mapping[str, str | None]
 """The fields of a request besides its prompt; None for those that are not given."""
@@ -38,20 +39,23 @@ class RunOutcome:
 
 @dataclass(frozen=True)
 class RunDetails:
-    """The record of a run, its ledger, and its message if there is one."""
+    """The record of a run, its ledger, its message if there is one, and the calls that wait for an answer."""
 
     run: Run
     ledger: list[LedgerEntry]
     message: str | None
+    open_calls: Sequence[OpenCallView] = ()
 
 
 class Backend(Protocol):
-    """Runs on one stack. Every method raises CommandError, or NotFound for a run that does not exist."""
+    """Runs on one stack. Every method raises CommandError or UpcallError, which `main` prints."""
 
-    def start_and_follow(self, prompt: str | None, fields: RequestFields, err: Console) -> RunOutcome:
-        """Start a run and follow it to its end; its progress goes to `err`. Raises InvalidInput."""
+    def start_and_follow(
+        self, prompt: str | None, fields: RequestFields, functions: CallerFunctions, err: Console
+    ) -> RunOutcome:
+        """Start a run with these functions as tools, and follow it to its end; its progress goes to `err`."""
 
-    def retry_and_follow(self, run_id: str, err: Console) -> RunOutcome:
+    def retry_and_follow(self, run_id: str, functions: CallerFunctions, err: Console) -> RunOutcome:
         """Retry a run that ended without a message, and follow it to its end."""
 
     def list_runs(self, status: Status | None, limit: int) -> list[RunSummary]:
@@ -64,9 +68,12 @@ class Backend(Protocol):
         """Cancel a run. A run that has ended raises CommandError."""
 
 
-def build_run_request(prompt: str, fields: RequestFields) -> RunRequest:
-    """The request with that prompt and those fields. Raises InvalidInput."""
+def build_run_request(
+    prompt: str, fields: RequestFields, functions: CallerFunctions | None = None
+) -> RunRequest:
+    """The request with that prompt, those fields and these functions as tools. Raises InvalidInput."""
+    tools = {"tools": functions.definitions} if functions and functions.definitions else {}
     try:
-        return RunRequest.model_validate({"prompt": prompt, **fields})
+        return RunRequest.model_validate({"prompt": prompt, **fields, **tools})
     except ValidationError as error:
         raise InvalidInput(*field_errors(error)) from error

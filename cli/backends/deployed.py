@@ -7,13 +7,14 @@ from itertools import groupby
 
 from rich.console import Console
 
-from cli.backends.api_client import ApiClient
 from cli.backends.base import RequestFields, RunDetails, RunOutcome, build_run_request
-from cli.backends.stack_lookup import find_api_url, find_auth
+from cli.backends.clients import open_stack_client
 from cli.errors import CommandError
 from cli.execution_history import RunProgress, StateProgress, ToolCallProgress
 from cli.terminal.live_view import LiveView
+from cli.terminal.open_calls import OpenCallReporter
 from cli.terminal.run_output import print_started
+from upcall.client import CallerFunctions, UpcallClient
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import LedgerEntry
 from upcall.domain.views import RunSummary, RunView
@@ -27,35 +28,33 @@ TERMINAL_WAIT_SECONDS = 2
 
 @contextmanager
 def connect_to_stack(stack: str, token: str | None) -> Iterator["DeployedBackend"]:
-    """The stack of that name or URL, with a token or the user's AWS credentials. Raises CommandError.
-
-    With a URL, the permission execute-api:Invoke is enough.
-    """
-    url = find_api_url(stack)
-    auth = find_auth(url, token)
-    with ApiClient(url, auth, auth.hint) as api:
-        yield DeployedBackend(api)
+    """The stack of that name or URL, with a token or the user's AWS credentials. Raises CommandError."""
+    with open_stack_client(stack, token) as api:
+        yield DeployedBackend(api, stack)
 
 
 class DeployedBackend:
-    """Implements Backend with what the API shows to its caller."""
+    """Implements Backend with what the API shows to its caller. `stack` is its name or URL."""
 
-    def __init__(self, api: ApiClient) -> None:
+    def __init__(self, api: UpcallClient, stack: str) -> None:
         self._api = api
+        self._stack = stack
 
-    def start_and_follow(self, prompt: str | None, fields: RequestFields, err: Console) -> RunOutcome:
+    def start_and_follow(
+        self, prompt: str | None, fields: RequestFields, functions: CallerFunctions, err: Console
+    ) -> RunOutcome:
         """See Backend. If the user interrupts it, the run continues."""
         if prompt is None:
             raise CommandError("a run on a deployed stack needs a prompt; the sample page is local")
-        request = build_run_request(prompt, fields)
+        request = build_run_request(prompt, fields, functions)
         run_id = self._api.start_run(request)
         print_started(err, run_id, self._api.url, request)
-        return self._follow(run_id, err)
+        return self._follow(run_id, functions, err)
 
-    def retry_and_follow(self, run_id: str, err: Console) -> RunOutcome:
+    def retry_and_follow(self, run_id: str, functions: CallerFunctions, err: Console) -> RunOutcome:
         """See Backend. If the user interrupts it, the run continues."""
         self._api.retry_run(run_id)
-        return self._follow(run_id, err)
+        return self._follow(run_id, functions, err)
 
     def list_runs(self, status: Status | None, limit: int) -> list[RunSummary]:
         """See Backend. Lists the runs that the caller may see."""
@@ -64,35 +63,42 @@ class DeployedBackend:
     def get_run(self, run_id: str) -> RunDetails:
         """See Backend."""
         run = self._api.get_run(run_id)
-        return RunDetails(run, self._api.list_calls(run_id), run.message)
+        return RunDetails(run, self._api.list_calls(run_id), run.message, run.open_calls)
 
     def cancel_run(self, run_id: str) -> RunView:
         """See Backend."""
         return self._api.cancel_run(run_id)
 
-    def _follow(self, run_id: str, err: Console) -> RunOutcome:
+    def _follow(self, run_id: str, functions: CallerFunctions, err: Console) -> RunOutcome:
         wait = TERMINAL_WAIT_SECONDS if err.is_terminal else WAIT_SECONDS
         with LiveView(err) as view:
+            observer = ProgressObserver(self._api, view, functions, self._stack)
             try:
-                return follow_run(self._api, run_id, view, wait)
+                run = self._api.follow(run_id, functions, observer, wait)
+                return RunOutcome(run, observer.ledger)
             except KeyboardInterrupt:
                 message = f"{run_id} is still running; `upcall cancel {run_id}` cancels it"
                 raise CommandError(message) from None
 
 
-def follow_run(api: ApiClient, run_id: str, view: LiveView, wait: int) -> RunOutcome:
-    """Show a run's status and its finished rounds until it has ended. Each request waits `wait` seconds."""
-    since = datetime.now(UTC)  # the view measures durations with this machine's clock
-    view.update(RunProgress([StateProgress("queued", since)]))
-    ledger: list[LedgerEntry] = []
-    while True:
-        run = api.get_run(run_id, wait)
-        if run.ended or run.round > (ledger[-1].round if ledger else 0):
+class ProgressObserver(OpenCallReporter):
+    """Shows a run's status, its finished rounds, and the calls that wait for an answer."""
+
+    def __init__(self, api: UpcallClient, view: LiveView, functions: CallerFunctions, stack: str) -> None:
+        super().__init__(view, functions, stack)
+        self._api = api
+        self._since = datetime.now(UTC)  # the view measures durations with this machine's clock
+        self.ledger: list[LedgerEntry] = []
+        view.update(RunProgress([StateProgress("queued", self._since)]))
+
+    def run_updated(self, run: RunView) -> None:
+        """See RunObserver."""
+        if run.ended or run.round > (self.ledger[-1].round if self.ledger else 0):
             # a round that the record does not count yet may be incomplete
-            ledger = [entry for entry in api.list_calls(run_id) if run.ended or entry.round <= run.round]
-        view.update(_progress_from_ledger(run, ledger, since))
-        if run.ended:
-            return RunOutcome(run, ledger)
+            entries = self._api.list_calls(run.run_id)
+            self.ledger = [entry for entry in entries if run.ended or entry.round <= run.round]
+        self._view.update(_progress_from_ledger(run, self.ledger, self._since))
+        super().run_updated(run)
 
 
 def _progress_from_ledger(run: RunView, ledger: Sequence[LedgerEntry], since: datetime) -> RunProgress:

@@ -6,44 +6,50 @@ import boto3
 from rich.console import Console
 
 from cli import cost
-from cli.backends.api_client import ApiClient
 from cli.backends.base import AwsUsage, RequestFields, RunDetails, RunOutcome, build_run_request
 from cli.backends.local_stack import LocalStackClient, connect_or_start, open_repository
 from cli.execution_history import RunProgress, get_history, parse_history
 from cli.terminal.live_view import LiveView
+from cli.terminal.open_calls import OpenCallReporter
 from cli.terminal.run_output import print_started
+from upcall.client import CallerFunctions, UpcallClient
 from upcall.domain.status import Status
-from upcall.domain.views import RunSummary, RunView
+from upcall.domain.views import OpenCallView, RunSummary, RunView
 
 POLL_INTERVAL_SECONDS = 0.15
+
+WAITING_INTERVAL_SECONDS = 0.5
+"""The same while a call waits for an answer from outside."""
 
 
 class LocalBackend:
     """Implements Backend with the running local stack, or with a new one for each command."""
 
-    def start_and_follow(self, prompt: str | None, fields: RequestFields, err: Console) -> RunOutcome:
+    def start_and_follow(
+        self, prompt: str | None, fields: RequestFields, functions: CallerFunctions, err: Console
+    ) -> RunOutcome:
         """See Backend. Without a prompt, summarises a sample page."""
         if prompt is not None:
-            build_run_request(prompt, fields)  # report invalid input before a stack is started
+            build_run_request(prompt, fields, functions)  # report invalid input before a stack is started
         with (
             err.status("Starting the local stack") as status,
             connect_or_start() as stack,
-            ApiClient(stack.endpoints.api) as api,
+            UpcallClient(stack.endpoints.api) as api,
         ):
-            request = build_run_request(prompt or f"Summarise {stack.endpoints.pages}/tides", fields)
+            request = build_run_request(
+                prompt or f"Summarise {stack.endpoints.pages}/tides", fields, functions
+            )
             run_id = api.start_run(request)
             status.stop()
             server = "emulator" if stack.endpoints.emulated else stack.endpoints.openai
             print_started(err, run_id, server, request)
-            progress = _follow_execution(stack, run_id, err)
-            return _outcome(stack, api.get_run(run_id), progress)
+            return _follow(stack, api, run_id, functions, err)
 
-    def retry_and_follow(self, run_id: str, err: Console) -> RunOutcome:
+    def retry_and_follow(self, run_id: str, functions: CallerFunctions, err: Console) -> RunOutcome:
         """See Backend."""
-        with connect_or_start() as stack, ApiClient(stack.endpoints.api) as api:
-            execution_name = api.retry_run(run_id).execution_name
-            progress = _follow_execution(stack, execution_name, err)
-            return _outcome(stack, api.get_run(run_id), progress)
+        with connect_or_start() as stack, UpcallClient(stack.endpoints.api) as api:
+            api.retry_run(run_id)
+            return _follow(stack, api, run_id, functions, err)
 
     def list_runs(self, status: Status | None, limit: int) -> list[RunSummary]:
         """See Backend. Reads the table."""
@@ -54,25 +60,37 @@ class LocalBackend:
         """See Backend. Reads the table, which has the upstream ids as well."""
         with open_repository() as repository:
             run = repository.get_run(run_id)
-            return RunDetails(run, repository.get_ledger(run_id), repository.get_message(run))
+            calls = repository.list_open_calls(run) if run.waiting_calls else []
+            open_calls = [OpenCallView.of(call) for call in calls if call.answer is None]
+            ledger = repository.get_ledger(run_id)
+            return RunDetails(run, ledger, repository.get_message(run), open_calls)
 
     def cancel_run(self, run_id: str) -> RunView:
         """See Backend. Uses the API, which also cancels the run upstream."""
-        with connect_or_start() as stack, ApiClient(stack.endpoints.api) as api:
+        with connect_or_start() as stack, UpcallClient(stack.endpoints.api) as api:
             return api.cancel_run(run_id)
 
 
-def _follow_execution(stack: LocalStackClient, execution_name: str, err: Console) -> RunProgress:
-    """Show the progress of an execution until it has ended."""
+def _follow(
+    stack: LocalStackClient, api: UpcallClient, run_id: str, functions: CallerFunctions, err: Console
+) -> RunOutcome:
+    """Show the progress of a run's latest execution to its end. Calls of the functions are answered."""
     step_functions = boto3.client("stepfunctions")
-    arn = stack.execution_arn(execution_name)
+    arn = stack.execution_arn(api.get_run(run_id).execution_name)
     with LiveView(err) as view:
+        reporter = OpenCallReporter(view, functions)
         while True:
             progress = parse_history(get_history(step_functions, arn))
             view.update(progress)
             if progress.ended:
-                return progress
-            time.sleep(POLL_INTERVAL_SECONDS)
+                return _outcome(stack, api.get_run(run_id), progress)
+            if progress.waits:
+                run = api.get_run(run_id)
+                reporter.run_updated(run)
+                if not api.answer_calls(run, functions, reporter):
+                    time.sleep(WAITING_INTERVAL_SECONDS)
+            else:
+                time.sleep(POLL_INTERVAL_SECONDS)
 
 
 def _outcome(stack: LocalStackClient, run: RunView, progress: RunProgress) -> RunOutcome:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.errors import CommandError
@@ -23,9 +24,14 @@ if TYPE_CHECKING:
 PAGES_PORT, API_PORT, AWS_PORT = 8780, 8781, 8782
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 RETENTION_DAYS = 30
+NOT_RUNNING = "no local stack is running; start one with `upcall local` in another terminal"
 
 ENDPOINTS_FILE = STATE_FOLDER / "running.json"
 """Written by `upcall local` while it runs, so that other commands find its local stack."""
+
+COMMAND_ENDPOINTS_FILE = STATE_FOLDER / "command.json"
+"""Written by a command that runs on a local stack of its own, so that others can show and decide about its
+run. Of several such commands at a time, the last one is found."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,10 @@ def connect_or_start() -> Iterator[LocalStackClient]:
         with aws_environment_of(running):
             yield LocalStackClient(running)
     else:
-        with start_local_stack(LocalStackConfig(pages_port=PAGES_PORT)) as stack:
+        with (
+            start_local_stack(LocalStackConfig(pages_port=PAGES_PORT)) as stack,
+            publish_endpoints(stack.endpoints, COMMAND_ENDPOINTS_FILE),
+        ):
             yield LocalStackClient(stack.endpoints)
 
 
@@ -73,15 +82,15 @@ def connect_to_running() -> Iterator[LocalStackClient]:
     """
     running = find_running_endpoints()
     if running is None:
-        raise CommandError("no local stack is running; start one with `upcall local` in another terminal")
+        raise CommandError(NOT_RUNNING)
     with aws_environment_of(running):
         yield LocalStackClient(running)
 
 
 @contextmanager
 def open_repository() -> Iterator["DynamoDBRunRepository"]:
-    """The runs of the running local stack, otherwise those that the last command saved."""
-    running = find_running_endpoints()
+    """The runs of a local stack that is running, otherwise those that the last command saved."""
+    running = find_any_endpoints()
     if running:
         with aws_environment_of(running):
             yield LocalStackClient(running).repository
@@ -112,19 +121,24 @@ def load_local_stack_class() -> "type[LocalStack]":
 
 
 @contextmanager
-def publish_endpoints(endpoints: Endpoints) -> Iterator[None]:
+def publish_endpoints(endpoints: Endpoints, file: Path = ENDPOINTS_FILE) -> Iterator[None]:
     """Let other commands find this local stack while it runs."""
-    ENDPOINTS_FILE.write_text(json.dumps(asdict(endpoints)), "utf-8")
+    file.write_text(json.dumps(asdict(endpoints)), "utf-8")
     try:
         yield
     finally:
-        ENDPOINTS_FILE.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
 
 
-def find_running_endpoints() -> Endpoints | None:
+def find_any_endpoints() -> Endpoints | None:
+    """The endpoints of the local stack of `upcall local`, or of a command that is running."""
+    return find_running_endpoints() or find_running_endpoints(COMMAND_ENDPOINTS_FILE)
+
+
+def find_running_endpoints(file: Path = ENDPOINTS_FILE) -> Endpoints | None:
     """The endpoints of the local stack of `upcall local`, if it responds."""
     try:
-        endpoints = Endpoints(**json.loads(ENDPOINTS_FILE.read_text("utf-8")))
+        endpoints = Endpoints(**json.loads(file.read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     import httpx

@@ -10,9 +10,9 @@ import httpx
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from cli.backends.api_client import LOOPBACK_HOSTS
-from cli.backends.authentication import BearerAuth, IamAuth
 from cli.errors import CommandError
+from upcall.client import BearerAuth, IamAuth
+from upcall.client.http_api import LOOPBACK_HOSTS
 
 API_URL_OUTPUT = "ApiUrl"
 TIMEOUTS = Config(connect_timeout=5, read_timeout=20)

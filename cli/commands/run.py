@@ -1,10 +1,11 @@
 """`upcall run`."""
 
+import sys
 from typing import Annotated
 
 import typer
 
-from cli.options import JsonOption, StackOption, TokenOption
+from cli.options import JsonOption, StackOption, TokenOption, ToolsOption
 
 
 def run(
@@ -24,6 +25,7 @@ def run(
             "--completion-window", help="When the model must have done each turn: soonest, 2h or 8h."
         ),
     ] = None,
+    tools: ToolsOption = None,
     stack: StackOption = None,
     token: TokenOption = None,
     as_json: JsonOption = False,
@@ -34,10 +36,17 @@ def run(
     the OpenAI emulator, or the real API if OPENAI_API_KEY is set, or the server of OPENAI_BASE_URL. With
     --stack, the run uses a deployed stack and your AWS credentials. Exits with 1 if the run ends without a
     message.
+
+    With --tools, the model may also call the typed functions of a Python file. Their docstrings describe
+    them. On the local stack they find its AWS, and not yours.
     """
+    from contextlib import redirect_stdout
+
     from cli.backends import open_backend
     from cli.terminal.console import err, out
     from cli.terminal.run_output import print_outcome
+    from cli.tools_file import load_tools_file
+    from upcall.client import CallerFunctions
 
     fields = {
         "assistant": assistant,
@@ -46,7 +55,10 @@ def run(
         "previous_run_id": previous,
         "completion_window": window,
     }
+    with redirect_stdout(sys.stderr):  # what functions print is no result of the command
+        functions = load_tools_file(tools) if tools else CallerFunctions()
     with open_backend(stack, token) as backend:
-        outcome = backend.start_and_follow(prompt, fields, err)
+        with redirect_stdout(sys.stderr):
+            outcome = backend.start_and_follow(prompt, fields, functions, err)
         print_outcome(outcome, out=out, err=err, as_json=as_json)
     raise typer.Exit(0 if outcome.run.status == "completed" else 1)

@@ -14,7 +14,10 @@ def show(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a run: its record, its tool calls and its message."""
+    """Show a run: its record, its tool calls and its message.
+
+    The tool calls are shown with the decisions about them, and those that still wait with what they wait for.
+    """
     gc.disable()
     from cli.backends import open_backend
     from cli.terminal.console import out, print_json
@@ -25,6 +28,7 @@ def show(
     if as_json:
         record = details.run.model_dump(mode="json", exclude_none=True)
         ledger = [entry.model_dump(mode="json") for entry in details.ledger]
-        print_json(out, {**record, "ledger": ledger, "message": details.message})
+        open_calls = [call.model_dump(mode="json") for call in details.open_calls]
+        print_json(out, {**record, "open_calls": open_calls, "ledger": ledger, "message": details.message})
     else:
         print_run_details(out, details)

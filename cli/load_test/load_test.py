@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from cli.backends.api_client import ApiClient
 from cli.backends.local_stack import load_local_stack_class
 from cli.load_test.audit import audit_runs, wait_for_executions
 from cli.load_test.config import LoadTestConfig
@@ -24,6 +23,7 @@ from cli.load_test.webhooks import (
 )
 from local.config import FUNCTION_LOG, LocalStackConfig
 from local.peak_memory import peak_megabytes
+from upcall.client import UpcallClient
 
 if TYPE_CHECKING:
     from local.stack import LocalStack
@@ -53,7 +53,7 @@ def _run_on(
     """Run a load test on a stack that has no other runs."""
     listener = EventListener(stack.deployed.bus)
     prompt = f"Summarise {stack.endpoints.pages}/tides"
-    with ApiClient(stack.endpoints.api) as api, progress_bar(err, config.runs) as on_result:
+    with UpcallClient(stack.endpoints.api) as api, progress_bar(err, config.runs) as on_result:
         results = execute_runs(config, api, prompt, listener, on_result)
     webhooks = stack.emulator.webhooks
     wait_for_deliveries(webhooks)

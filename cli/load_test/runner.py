@@ -5,11 +5,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from cli.backends.api_client import ApiClient
 from cli.backends.base import build_run_request
-from cli.errors import CommandError
 from cli.load_test.config import LoadTestConfig
 from cli.load_test.event_listener import EventListener
+from upcall.client import UpcallClient
 from upcall.domain.errors import UpcallError
 from upcall.domain.views import RunView
 
@@ -41,7 +40,7 @@ class RunResult:
 
 def execute_runs(
     config: LoadTestConfig,
-    api: ApiClient,
+    api: UpcallClient,
     prompt: str,
     listener: EventListener,
     on_result: Callable[[RunResult], None],
@@ -63,7 +62,7 @@ def execute_runs(
                 run = api.get_run(run_id)
                 if run.ended:
                     break
-        except (CommandError, UpcallError) as error:
+        except UpcallError as error:
             return RunResult(started, elapsed(), run_id, run, str(error))
         return RunResult(started, elapsed(), run_id, run)
 

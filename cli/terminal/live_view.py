@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.execution_history import RunProgress, StateProgress, ToolCallProgress
+from cli.terminal.call_arguments import printable_line
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class LiveView:
             self._console.print(text, soft_wrap=True, markup=False)
             self._printed += 1
 
+    def print_line(self, text: str, style: str = "dim") -> None:
+        """Print a line once. On a terminal it stands above the view, and is not cut."""
+        self._console.print(f"· {printable_line(text)}", style=style, soft_wrap=True, markup=False)
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = Table.grid(padding=(0, 1))
         table.add_column(width=1)
@@ -109,7 +114,13 @@ def _format_state(state: StateProgress) -> Text:
 
 
 def _format_call(call: ToolCallProgress) -> Text:
-    text = Text("  ").append(call.name, "bold cyan").append(f" {format_arguments(call.arguments)}")
+    text = (
+        Text("  ")
+        .append(call.name, "bold cyan")
+        .append(printable_line(f" {format_arguments(call.arguments)}"))
+    )
+    if call.waits:
+        text.append("  waits for an answer", "yellow")
     if call.outcome not in (None, "ok"):
         text.append(f"  {_error_message(call.output)}", "red")
     elif call.ended_at:

@@ -9,12 +9,14 @@ from rich.text import Text
 
 from cli.backends.base import AwsUsage, RunDetails, RunOutcome
 from cli.errors import CommandError
+from cli.terminal.call_arguments import printable_line
 from cli.terminal.console import print_json
 from cli.terminal.live_view import format_arguments, format_size
 from upcall.domain.run import Run
 from upcall.domain.run_request import RunRequest
 from upcall.domain.status import Status
-from upcall.domain.views import RunSummary
+from upcall.domain.tool_calls import Decision
+from upcall.domain.views import OpenCallView, RunSummary
 
 STYLES: dict[Status, str] = {
     "completed": "green",
@@ -22,6 +24,7 @@ STYLES: dict[Status, str] = {
     "expired": "red",
     "incomplete": "yellow",
     "cancelled": "yellow",
+    "requires_action": "cyan",
 }
 
 
@@ -54,7 +57,7 @@ def print_outcome(outcome: RunOutcome, *, out: Console, err: Console, as_json: b
 def print_run_list(console: Console, runs: Iterable[RunSummary]) -> None:
     """One line for each run. A terminal cuts the prompt to its width; other output is tab-separated."""
     table = Table(box=None, pad_edge=False)
-    for name, width in (("run", 32), ("status", 11), ("started", 16)):
+    for name, width in (("run", 32), ("status", 15), ("started", 16)):
         table.add_column(name, width=width)  # never cut: ids are copied from here
     table.add_column("prompt")
     for run in runs:
@@ -69,7 +72,7 @@ def print_run_list(console: Console, runs: Iterable[RunSummary]) -> None:
 
 
 def print_run_details(console: Console, details: RunDetails) -> None:
-    """The record, the ledger and the message of a run."""
+    """The record, the ledger with its decisions, the open calls and the message of a run."""
     run = details.run
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
@@ -88,11 +91,15 @@ def print_run_details(console: Console, details: RunDetails) -> None:
     console.print(table)
     for entry in details.ledger:
         mark = "✓" if entry.output.outcome == "ok" else "✗"
-        call = f"{entry.call.name} {format_arguments(entry.call.arguments)}"
+        call = printable_line(f"{entry.call.name} {format_arguments(entry.call.arguments)}")
         output = f"{format_size(entry.output.output)}  {entry.output.duration_ms} ms"
         console.print(Text(f"\nround {entry.round}  {mark} {call}  {output}"), soft_wrap=True)
         if entry.output.outcome != "ok":
             console.print(Text(f"         {entry.output.output}", "red"), soft_wrap=True)
+        if entry.decision is not None:
+            console.print(Text(f"         {_format_decision(entry.decision)}", "dim"), soft_wrap=True)
+    for open_call in details.open_calls:
+        console.print(Text(f"\n{_format_open_call(open_call)}", "yellow"), soft_wrap=True)
     if details.message is not None:
         console.print(Text(f"\n{details.message}"), soft_wrap=True)
 
@@ -104,6 +111,20 @@ def parse_status(text: str | None) -> Status | None:
     if text not in get_args(Status):
         raise CommandError(f"there is no status {text!r}; there is {', '.join(get_args(Status))}")
     return cast("Status", text)
+
+
+def _format_decision(decision: Decision) -> str:
+    done = {"approve": "approved", "deny": "denied"}[decision.decision]
+    who = f" by {decision.decided_by}" if decision.decided_by else ""
+    reason = f": {decision.reason}" if decision.reason else ""
+    return f"{done}{who} at {decision.decided_at.astimezone():%Y-%m-%d %H:%M}{reason}"
+
+
+def _format_open_call(call: OpenCallView) -> str:
+    what = {"approval": "an approval", "output": "an output of the caller"}[call.waits_for]
+    arguments = f"{call.name} {format_arguments(call.arguments)}".rstrip()
+    until = f"{call.until.astimezone():%Y-%m-%d %H:%M}"
+    return printable_line(f"call {call.id}  · {arguments}  waits for {what} until {until}")
 
 
 def _summary(run: Run, usage: AwsUsage | None) -> Text:

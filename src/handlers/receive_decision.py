@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from upcall import config
 from upcall.aws import step_functions
 from upcall.aws.run_repository import run_repository
+from upcall.domain.answers import DecisionRequest
 from upcall.domain.tool_calls import Decision
 from upcall.lambda_runtime.caller_identity import current_caller
 from upcall.lambda_runtime.clock import SystemClock
@@ -21,7 +22,7 @@ from upcall.lambda_runtime.http_api import (
     lambda_handler_of,
 )
 from upcall.lambda_runtime.init import load_at_init
-from upcall.use_cases.receive_decision import DecisionRequest, receive_decision
+from upcall.use_cases.receive_decision import receive_decision
 
 load_at_init(run_repository, step_functions.get_client)
 app = http_api()

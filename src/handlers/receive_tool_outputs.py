@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from upcall.aws import step_functions
 from upcall.aws.run_repository import run_repository
+from upcall.domain.answers import ToolOutputsRequest
 from upcall.domain.views import RunView
 from upcall.lambda_runtime.caller_identity import current_caller
 from upcall.lambda_runtime.clock import SystemClock
@@ -19,7 +20,7 @@ from upcall.lambda_runtime.http_api import (
     lambda_handler_of,
 )
 from upcall.lambda_runtime.init import load_at_init
-from upcall.use_cases.receive_tool_outputs import ToolOutputsRequest, receive_tool_outputs
+from upcall.use_cases.receive_tool_outputs import receive_tool_outputs
 
 load_at_init(run_repository, step_functions.get_client)
 app = http_api()

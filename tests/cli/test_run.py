@@ -148,7 +148,7 @@ def test_an_unknown_completion_window_is_a_one_line_error(upcall_on_running_stac
 
 def test_what_the_api_rejects_is_a_one_line_error(upcall_on_running_stack: Upcall) -> None:
     assert one_line_error(upcall_on_running_stack("run", "Go.", "--assistant", "nobody")) == (
-        "upcall: assistant: there is no assistant 'nobody'; there is messenger, summarizer"
+        "upcall: assistant: there is no assistant 'nobody'; there is announcer, messenger, summarizer"
     )
     assert one_line_error(upcall_on_running_stack("run", "Go.", "--continue", "run_x")) == (
         "upcall: previous_run_id: there is no run 'run_x'"

@@ -4,12 +4,16 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.open_calls import open_call
+from support.run_records import new_run
 
 from cli.execution_history import RunProgress, StateProgress, ToolCallProgress
 from cli.terminal.live_view import LiveView, format_arguments, format_size
+from cli.terminal.open_calls import OpenCallReporter
 from cli.terminal.run_output import print_run_list
+from upcall.client import CallerFunctions
 from upcall.domain.run import Run
-from upcall.domain.views import RunSummary
+from upcall.domain.views import RunSummary, RunView
 
 from .conftest import plain_console, printed_text, terminal_console
 
@@ -99,3 +103,26 @@ def test_arguments_are_shown_as_values(arguments: str, shown: str) -> None:
 
 def test_sizes_are_bytes_of_utf_8() -> None:
     assert format_size("ä" * 1024) == "2.0 KB"
+
+
+def test_a_call_that_waits_is_printed_once_with_the_command_that_approves_it() -> None:
+    run = RunView.of(new_run(), None, [open_call(), open_call(position=2, waits_for="output")])
+    console = plain_console()
+    reporter = OpenCallReporter(LiveView(console), CallerFunctions(), "my stack")
+    for _ in range(2):
+        reporter.run_updated(run)
+
+    approval, output = printed_text(console).splitlines()
+    assert approval.startswith("· refund waits for an approval until ")
+    assert approval.endswith(f": upcall approvals approve {run.run_id} 1-1 --stack 'my stack'")
+    assert output.startswith("· refund waits for its output until ")
+    assert output.endswith(f", which this command does not give: POST /runs/{run.run_id}/tool_outputs")
+
+
+def test_a_call_that_waits_is_marked_on_a_terminal() -> None:
+    call = ToolCallProgress("c1", "refund", '{"order": "47\\n11"}', START, waits=True)
+    console = terminal_console()
+    with LiveView(console) as view:
+        view.update(progress_with(call))
+
+    assert re.search(r"refund\S* 47\\n11\S*  waits for an answer", printed_text(console))

@@ -9,7 +9,7 @@ import yaml
 from support.templates import RESOURCES, TEMPLATE, resources_of_type
 from support.workflow_definition import LAMBDAS, MACHINES, TASKS, WORKFLOW
 
-from upcall.tool.handler import ToolEvent
+from upcall.tool import ToolEvent
 from upcall.use_cases.close_run import WORKFLOW_CAUSE
 
 FINAL_TYPES = ("Succeed", "Fail")

@@ -55,6 +55,12 @@ MAY_IMPORT = {
         "upcall.observability",
         "upcall.timeout",
     },
+    "upcall.client": {
+        "upcall.client",
+        "upcall.domain",
+        "upcall.tool.event",
+        "upcall.tool.typed_function",
+    },
     "upcall.web": {
         "upcall.web",
         "upcall.config",
@@ -84,9 +90,12 @@ OWNERS = {
         "aws/sqs.py",
         "aws/step_functions.py",
     },
-    "botocore": {"aws/eventbridge.py", "aws/s3.py", "aws/step_functions.py"},
+    "botocore": {"aws/eventbridge.py", "aws/s3.py", "aws/step_functions.py", "client/auth.py"},
     "httpcore": {"web/transport.py", "web/download.py", "web/page_response.py"},
     "httpx": {
+        "client/auth.py",
+        "client/client.py",
+        "client/http_api.py",
         "web/cookies.py",
         "web/download.py",
         "web/http_status.py",

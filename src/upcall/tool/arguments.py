@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NotRequired, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError, with_config
 from pydantic_core import from_json, to_json
 from typing_extensions import TypedDict
 
@@ -28,8 +28,12 @@ class Arguments:
         self.defaults = {
             name: each.default for name, each in parameters.items() if each.default is not each.empty
         }
-        self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(_typed_dict(function))
-        self.schema = strict_schema(self._adapter.json_schema())
+        try:
+            self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(_typed_dict(function))
+            self.schema = strict_schema(self._adapter.json_schema())
+        except (NameError, PydanticUserError, TypeError) as error:
+            (reason, *_) = str(error).splitlines()
+            raise TypeError(f"{function.__name__}: {reason}") from error
 
     def parse(self, text: str) -> Mapping[str, Any]:
         """The arguments in the model's text, by name. Raises ToolError with reasons for the model.
@@ -61,9 +65,9 @@ def _typed_dict(function: Callable[..., Any]) -> Any:
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if name not in hints:
-            raise TypeError(f"{function.__name__}: parameter {name} has no type")
+            raise TypeError(f"parameter {name} has no type")
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise TypeError(f"{function.__name__}: parameter {name} cannot be passed by name")
+            raise TypeError(f"parameter {name} cannot be passed by name")
         required = parameter.default is parameter.empty
         fields[name] = hints[name] if required else NotRequired[hints[name]]
     typed_dict = TypedDict(function.__name__, fields)  # type: ignore[misc]

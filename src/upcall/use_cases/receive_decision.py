@@ -1,36 +1,14 @@
 """Take a person's decision about a tool call that waits for an approval."""
 
-from typing import Annotated, Literal
-
-from pydantic import Field, StringConstraints
-
+from upcall.domain.answers import DecisionRequest
 from upcall.domain.caller import Caller
 from upcall.domain.errors import CallConflict, DecisionNotAllowed, NotFound
-from upcall.domain.model import Model
 from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.tool_calls import Decision
 from upcall.observability.logging import logger
 from upcall.use_cases.answer_call import answer_call
 from upcall.use_cases.get_run import get_run_of_caller
 from upcall.use_cases.interfaces import Clock, RunRepository, WaitingTasks
-
-MAX_REASON_CHARACTERS = 1000
-
-
-class DecisionRequest(Model):
-    """Approve or deny exactly the arguments that were shown: `arguments_digest` comes with them."""
-
-    decision: Literal["approve", "deny"]
-    reason: Annotated[
-        str,
-        StringConstraints(max_length=MAX_REASON_CHARACTERS),
-        Field(description="Kept in the ledger. The model reads why a call was denied."),
-    ] = ""
-    arguments_digest: Annotated[
-        str,
-        StringConstraints(pattern="^[0-9a-f]{64}$"),
-        Field(description="The digest that the run shows beside the arguments."),
-    ]
 
 
 def receive_decision(

@@ -1,53 +1,17 @@
 """Take the outputs of a caller's own tools."""
 
-import json
 from collections.abc import Sequence
-from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
-
+from upcall.domain.answers import ToolOutputsRequest
 from upcall.domain.caller import Caller
 from upcall.domain.errors import FieldError, InvalidInput, RunAlreadyEnded
-from upcall.domain.json_size import json_bytes
-from upcall.domain.limits import MAX_CALLS_PER_ROUND
-from upcall.domain.model import Model
 from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.run import Run
-from upcall.domain.tool_calls import ToolOutput
 from upcall.domain.views import RunView
 from upcall.observability.logging import logger
 from upcall.use_cases.answer_call import answer_call
 from upcall.use_cases.get_run import get_run_of_caller, view_of
 from upcall.use_cases.interfaces import Clock, RunRepository, WaitingTasks
-
-
-class GivenOutput(Model):
-    """The output of a call, or why there is none. `call_id` is the server's, or the `id` in the run."""
-
-    call_id: Annotated[str, StringConstraints(min_length=1, max_length=256)]
-    output: Annotated[str | None, Field(description="What the model reads.")] = None
-    error: Annotated[str | None, Field(description="In place of an output: what went wrong.")] = None
-
-    @model_validator(mode="after")
-    def _check_output_or_error(self) -> Self:
-        if (self.output is None) == (self.error is None):
-            raise ValueError("needs either an output or an error")
-        return self
-
-    def for_call(self, open_call: OpenCall) -> ToolOutput:
-        """The output of this call. Raises ValueError if it is too large."""
-        text = json.dumps({"error": self.error}, ensure_ascii=False) if self.output is None else self.output
-        size, most = json_bytes(text), open_call.max_output_bytes
-        if size > most:
-            raise ValueError(f"takes {size:,} bytes as a JSON string; at most {most:,} are allowed here")
-        outcome = "error" if self.output is None else "ok"
-        return ToolOutput(call_id=open_call.call.call_id, outcome=outcome, output=text)
-
-
-class ToolOutputsRequest(Model):
-    """Outputs of calls that wait for their caller: one, some or all of them."""
-
-    outputs: Annotated[tuple[GivenOutput, ...], Field(min_length=1, max_length=MAX_CALLS_PER_ROUND)]
 
 
 def receive_tool_outputs(

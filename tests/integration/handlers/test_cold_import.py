@@ -1,12 +1,7 @@
 """Which modules a handler loads before its first event. `make bench` measures how long that takes."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
-from types import MappingProxyType
-
 import pytest
+from support.loaded_modules import loaded_modules
 
 import tools
 from local.config import ROOT
@@ -41,19 +36,6 @@ UNUSED_OF_OPENAI = ("openai.resources", "openai.types.responses", "openai.types.
 
 LOADED_IF_INSTALLED = {"brotli", "backports.zstd"}
 """HTTP clients load them. On AWS they are in a layer that no handler has."""
-
-
-def loaded_modules(module: str, environment: Mapping[str, str] = MappingProxyType({})) -> set[str]:
-    """The modules that are loaded in a new process after it has imported this one."""
-    program = f"import {module}, sys; print('\\n'.join(sys.modules))"
-    finished = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return set(finished.stdout.split())
 
 
 @pytest.mark.parametrize("handler", HANDLERS)

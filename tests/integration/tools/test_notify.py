@@ -15,7 +15,7 @@ from support.sample_events import Invoke, sample_event
 from werkzeug.wrappers import Response
 
 from local.stack import LocalStack
-from upcall.tool.handler import ToolEvent
+from upcall.tool import ToolEvent
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes ...").decode()
 

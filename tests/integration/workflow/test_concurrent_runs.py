@@ -11,10 +11,10 @@ from itertools import cycle
 from support.event_listener import EventListener
 from support.runs import Runs
 
-from cli.backends.api_client import ApiClient
 from local.openai_emulator import Say
 from local.stack import LocalStack
 from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.client import UpcallClient
 from upcall.domain.run_request import RunRequest
 
 REQUESTS = int(os.environ.get("UPCALL_CONCURRENT_RUNS", "40"))
@@ -31,8 +31,8 @@ def test_every_one_of_many_concurrent_requests_is_a_completed_run(
     requests = [RunRequest(prompt=f"Say {number}.", model=model) for number in range(REQUESTS)]
 
     with (
-        ApiClient(local_stack.endpoints.api) as first,
-        ApiClient(local_stack.endpoints.api) as second,  # a client has a hundred connections
+        UpcallClient(local_stack.endpoints.api) as first,
+        UpcallClient(local_stack.endpoints.api) as second,  # a client has a hundred connections
         ThreadPoolExecutor(REQUESTS) as pool,
     ):
         run_ids = list(

@@ -12,8 +12,7 @@ from support.log_capture import capture_logs
 
 from upcall.domain.errors import OutcomeUnknown, ToolError
 from upcall.domain.json_size import json_bytes
-from upcall.tool import Tool, current_call, tool
-from upcall.tool.handler import ToolEvent
+from upcall.tool import Tool, ToolEvent, current_call, tool
 
 
 class Weather(BaseModel):

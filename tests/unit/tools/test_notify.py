@@ -7,7 +7,7 @@ import pytest
 from support.sample_events import sample_event
 
 from tools.notify import lambda_handler, notify
-from upcall.tool.handler import ToolEvent
+from upcall.tool import ToolEvent
 from upcall.web.standard_webhooks import check_secret
 
 SentMessages = list[tuple[str, str, str, dict[str, Any]]]

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import httpx
@@ -12,21 +11,13 @@ from botocore.credentials import Credentials
 from support.canned_server import canned_server
 from support.iam_gateway import CALLER, DROPPED, REGION, IamGateway, iam_gateway
 from support.raw_server import never_respond, raw_server
-from support.waiting import wait_until
 from werkzeug.wrappers import Response
 
-from cli.backends import api_client
-from cli.backends.api_client import ApiClient
-from cli.backends.authentication import BearerAuth, IamAuth
-from cli.backends.deployed import DeployedBackend, follow_run
-from cli.errors import CommandError
-from cli.terminal.live_view import LiveView
 from local.openai_emulator import Call, CallTools, Hang, Say
 from local.stack import LocalStack
+from upcall.client import ApiError, BearerAuth, ClientError, ConnectionLost, IamAuth, UpcallClient, client
 from upcall.domain.run_request import RunRequest
 from upcall.domain.views import RunSummary
-
-from .conftest import plain_console, printed_text, terminal_console
 
 NO_DELAYS = (0.0, 0.0)
 AUTH = IamAuth(CALLER, REGION)
@@ -39,12 +30,12 @@ def gateway(local_stack: LocalStack) -> Iterator[IamGateway]:
 
 
 @pytest.fixture
-def api(gateway: IamGateway) -> Iterator[ApiClient]:
-    with ApiClient(gateway.url, AUTH, AUTH.hint, NO_DELAYS) as client:
+def api(gateway: IamGateway) -> Iterator[UpcallClient]:
+    with UpcallClient(gateway.url, AUTH, AUTH.hint, NO_DELAYS) as client:
         yield client
 
 
-def test_a_signed_run_may_have_a_prompt_in_any_script(api: ApiClient, local_stack: LocalStack) -> None:
+def test_a_signed_run_may_have_a_prompt_in_any_script(api: UpcallClient, local_stack: LocalStack) -> None:
     model = local_stack.emulator.script(Say("Grüße, 世界 🙂"))
     run_id = api.start_run(RunRequest(prompt="Übersetze: 世界 🙂", model=model))
 
@@ -53,17 +44,17 @@ def test_a_signed_run_may_have_a_prompt_in_any_script(api: ApiClient, local_stac
 
 
 def test_a_signed_request_may_have_an_empty_body_and_cancels_a_run_once(
-    api: ApiClient, local_stack: LocalStack
+    api: UpcallClient, local_stack: LocalStack
 ) -> None:
     run_id = api.start_run(RunRequest(prompt="Go.", model=local_stack.emulator.script(Hang())))
 
     assert api.cancel_run(run_id).status == "cancelled"
-    with pytest.raises(CommandError, match=f"run {run_id} has ended already: it is cancelled"):
+    with pytest.raises(ClientError, match=f"run {run_id} has ended already: it is cancelled"):
         api.cancel_run(run_id)
 
 
 def test_all_pages_of_a_long_ledger_are_read_with_signed_cursors(
-    api: ApiClient, gateway: IamGateway, local_stack: LocalStack
+    api: UpcallClient, gateway: IamGateway, local_stack: LocalStack
 ) -> None:
     step = CallTools(tuple(Call.of("nothing", n=n) for n in range(12)))
     run_id = api.start_run(
@@ -81,7 +72,7 @@ def test_all_pages_of_a_long_ledger_are_read_with_signed_cursors(
 
 
 def test_pages_of_a_list_are_read_to_the_end_or_to_the_limit(
-    api: ApiClient, gateway: IamGateway, monkeypatch: pytest.MonkeyPatch
+    api: UpcallClient, gateway: IamGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = [api.start_run(RunRequest(prompt=f"Hello {n}.")) for n in range(3)]
     gateway.accepted.clear()
@@ -91,7 +82,7 @@ def test_pages_of_a_list_are_read_to_the_end_or_to_the_limit(
     every = [run.run_id for run in api.list_runs(None, 100_000)]
     assert every[:3] == started[::-1]
     assert len(every) == len(set(every))
-    monkeypatch.setattr(api_client, "MAX_PAGE_SIZE", 2)
+    monkeypatch.setattr(client, "MAX_PAGE_SIZE", 2)
     assert [run.run_id for run in api.list_runs(None, 3)] == started[::-1]
     assert "cursor=run_0" in gateway.accepted[-1]
 
@@ -99,7 +90,7 @@ def test_pages_of_a_list_are_read_to_the_end_or_to_the_limit(
 def test_a_cursor_with_any_characters_is_signed_as_it_is_sent() -> None:
     parts = [{"calls": [], "next_cursor": "0001#a b+c/d~e'f=ü&*%41"}, {"calls": []}]
     with canned_server(*(Response(json.dumps(part)) for part in parts)) as server:
-        with iam_gateway(server.url) as gateway, ApiClient(gateway.url, AUTH) as api:
+        with iam_gateway(server.url) as gateway, UpcallClient(gateway.url, AUTH) as api:
             assert api.list_calls("run_x") == []
     assert len(gateway.accepted) == 2
     assert gateway.rejected == []
@@ -108,7 +99,7 @@ def test_a_cursor_with_any_characters_is_signed_as_it_is_sent() -> None:
 def test_temporary_credentials_are_signed_with_their_token(local_stack: LocalStack) -> None:
     temporary = Credentials("ASIASESSION", "secret", "a//token+of/a=session")
     with iam_gateway(local_stack.endpoints.api, temporary) as gateway:
-        with ApiClient(gateway.url, IamAuth(temporary, REGION)) as api:
+        with UpcallClient(gateway.url, IamAuth(temporary, REGION)) as api:
             assert api.get_run(api.start_run(RunRequest(prompt="Hello.")), wait=20).status == "completed"
         for wrong in (
             Credentials("ASIASESSION", "secret"),
@@ -116,8 +107,8 @@ def test_temporary_credentials_are_signed_with_their_token(local_stack: LocalSta
             Credentials("ASIASESSION", "another", temporary.token),
         ):
             with (
-                ApiClient(gateway.url, IamAuth(wrong, REGION)) as api,
-                pytest.raises(CommandError, match="403"),
+                UpcallClient(gateway.url, IamAuth(wrong, REGION)) as api,
+                pytest.raises(ClientError, match="403"),
             ):
                 list(api.list_runs(None, 1))
 
@@ -150,7 +141,7 @@ def test_the_gateway_of_these_tests_rejects_a_signature_of_another_request(
 
 @pytest.mark.parametrize("fault", [DROPPED, 503, 504, 429])
 def test_a_start_whose_response_is_lost_is_repeated_and_starts_one_run(
-    api: ApiClient, gateway: IamGateway, fault: int
+    api: UpcallClient, gateway: IamGateway, fault: int
 ) -> None:
     gateway.faults = [fault, fault]
     prompt = f"Hello once, whatever happens ({fault})."
@@ -161,55 +152,56 @@ def test_a_start_whose_response_is_lost_is_repeated_and_starts_one_run(
     assert [run.run_id for run in api.list_runs(None, 100) if run.excerpt == prompt] == [run_id]
 
 
-def test_two_starts_of_the_same_request_are_two_runs(api: ApiClient) -> None:
+def test_two_starts_of_the_same_request_are_two_runs(api: UpcallClient) -> None:
     assert api.start_run(RunRequest(prompt="Hello.")) != api.start_run(RunRequest(prompt="Hello."))
 
 
-def test_a_cancel_is_not_repeated(api: ApiClient, gateway: IamGateway, local_stack: LocalStack) -> None:
+def test_a_cancel_is_not_repeated(api: UpcallClient, gateway: IamGateway, local_stack: LocalStack) -> None:
     run_id = api.start_run(RunRequest(prompt="Go.", model=local_stack.emulator.script(Hang())))
     gateway.faults = [503]
 
-    with pytest.raises(CommandError, match="responded with 503: Service Unavailable"):
+    with pytest.raises(ClientError, match="responded with 503: Service Unavailable"):
         api.cancel_run(run_id)
     assert sum("cancel" in request for request in gateway.accepted) == 1
 
 
-def test_the_last_error_is_reported_after_the_last_retry(api: ApiClient, gateway: IamGateway) -> None:
+def test_the_last_error_is_reported_after_the_last_retry(api: UpcallClient, gateway: IamGateway) -> None:
     gateway.faults = [503, DROPPED, 500]
-    with pytest.raises(CommandError, match=f"{gateway.url} responded with 500: Service Unavailable"):
+    with pytest.raises(ClientError, match=f"{gateway.url} responded with 500: Service Unavailable"):
         list(api.list_runs(None, 1))
 
     gateway.faults = [DROPPED] * 3
-    with pytest.raises(CommandError, match=f"{gateway.url} cannot be reached: "):
+    with pytest.raises(ConnectionLost, match=f"{gateway.url} cannot be reached: "):
         list(api.list_runs(None, 1))
 
 
 def test_a_server_that_does_not_respond_is_given_up() -> None:
-    with raw_server(never_respond) as server, ApiClient(server.url, retry_delays=(0,), timeout=0.2) as api:
-        with pytest.raises(CommandError, match=r"did not respond within 0\.2 s"):
+    with raw_server(never_respond) as server, UpcallClient(server.url, retry_delays=(0,), timeout=0.2) as api:
+        with pytest.raises(ClientError, match=r"did not respond within 0\.2 s"):
             api.get_run("run_x")
 
 
 def test_an_invalid_proxy_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "nonsense://x")
-    with pytest.raises(CommandError, match="proxy or certificate settings are invalid"):
-        ApiClient("https://upcall.example")
+    with pytest.raises(ClientError, match="proxy or certificate settings are invalid"):
+        UpcallClient("https://upcall.example")
 
 
 def test_an_error_of_the_api_is_reported_with_its_message_and_not_repeated(
-    api: ApiClient, gateway: IamGateway
+    api: UpcallClient, gateway: IamGateway
 ) -> None:
-    with pytest.raises(CommandError, match="there is no run 'run_x'"):
+    with pytest.raises(ApiError, match="there is no run 'run_x'") as caught:
         api.get_run("run_x")
-    with pytest.raises(CommandError, match="assistant: there is no assistant 'nobody'"):
+    assert (caught.value.status, caught.value.detail) == (404, "there is no run 'run_x'")
+    with pytest.raises(ClientError, match="assistant: there is no assistant 'nobody'"):
         api.start_run(RunRequest(prompt="Go.", assistant="nobody"))
     assert len(gateway.accepted) == 2
 
 
 @pytest.mark.parametrize("run_id", ["", "..", "../health", "run_1/cancel", "run 1", "run_ü", "run_1?wait=1"])
 def test_text_that_cannot_be_a_run_id_is_not_requested(run_id: str) -> None:
-    with canned_server(Response("{}")) as server, ApiClient(server.url) as api:
-        with pytest.raises(CommandError, match=re.escape(f"there is no run {run_id!r}")):
+    with canned_server(Response("{}")) as server, UpcallClient(server.url) as api:
+        with pytest.raises(ClientError, match=re.escape(f"there is no run {run_id!r}")):
             api.get_run(run_id)
     assert server.requests == []
 
@@ -217,12 +209,12 @@ def test_text_that_cannot_be_a_run_id_is_not_requested(run_id: str) -> None:
 def test_a_token_is_sent_as_it_is() -> None:
     with (
         canned_server(Response('{"runs": []}')) as server,
-        ApiClient(server.url, BearerAuth("ey.J.x\n")) as api,
+        UpcallClient(server.url, BearerAuth("ey.J.x\n")) as api,
     ):
         assert list(api.list_runs(None, 1)) == []
     assert server.requests[0].headers["Authorization"] == "Bearer ey.J.x"
     for bad in ("tökén", "two\nlines"):
-        with pytest.raises(CommandError, match="contains characters that are not allowed in a token"):
+        with pytest.raises(ClientError, match="contains characters that are not allowed in a token"):
             BearerAuth(bad)
 
 
@@ -239,51 +231,13 @@ def test_fields_of_a_newer_stack_are_ignored() -> None:
     summary = {**known.model_dump(mode="json"), "newer": {"than": "this"}}
     with (
         canned_server(Response(json.dumps({"runs": [summary], "newer": 1}))) as server,
-        ApiClient(server.url) as api,
+        UpcallClient(server.url) as api,
     ):
         assert list(api.list_runs(None, 1)) == [known]
 
 
 @pytest.mark.parametrize("body", ["<html>", "[]", '{"runs": [{"run_id": "run_1"}]}'])
 def test_another_api_is_reported(body: str) -> None:
-    with canned_server(Response(body)) as server, ApiClient(server.url) as api:
-        with pytest.raises(CommandError, match="is not that of an Upcall API"):
+    with canned_server(Response(body)) as server, UpcallClient(server.url) as api:
+        with pytest.raises(ClientError, match="is not that of an Upcall API"):
             list(api.list_runs(None, 1))
-
-
-def test_each_round_is_shown_while_the_run_continues(
-    api: ApiClient, gateway: IamGateway, local_stack: LocalStack
-) -> None:
-    call = Call.of("fetch", url=f"{local_stack.endpoints.pages}/tides")
-    run_id = api.start_run(
-        RunRequest(
-            prompt="Go.", model=local_stack.emulator.script(CallTools((call, Call("no", "{"))), Hang())
-        )
-    )
-    console = plain_console()
-    with LiveView(console) as view, ThreadPoolExecutor(1) as pool, ApiClient(gateway.url, AUTH) as own:
-        following = pool.submit(follow_run, own, run_id, view, 1)
-        wait_until(lambda: following.done() or "Round 1" in printed_text(console), "the first round")
-        assert not following.done()
-        assert api.get_run(run_id).status == "in_progress"
-        api.cancel_run(run_id)
-        outcome = following.result()
-
-    assert (outcome.run.status, outcome.aws_usage, len(outcome.ledger)) == ("cancelled", None, 2)
-    lines = printed_text(console).splitlines()
-    assert len(lines) == 3
-    assert [line.split("  ")[-1].strip() for line in (lines[0], lines[2])] == [
-        "Round 1",
-        "There is no tool no. There is: fetch, read_object.",
-    ]
-    assert lines[1].endswith("KB")
-
-
-def test_a_terminal_shows_the_status_while_the_run_continues(api: ApiClient, local_stack: LocalStack) -> None:
-    console = terminal_console()
-    model = local_stack.emulator.script(Say("Done.", after_seconds=0.3))
-    outcome = DeployedBackend(api).start_and_follow("Go.", {"model": model}, console)
-
-    assert outcome.run.message == "Done."
-    assert "queued" in printed_text(console)
-    assert api.url in printed_text(console)
