@@ -29,7 +29,7 @@ def test_the_sample_pages_are_named() -> None:
 
 
 def test_the_tool_in_the_readme_works() -> None:
-    code = README.partition("```python\n")[2].partition("```")[0]
+    code = README.partition("## Add a tool")[2].partition("```python\n")[2].partition("```")[0]
     names: dict[str, object] = {"__name__": "tools.dice"}
     exec(compile(code, "README.md", "exec"), names)  # noqa: S102
 

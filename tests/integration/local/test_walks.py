@@ -44,6 +44,19 @@ def test_an_approved_message_is_sent_once_and_a_denied_one_is_not(
     assert sent == ["The tide comes twice a day."]
 
 
+@pytest.mark.parametrize("document", ["README.md", "docs/your-own-tools.md"])
+def test_the_python_program_in_a_document_answers_its_own_calls(
+    local_stack: LocalStack, capsys: pytest.CaptureFixture[str], document: str
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text("utf-8"), re.DOTALL)
+    (program,) = (block for block in blocks if "upcall.client" in block)
+    program = program.replace("http://127.0.0.1:8781", local_stack.endpoints.api)
+
+    exec(compile(program, document, "exec"), {"__name__": "program"})  # noqa: S102
+
+    assert capsys.readouterr().out.strip() == "depth answered: 4.2"
+
+
 def test_the_commands_use_every_route() -> None:
     used = {
         ("POST" if "-X POST" in command else "GET", _route(path))
