@@ -19,6 +19,9 @@ STATE_FOLDER = Path(os.environ.get("UPCALL_STATE_FOLDER") or ROOT / ".upcall")
 FUNCTION_LOG = "functions.log"
 """Of a local stack, in its state folder: what its functions log, and their metrics."""
 
+MESSAGE_FILE = "messages.jsonl"
+"""Of a local stack, in its state folder: what `notify` sends, and requests for approvals."""
+
 AWS_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
@@ -51,6 +54,7 @@ class LocalStackConfig:
     share of requests that fail, from 0 to 1; `seed` decides which. `webhook_faults` are those of its
     webhooks, which it sends if `parameters` name a secret for them.
 
+    With `takes_messages`, what is sent to the operator's webhook goes to MESSAGE_FILE in the state folder.
     `parameters` override the defaults of the template.
     """
 
@@ -68,6 +72,7 @@ class LocalStackConfig:
     fault_rate: float = 0
     seed: int = 0
     webhook_faults: "WebhookFaults | None" = None
+    takes_messages: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 

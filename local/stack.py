@@ -15,7 +15,7 @@ from typing import Any, Self, TextIO
 import boto3
 from botocore.config import Config
 
-from local import dynamodb, sample_pages
+from local import dynamodb, message_file, sample_pages
 from local.api_gateway import HttpApi
 from local.cloudformation import DeployedTemplate
 from local.config import (
@@ -23,6 +23,7 @@ from local.config import (
     CALLBACK_SECRET,
     CALLBACK_SECRET_NAME,
     FUNCTION_LOG,
+    MESSAGE_FILE,
     Endpoints,
     LocalStackConfig,
     aws_environment,
@@ -93,6 +94,7 @@ class LocalStack:
                 "OpenAIBaseUrl": openai_base_url,
                 "Tenancy": "one",
                 "CallbackSecretName": CALLBACK_SECRET_NAME,
+                **self._take_messages(),
                 **config.parameters,
             },
             secrets={
@@ -130,6 +132,13 @@ class LocalStack:
         self._table_file = TableFile(config.state_folder / "table.jsonl")
         dynamodb.put_items(self.deployed.table, self._table_file.load())
         self._cleanup.callback(self.save)
+
+    def _take_messages(self) -> dict[str, str]:
+        """Serve the operator's webhook, if the configuration says so. Returns the parameters for it."""
+        if not self._config.takes_messages:
+            return {}
+        server = self._serve(message_file.create_app(self._config.state_folder / MESSAGE_FILE), 0)
+        return {"WebhookUrl": f"{server.url}/", "WebhookSecretName": CALLBACK_SECRET_NAME}
 
     def _register_webhooks(self, api_url: str) -> None:
         """Let the emulator send webhooks to the API, if the template has a secret for them."""

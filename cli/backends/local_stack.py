@@ -107,9 +107,8 @@ def start_local_stack(config: LocalStackConfig) -> Iterator["LocalStack"]:
     """A local stack in this process. Its runs use the OpenAI server that the environment names."""
     local_stack_class = load_local_stack_class()
     api_key = os.environ.get("OPENAI_API_KEY") or "none"
-    with local_stack_class(
-        replace(config, openai_base_url=openai_base_url(), openai_api_key=api_key)
-    ) as stack:
+    config = replace(config, openai_base_url=openai_base_url(), openai_api_key=api_key, takes_messages=True)
+    with local_stack_class(config) as stack:
         yield stack
 
 

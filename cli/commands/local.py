@@ -13,6 +13,8 @@ from cli.errors import CommandError
 from cli.options import JsonOption
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from local.config import Endpoints, LocalStackConfig
@@ -44,7 +46,7 @@ def local(
         start_local_stack,
     )
     from cli.terminal.console import err, out, print_json
-    from local.config import LocalStackConfig
+    from local.config import MESSAGE_FILE, STATE_FOLDER, LocalStackConfig
     from local.http_server import PortInUse
 
     if (running := find_running_endpoints()) is not None:
@@ -61,7 +63,7 @@ def local(
                 if as_json:
                     print_json(out, asdict(stack.endpoints))
                 else:
-                    _print_endpoints(out, stack.endpoints)
+                    _print_endpoints(out, stack.endpoints, None if sam else STATE_FOLDER / MESSAGE_FILE)
                 while not stop.wait(SAVE_INTERVAL_SECONDS):
                     stack.save()
     except PortInUse as error:
@@ -87,7 +89,7 @@ def _start_stack_for_sam(config: "LocalStackConfig") -> Iterator["LocalStack"]:
         yield stack
 
 
-def _print_endpoints(out: "Console", endpoints: "Endpoints") -> None:
+def _print_endpoints(out: "Console", endpoints: "Endpoints", messages: "Path | None") -> None:
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
@@ -96,6 +98,8 @@ def _print_endpoints(out: "Console", endpoints: "Endpoints") -> None:
     table.add_row("AWS APIs", endpoints.aws)
     table.add_row("Sample pages", endpoints.pages)
     table.add_row("OpenAI", endpoints.openai)
+    if messages is not None:
+        table.add_row("Messages", str(messages))
     out.print(table)
     out.print(
         f"\nStart a run:   curl -i -X POST {endpoints.api}/runs "
