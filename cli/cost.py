@@ -20,6 +20,18 @@ FINAL_EVENTS = 1
 WRITES_PER_WEBHOOK = 3
 """The waiting task has between one and two kilobytes, the record of the message less than one."""
 
+RECORD_WRITES_PER_ANSWER = 3
+"""The record shows that a call waits, then that it does not, then that none does."""
+
+ITEM_WRITES_PER_ANSWER = 3
+"""A call that waits is written down, then that it was made known, then its answer. It has less than 1 KB."""
+
+INDEX_WRITES_PER_ANSWER = 4
+"""Two indexes have the status, which changes twice."""
+
+RECORD_READS_PER_ANSWER = 2
+ITEM_READS_PER_ANSWER = 4
+
 REQUESTS_PER_QUEUE_MESSAGE = 3
 """A message is sent, received and deleted."""
 
@@ -38,15 +50,17 @@ def estimate_dollars(
     gb_seconds = sum(each.seconds * memory_mb.get(each.function, 256) / 1024 for each in progress.invocations)
     queue_messages = count_queue_messages(run)
     webhooks = count_webhooks(run)
-    invocations = len(progress.invocations) + HTTP_REQUESTS + queue_messages + webhooks
+    answers = count_answers(ledger)
+    http_requests = HTTP_REQUESTS + webhooks + answers
+    invocations = len(progress.invocations) + http_requests + queue_messages
     return (
         progress.transitions * prices.STATE_TRANSITION
         + gb_seconds * prices.LAMBDA_GB_SECOND_ARM64
         + invocations * prices.LAMBDA_REQUEST
         + count_write_units(run, ledger, message) * prices.DYNAMODB_WRITE_UNIT
-        + count_read_units(run, message) * prices.DYNAMODB_READ_UNIT
-        + (HTTP_REQUESTS + webhooks) * prices.HTTP_API_REQUEST
-        + FINAL_EVENTS * prices.EVENTBRIDGE_EVENT
+        + count_read_units(run, ledger, message) * prices.DYNAMODB_READ_UNIT
+        + http_requests * prices.HTTP_API_REQUEST
+        + (FINAL_EVENTS + answers) * prices.EVENTBRIDGE_EVENT
         + queue_messages * REQUESTS_PER_QUEUE_MESSAGE * prices.SQS_REQUEST
     )
 
@@ -54,7 +68,9 @@ def estimate_dollars(
 def count_write_units(run: Run, ledger: Sequence[LedgerEntry], message: str | None) -> int:
     """Write units of a run: its idempotency key, record, index entries, ledger and message."""
     intended, created = run.intent is not None, run.upstream_run is not None
+    answers = count_answers(ledger)
     record_writes = 1 + intended + created + run.round + run.ended + run.event_published
+    record_writes += answers * RECORD_WRITES_PER_ANSWER
     ledger_units = sum(_kilobytes(entry.model_dump_json()) for entry in ledger)
     idempotency_units = sum(1 + _kilobytes(entry.output.output) for entry in ledger if _is_once(entry))
     return (
@@ -65,6 +81,7 @@ def count_write_units(run: Run, ledger: Sequence[LedgerEntry], message: str | No
         + idempotency_units
         + _kilobytes(message or "")
         + count_webhooks(run) * WRITES_PER_WEBHOOK
+        + answers * (ITEM_WRITES_PER_ANSWER + INDEX_WRITES_PER_ANSWER)
     )
 
 
@@ -81,17 +98,19 @@ def count_index_writes(run: Run) -> int:
     return 2 * list_entries + open_entries
 
 
-def count_read_units(run: Run, message: str | None) -> int:
+def count_read_units(run: Run, ledger: Sequence[LedgerEntry], message: str | None) -> int:
     """Read units of a run.
 
     The record is read when the run is created, for each round, before and after the end is written, by GET,
     and by the function that gets a queue message. The message is read for the final event, by GET and for a
-    callback. For each webhook, its message and the task that waits are looked up.
+    callback. For each webhook, its message and the task that waits are looked up, and for each call that
+    waits its record and the call, several times.
     """
-    record_reads = 4 + run.round + count_queue_messages(run)
+    answers = count_answers(ledger)
+    record_reads = 4 + run.round + count_queue_messages(run) + answers * RECORD_READS_PER_ANSWER
     message_reads = 2 + (run.callback_url is not None)
     units = record_reads * _read_units(run.model_dump_json()) + message_reads * _read_units(message or "")
-    return units + 2 * count_webhooks(run)
+    return units + 2 * count_webhooks(run) + answers * ITEM_READS_PER_ANSWER
 
 
 def count_queue_messages(run: Run) -> int:
@@ -102,6 +121,11 @@ def count_queue_messages(run: Run) -> int:
 def count_webhooks(run: Run) -> int:
     """Webhooks of a run that waits for them: one for each turn of the model."""
     return run.round + 1 if run.updates == "pushed" else 0
+
+
+def count_answers(ledger: Sequence[LedgerEntry]) -> int:
+    """Answers from outside: decisions, and outputs of the run's caller."""
+    return sum(entry.output.waited_seconds is not None for entry in ledger)
 
 
 def _is_once(entry: LedgerEntry) -> bool:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from math import ceil
 from typing import Any
 
@@ -18,6 +20,7 @@ from cli.execution_history import Invocation, RunProgress
 from cli.tool_call.function_settings import read_template
 from upcall.aws.dynamodb import Item, Table
 from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.answers import DecisionRequest
 from upcall.domain.caller import ANYBODY, Caller
 from upcall.domain.execution import Execution
 from upcall.domain.failure import Failure
@@ -31,10 +34,12 @@ from upcall.use_cases.close_run import WORKFLOW_CAUSE, close_run
 from upcall.use_cases.create_run import create_run
 from upcall.use_cases.deliver_callback import deliver_callback
 from upcall.use_cases.get_run import get_run
+from upcall.use_cases.receive_decision import receive_decision
 from upcall.use_cases.record_failure import record_failure
 from upcall.use_cases.save_message import save_message
 from upcall.use_cases.start_run import RunDefaults, start_run
 from upcall.use_cases.submit_tool_outputs import submit_tool_outputs
+from upcall.use_cases.wait_for_answer import wait_for_answer
 
 INDEXES = read_template()["Resources"]["RunTable"]["Properties"]["GlobalSecondaryIndexes"]
 CALLER = Caller(ANYBODY, one_tenant=True)
@@ -60,8 +65,14 @@ class CountingTable(Table):
         self._write((pk, sk), item)
         return True
 
-    def update(self, pk: str, sk: str, fields: Item, *, remove: Any = (), **_: Any) -> bool:
+    def update(
+        self, pk: str, sk: str, fields: Item, *, remove: Any = (), add: Any = (), delete: Any = (), **_: Any
+    ) -> bool:
         changed = {**self._items[pk, sk], **fields}
+        for name in add:
+            changed[name] = list({*changed.get(name, ()), *add[name]})
+        for name in delete:
+            changed[name] = list({*changed[name]} - delete[name])
         self._write((pk, sk), {name: value for name, value in changed.items() if name not in remove})
         return True
 
@@ -76,6 +87,10 @@ class CountingTable(Table):
         before = self._items.get(key, {})
         self.index_writes += sum(_entry(index, before) != _entry(index, item) for index in INDEXES)
         self._items[key] = item
+
+
+def _call(round_number: int) -> ToolCall:
+    return ToolCall(call_id=f"call_{round_number}", name="fetch", arguments="{}")
 
 
 def _entry(index: Mapping[str, Any], item: Item) -> Item | None:
@@ -125,9 +140,10 @@ class RunLifecycle:
         )
         return run.run_id
 
-    def submit(self, run_id: str, round_number: int) -> None:
-        call = ToolCall(call_id=f"call_{round_number}", name="fetch", arguments="{}")
-        output = ToolOutput(call_id=call.call_id, outcome="ok", output="Text.")
+    def submit(self, run_id: str, round_number: int, *, waited: bool = False) -> None:
+        call = _call(round_number)
+        waited_seconds = 0 if waited else None
+        output = ToolOutput(call_id=call.call_id, outcome="ok", output="Text.", waited_seconds=waited_seconds)
         submit_tool_outputs(
             run_id,
             "token",
@@ -143,6 +159,32 @@ class RunLifecycle:
             one_tenant=True,
             tools=FakeTools(),
             **self._wiring,
+        )
+
+    def approve(self, run_id: str, round_number: int) -> None:
+        call, workflow = _call(round_number), InMemoryWorkflow()
+        wait_for_answer(
+            run_id,
+            "token",
+            round_number,
+            1,
+            call,
+            1000,
+            ["fetch"],
+            retention=timedelta(days=30),
+            publisher=self.publisher,
+            repository=self.repository,
+            clock=FakeClock(),
+        )
+        receive_decision(
+            run_id,
+            f"{round_number}-1",
+            DecisionRequest(decision="approve", arguments_digest=call.arguments_digest),
+            replace(CALLER, may_decide=True),
+            four_eyes=False,
+            repository=self.repository,
+            waiting_tasks=workflow,
+            clock=FakeClock(),
         )
 
     def save_message(self, run_id: str) -> None:
@@ -176,7 +218,25 @@ def test_reads_and_writes_of_a_completed_run_are_those_of_the_code(rounds: int) 
     assert (run.status, run.round, len(ledger), message) == ("completed", rounds, rounds, "Done.")
     assert index_writes == cost.count_index_writes(run) == 8 + 2 * rounds
     assert writes + index_writes == cost.count_write_units(run, ledger, message)
-    assert reads == cost.count_read_units(run, message) == 6 + rounds
+    assert reads == cost.count_read_units(run, ledger, message) == 6 + rounds
+
+
+def test_reads_and_writes_of_a_run_with_an_approved_call_are_those_of_the_code() -> None:
+    lifecycle = RunLifecycle()
+    run_id = lifecycle.start()
+    lifecycle.approve(run_id, 1)
+    lifecycle.submit(run_id, 1, waited=True)
+    lifecycle.save_message(run_id)
+    lifecycle.get(run_id)
+    table = lifecycle.table
+    reads, writes, index_writes = table.reads, table.writes, table.index_writes
+    run = lifecycle.repository.get_run(run_id)
+    ledger, message = lifecycle.repository.get_ledger(run_id), lifecycle.repository.get_message(run)
+
+    assert ledger[0].decision is not None
+    assert index_writes == cost.count_index_writes(run) + cost.INDEX_WRITES_PER_ANSWER
+    assert writes + index_writes == cost.count_write_units(run, ledger, message)
+    assert reads == cost.count_read_units(run, ledger, message)
 
 
 def test_reads_of_a_callback_are_those_of_the_code() -> None:
@@ -187,7 +247,7 @@ def test_reads_of_a_callback_are_those_of_the_code() -> None:
     deliver_callback(run_id, None, repository=lifecycle.repository, send_webhook=lambda *_: None)
     reads = lifecycle.table.reads
 
-    assert reads == cost.count_read_units(lifecycle.repository.get_run(run_id), "Done.") == 8
+    assert reads == cost.count_read_units(lifecycle.repository.get_run(run_id), [], "Done.") == 8
 
 
 def test_reads_and_writes_of_a_failed_run_are_those_of_the_code() -> None:
@@ -202,7 +262,7 @@ def test_reads_and_writes_of_a_failed_run_are_those_of_the_code() -> None:
     assert run.status == "failed"
     assert index_writes == cost.count_index_writes(run) == 8
     assert writes + index_writes == cost.count_write_units(run, [], None)
-    assert reads == cost.count_read_units(run, None) == 5
+    assert reads == cost.count_read_units(run, [], None) == 5
 
 
 def completed_run(**fields: Any) -> Run:
@@ -251,7 +311,7 @@ def test_large_records_messages_and_outputs_are_written_by_the_kilobyte() -> Non
         record - 1
     )
     assert cost.count_write_units(small, [], "x" * 2049) - cost.count_write_units(small, [], "Done.") == 2
-    assert cost.count_read_units(large, "x" * 9000) == 4 * ceil(record / 4) + 2 * 3
+    assert cost.count_read_units(large, [], "x" * 9000) == 4 * ceil(record / 4) + 2 * 3
 
 
 def test_a_call_that_is_made_at_most_once_is_recorded_twice_more() -> None:
