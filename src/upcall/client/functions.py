@@ -119,7 +119,7 @@ def _run(function: TypedFunction, event: ToolEvent, call: OpenCallView) -> Funct
     exceptions: list[BaseException] = []
 
     def on_exception(error: BaseException) -> None:
-        logger.debug("the function %s failed", call.name, exc_info=error)
+        logger.debug("function failed", exc_info=error)
         exceptions.append(error)
 
     outputs = OutputBuilder(event)
