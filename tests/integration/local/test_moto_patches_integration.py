@@ -143,6 +143,26 @@ def test_the_value_of_a_jsonata_expression_is_plain_json(expression: str, value:
     assert _evaluate_jsonata(expression) == value
 
 
+def test_a_catch_may_lead_back_to_its_own_state() -> None:
+    """`CommonStateField._set_next`, which took it for no Catch."""
+    again = {"ErrorEquals": ["States.ALL"], "Output": {"function": "upcall-tool-fetch"}, "Next": "Invoke"}
+    state = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": "{% $states.input.function %}"},
+        "Output": {"invoked": True},
+        "Catch": [again],
+        "Next": "Done",
+    }
+    definition: dict[str, object] = {
+        "StartAt": "Invoke",
+        "States": {"Invoke": state, "Done": {"Type": "Succeed"}},
+    }
+    execution = execute(definition, {"function": "upcall-tool-nothing"})
+
+    assert json.loads(execution["output"]) == {"invoked": True}
+
+
 def test_an_execution_whose_task_waits_for_its_token_can_be_stopped() -> None:
     """`ExecutionWorker.stop` and `Environment.set_error`, also inside of a Map state."""
     wait: dict[str, object] = {
