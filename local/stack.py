@@ -176,6 +176,8 @@ class LocalStack:
         integration.publish_execution_events()
         integration.make_operation_models_in_one_step()
         integration.report_failures_of_the_lambda_api()
+        integration.enter_a_state_again_after_its_error()
+        integration.stop_tasks_that_wait_for_their_token()
         dynamodb.serialize_requests()
         jsonata.bind_variables()
         caches.cache_action_names()

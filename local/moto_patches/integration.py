@@ -6,6 +6,7 @@ moto moves what is patched.
 
 import json
 from collections.abc import Container
+from datetime import datetime
 from typing import Any, Protocol
 
 import moto.stepfunctions.parser.asl.jsonata.jsonata as moto_jsonata
@@ -18,10 +19,16 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
 from moto.core.model import OperationModel, ServiceModel
 from moto.events.models import events_backends
+from moto.stepfunctions.parser.api import ExecutionFailedEventDetails
+from moto.stepfunctions.parser.asl.component.common.catch.catch_outcome import CatchOutcome
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (
     StateTaskServiceLambda,
 )
+from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
+from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
 from local.lambda_runtime import Invocation
 
@@ -103,6 +110,39 @@ def publish_execution_events() -> None:
     BaseExecutionWorkerCommunication.terminated = terminated  # type: ignore[method-assign]
 
 
+def enter_a_state_again_after_its_error() -> None:
+    """Let a Catch lead back to its own state.
+
+    moto tells whether a Catch has set the next state by its name, so it went on as if nothing was caught.
+    """
+
+    def set_next(self: CommonStateField, env: Environment) -> None:
+        if not (env.stack and env.stack[-1] is CatchOutcome.Caught):
+            _set_next(self, env)
+
+    CommonStateField._set_next = set_next  # type: ignore[method-assign]
+
+
+def stop_tasks_that_wait_for_their_token() -> None:
+    """Let StopExecution end an execution whose task waits for its token, as on AWS.
+
+    moto sets the state of the program and of its frames, but whoever waits for a token does not look at that.
+    And an error that the task ends with then must not replace the state: the execution was stopped.
+    """
+
+    def stop(self: ExecutionWorker, stop_date: datetime, error: str | None, cause: str | None) -> None:
+        _stop(self, stop_date, error, cause)
+        for endpoint in list(self.env.callback_pool_manager._pool.values()) if self.env else []:
+            endpoint.interrupt_all()
+
+    def set_error_unless_stopped(self: Environment, error: ExecutionFailedEventDetails) -> None:
+        if not isinstance(self.program_state(), ProgramStopped):
+            _set_error(self, error)
+
+    ExecutionWorker.stop = stop  # type: ignore[method-assign]
+    Environment.set_error = set_error_unless_stopped  # type: ignore[method-assign]
+
+
 def invoke_functions_with(invoker: FunctionInvoker) -> None:
     """Let moto's Lambda invoke functions with this invoker."""
 
@@ -126,6 +166,9 @@ def invoke_functions_with(invoker: FunctionInvoker) -> None:
     LambdaSimpleBackend.invoke = invoke  # type: ignore[method-assign, assignment]
 
 
+_set_next = CommonStateField._set_next
+_stop = ExecutionWorker.stop
+_set_error = Environment.set_error
 _error_and_cause = StateTaskServiceLambda._error_cause_from_client_error
 
 

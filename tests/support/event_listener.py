@@ -16,13 +16,14 @@ TIMEOUT_SECONDS = 60
 class EventListener:
     """Keeps what the stack's event buses have accepted since the listener started. A context manager.
 
-    `run_bus` is the bus of the final events of runs. An event has the fields that a target of a rule gets:
+    `run_bus` is the bus of the events of runs: final events, and those of calls that wait. An event has the fields that a target of a rule gets:
     `source`, `detail-type` and `detail`.
     """
 
     def __init__(self, run_bus: str) -> None:
         self._run_bus = run_bus
         self._final_events: defaultdict[str, list[Event]] = defaultdict(list)
+        self._call_events: defaultdict[str, list[Event]] = defaultdict(list)
         self._ended_executions: set[str] = set()
         self._changed = threading.Condition()
         self._put_events = EventsBackend.put_events
@@ -52,6 +53,10 @@ class EventListener:
         """The final events of a run that were published so far."""
         return list(self._final_events[run_id])
 
+    def published_call_events(self, run_id: str) -> list[Event]:
+        """The events of calls that wait, or have waited, for an answer from outside."""
+        return list(self._call_events[run_id])
+
     def wait_for_execution(self, name: str) -> None:
         """Wait until an execution has ended. Raises TimeoutError."""
         self._wait(lambda: name in self._ended_executions, f"the end of the execution {name}")
@@ -63,7 +68,8 @@ class EventListener:
                 self._ended_executions.add(detail["name"])
             elif entry["Source"] == "upcall" and entry.get("EventBusName") == self._run_bus:
                 event = {"source": "upcall", "detail-type": entry["DetailType"], "detail": detail}
-                self._final_events[detail["run_id"]].append(event)
+                events = self._call_events if "call" in detail else self._final_events
+                events[detail["run_id"]].append(event)
             self._changed.notify_all()
 
     def _wait(self, is_there: Callable[[], bool], description: str) -> None:

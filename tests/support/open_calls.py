@@ -8,6 +8,18 @@ from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.tool_calls import Decision, ToolCall, ToolOutput
 
 REFUND = ToolCall(call_id="call_1", name="refund", arguments='{"amount": 150, "order": "4711 äö 😀"}')
+LOOKUP_TOOL = {
+    "name": "lookup",
+    "description": "Looks up an order.",
+    "parameters": {
+        "type": "object",
+        "properties": {"order": {"type": "integer"}},
+        "required": ["order"],
+        "additionalProperties": False,
+    },
+}
+"""A tool of a caller, as in the body of POST /runs."""
+
 LATER = START + timedelta(minutes=10)
 
 

@@ -1,7 +1,7 @@
 """Whole runs on a local stack, from the request to the end of the workflow."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from local.stack import LocalStack
 from support.event_listener import EventListener
 from support.waiting import wait_until
 from upcall.aws.step_functions import execution_arn
+from upcall.domain.status import TERMINAL_STATUSES
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,49 @@ class Runs:
 
     def run(self, prompt: str | None, **fields: Any) -> EndedRun:
         """Run a prompt, or the input among the fields, to the end."""
-        run_id = self.post({"prompt": prompt, **fields}).json()["run_id"]
-        execution = self.wait_for_execution(run_id)
+        return self.wait_for_end(self.post({"prompt": prompt, **fields}).json()["run_id"])
+
+    def start_script(self, *steps: Step, **fields: Any) -> str:
+        """Start a run whose model follows these steps. Returns its id."""
+        model = self._local_stack.emulator.script(*steps)
+        response = self.post({"prompt": "Go.", "model": model, **fields})
+        assert response.status_code == 202, response.text
+        run_id: str = response.json()["run_id"]
+        return run_id
+
+    def wait_for_end(self, run_id: str, attempt: int = 1) -> EndedRun:
+        """A run, once the execution of that attempt has ended."""
+        execution = self.wait_for_execution(run_id if attempt == 1 else f"{run_id}-{attempt}")
         run = self.http.get(f"/runs/{run_id}").json()
         return EndedRun(run, execution, self._local_stack.emulator.models.conversations.get(run["model"], []))
+
+    def wait_for_open_calls(self, run_id: str, count: int = 1) -> list[dict[str, Any]]:
+        """The calls of a run that wait for an answer from outside, as soon as there are so many."""
+
+        def find() -> list[dict[str, Any]] | None:
+            run = self.http.get(f"/runs/{run_id}").json()
+            assert run["status"] not in TERMINAL_STATUSES, run.get("failure")
+            calls: list[dict[str, Any]] = run["open_calls"]
+            return calls if len(calls) == count else None
+
+        return wait_until(find, f"{count} open calls of {run_id}")
+
+    def decide(
+        self, run_id: str, call: Mapping[str, Any], decision: str = "approve", **fields: Any
+    ) -> httpx.Response:
+        """Decide about an open call as it was shown, with some fields of the request changed."""
+        body = {"decision": decision, "arguments_digest": call["arguments_digest"], **fields}
+        return self.http.post(f"/runs/{run_id}/calls/{call['id']}/decision", json=body)
+
+    def give_outputs(self, run_id: str, outputs: Mapping[str, str]) -> httpx.Response:
+        """Give the outputs of calls, by the ids of the calls."""
+        given = [{"call_id": call_id, "output": output} for call_id, output in outputs.items()]
+        return self.http.post(f"/runs/{run_id}/tool_outputs", json={"outputs": given})
+
+    def list_calls(self, run_id: str) -> list[dict[str, Any]]:
+        """The ledger of a run."""
+        calls: list[dict[str, Any]] = self.http.get(f"/runs/{run_id}/calls").json()["calls"]
+        return calls
 
     def start_execution(self, run_id: str) -> None:
         """Start the workflow on a run that has a record."""

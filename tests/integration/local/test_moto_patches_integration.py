@@ -17,21 +17,36 @@ from local.stack import LocalStack
 pytestmark = pytest.mark.usefixtures("local_stack")
 
 
-def execute(definition: dict[str, object], execution_input: dict[str, object]) -> dict[str, Any]:
-    """Execute a workflow to its end."""
+def start(definition: dict[str, object], execution_input: dict[str, object]) -> str:
+    """Start a workflow. Returns the ARN of the execution."""
     client = boto3.client("stepfunctions")
     machine = client.create_state_machine(
         name=f"integration-{uuid.uuid4()}",
         definition=json.dumps({"QueryLanguage": "JSONata", **definition}),
         roleArn="arn:aws:iam::123456789012:role/integration",
     )["stateMachineArn"]
-    arn = client.start_execution(stateMachineArn=machine, input=json.dumps(execution_input))["executionArn"]
+    return client.start_execution(stateMachineArn=machine, input=json.dumps(execution_input))["executionArn"]
+
+
+def wait_for_end(arn: str) -> dict[str, Any]:
+    """An execution that has ended."""
 
     def ended() -> dict[str, Any] | None:
-        execution = client.describe_execution(executionArn=arn)
+        execution = boto3.client("stepfunctions").describe_execution(executionArn=arn)
         return dict(execution) if execution["status"] != "RUNNING" else None
 
-    return wait_until(ended, "the end of the execution") or {}
+    return wait_until(ended, "the end of the execution")
+
+
+def execute(definition: dict[str, object], execution_input: dict[str, object]) -> dict[str, Any]:
+    """Execute a workflow to its end."""
+    return wait_for_end(start(definition, execution_input))
+
+
+def history(arn: str) -> list[str]:
+    """The types of an execution's events."""
+    events = boto3.client("stepfunctions").get_execution_history(executionArn=arn)["events"]
+    return [event["type"] for event in events]
 
 
 def test_moto_executes_workflows_and_evaluates_their_jsonata() -> None:
@@ -126,6 +141,53 @@ def test_an_unknown_function_is_not_found() -> None:
 )
 def test_the_value_of_a_jsonata_expression_is_plain_json(expression: str, value: object) -> None:
     assert _evaluate_jsonata(expression) == value
+
+
+def test_a_catch_may_lead_back_to_its_own_state() -> None:
+    """`CommonStateField._set_next`, which took it for no Catch."""
+    again = {"ErrorEquals": ["States.ALL"], "Output": {"function": "upcall-tool-fetch"}, "Next": "Invoke"}
+    state = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": "{% $states.input.function %}"},
+        "Output": {"invoked": True},
+        "Catch": [again],
+        "Next": "Done",
+    }
+    definition: dict[str, object] = {
+        "StartAt": "Invoke",
+        "States": {"Invoke": state, "Done": {"Type": "Succeed"}},
+    }
+    execution = execute(definition, {"function": "upcall-tool-nothing"})
+
+    assert json.loads(execution["output"]) == {"invoked": True}
+
+
+def test_an_execution_whose_task_waits_for_its_token_can_be_stopped() -> None:
+    """`ExecutionWorker.stop` and `Environment.set_error`, also inside of a Map state."""
+    wait: dict[str, object] = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+        "Arguments": {"FunctionName": "upcall-tool-fetch", "Payload": "{% $states.context.Task.Token %}"},
+        "End": True,
+    }
+    caught = {**wait, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}]}
+    done = {"Type": "Succeed"}
+    each = {
+        "ProcessorConfig": {"Mode": "INLINE"},
+        "StartAt": "Wait",
+        "States": {"Wait": caught, "Done": done},
+    }
+    calls = {"Type": "Map", "Items": [1, 2], "ItemProcessor": each, "Next": "Done"}
+    client = boto3.client("stepfunctions")
+    for state in (wait, {**calls, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}]}):
+        arn = start({"StartAt": "First", "States": {"First": state, "Done": done}}, {})
+        wait_until(lambda arn=arn: "TaskSubmitted" in history(arn), "the task")  # type: ignore[misc]
+
+        client.stop_execution(executionArn=arn, error="cancelled", cause="On request.")
+
+        assert wait_for_end(arn)["status"] == "ABORTED"
+        wait_until(lambda arn=arn: "ExecutionAborted" in history(arn), "the event")  # type: ignore[misc]
 
 
 def test_the_end_of_an_execution_is_an_event_on_the_default_bus() -> None:

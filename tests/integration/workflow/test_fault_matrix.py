@@ -8,19 +8,18 @@ from typing import Any
 
 import boto3
 import pytest
-from support.canned_server import CannedServer, canned_server
 from support.event_listener import EventListener
 from support.fast_stack import pushed_runs
 from support.fault_matrix import CASES, STATES, Case, page
 from support.function_changes import function_changes
 from support.lambda_faults import FUNCTION_ERROR, THROTTLED, FaultyLambda, MalformedResult
+from support.notifications import Notifications, received_notifications
 from support.run_records import new_run
 from support.runs import Runs
 from support.waiting import wait_until
 from support.workflow_definition import TASKS
-from werkzeug.wrappers import Response
 
-from local.config import CALLBACK_SECRET_NAME, ROOT
+from local.config import ROOT
 from local.lambda_runtime import function_environment
 from local.moto_patches import integration
 from local.stack import LocalStack
@@ -32,11 +31,11 @@ from upcall.run_apis import get_run_api
 
 @dataclass
 class FaultyStack:
-    """A local stack in which faults can be planned, and what observes it. `webhook` is where `notify` posts to."""
+    """A local stack in which faults can be planned, and what observes it."""
 
     local_stack: LocalStack
     functions: FaultyLambda
-    webhook: CannedServer
+    notifications: Notifications
     events: EventListener
     repository: DynamoDBRunRepository
     runs: Runs
@@ -61,19 +60,14 @@ def faulty_stack(
     """The local stack with short poll windows, and with faults in front of its functions and its event bus."""
     functions = FaultyLambda(local_stack.runner)
     with (
-        canned_server(Response(status=204)) as webhook,
-        function_changes(
-            local_stack,
-            "NotifyFunction",
-            environment={"WEBHOOK_URL": webhook.url, "WEBHOOK_SECRET_NAME": CALLBACK_SECRET_NAME},
-        ),
+        received_notifications(local_stack) as notifications,
         function_changes(local_stack, "CreateRunFunction", environment={"POLL_WINDOW_SECONDS": "0"}),
         function_changes(local_stack, "PollRunFunction", environment={"POLL_WINDOW_SECONDS": "2"}),
         function_changes(local_stack, "SubmitToolOutputsFunction", environment={"POLL_WINDOW_SECONDS": "0"}),
     ):
         integration.invoke_functions_with(functions)
         sqs = boto3.client("sqs")
-        yield FaultyStack(local_stack, functions, webhook, event_listener, repository, runs, sqs)
+        yield FaultyStack(local_stack, functions, notifications, event_listener, repository, runs, sqs)
         integration.invoke_functions_with(local_stack.runner)
 
 
@@ -158,9 +152,7 @@ def assert_one_event(faulty_stack: FaultyStack, run: Run) -> None:
 
 def assert_calls_were_made_once(faulty_stack: FaultyStack, run: Run) -> None:
     """The tool with the effect `once` was called at most once. The ledger has each call once."""
-    calls = [
-        request for request in faulty_stack.webhook.requests if request.json["data"]["run_id"] == run.run_id
-    ]
+    calls = faulty_stack.notifications.of_run(run.run_id)
     ledger = faulty_stack.repository.get_ledger(run.run_id)
     assert len(calls) <= 1
     assert len(ledger) == run.tool_calls == run.round <= 1
