@@ -1,7 +1,6 @@
 """Python functions as the tools of a run's caller: their definitions, and the outputs of their calls."""
 
 import json
-import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -22,8 +21,6 @@ from upcall.tool.typed_function import OutputBuilder, TypedFunction
 
 Function = Callable[..., Any] | TypedFunction
 """A typed function with a docstring, or what `upcall.tool.tool` has made of one."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -117,14 +114,9 @@ _results = _Results()
 
 def _run(function: TypedFunction, event: ToolEvent, call: OpenCallView) -> FunctionResult:
     exceptions: list[BaseException] = []
-
-    def on_exception(error: BaseException) -> None:
-        logger.debug("function failed", exc_info=error)
-        exceptions.append(error)
-
     outputs = OutputBuilder(event)
     try:
-        output = function.run(event, function.arguments.parse(event.arguments), outputs, on_exception)
+        output = function.run(event, function.arguments.parse(event.arguments), outputs, exceptions.append)
     except ToolError as error:
         output = outputs.error(str(error))
     except KeyboardInterrupt as error:
