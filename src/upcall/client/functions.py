@@ -41,8 +41,9 @@ class CallerFunctions:
 
     They are described to the model, called and guarded as `upcall.tool.tool` does it on Lambda: arguments are
     validated, a ToolError is for the model, of any other exception the model learns only that the function
-    failed, and an output is cut to the maximum. There is no time-out. While a function runs,
-    `upcall.tool.current_call()` has the ids of the call.
+    failed, and an output is cut to the maximum. There is no time-out, and nothing of a call is recorded, so
+    an effect of "once" means once in this process. While a function runs, `upcall.tool.current_call()` has
+    the ids of the call.
 
     Raises TypeError for a function that cannot be described to a model or needs an approval, and for two of
     one name.

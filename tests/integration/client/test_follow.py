@@ -1,7 +1,6 @@
 """A run that is followed: calls of the caller's functions are answered until it has ended."""
 
 import json
-import logging
 from collections.abc import Iterator
 from logging.handlers import QueueHandler
 from queue import SimpleQueue
@@ -224,7 +223,7 @@ def test_the_exception_of_a_function_is_logged_for_its_author() -> None:
         """Break."""
         raise LookupError("no lamp")
 
-    queue: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    queue: SimpleQueue[Any] = SimpleQueue()
     handler = QueueHandler(queue)
     client.logger.addHandler(handler)
     try:
