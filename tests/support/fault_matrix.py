@@ -87,7 +87,7 @@ class Case:
         """The status that the run must end with."""
         if self.state == "Record failure":
             return "failed"
-        if self.is_recovered or self.state == "Call tool" or self.is_ignored:
+        if self.is_recovered or self.state in ("Call tool", APPROVAL_STATE) or self.is_ignored:
             return "completed"
         return "completed" if self.state == "Save message" and self.when == "after" else "failed"
 
@@ -110,6 +110,16 @@ class Case:
         return self.state == PUSHED_STATE
 
     @property
+    def assistant(self) -> str:
+        """The assistant whose tools the model calls."""
+        return "announcer" if self.needs_approval else "messenger"
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether the call waits for a person, who approves it."""
+        return self.state == APPROVAL_STATE
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """What the model does. If the run is to fail, the model is still working."""
         if self.state in SECONDS_OF_FIRST_TURN and self.status == "completed":
@@ -126,6 +136,9 @@ STATES: Mapping[str, Any] = dict(TASKS)
 
 PUSHED_STATE = "Wait for change"
 """Only runs that wait for webhooks enter it: after the first attempt of "Create run" has failed."""
+
+APPROVAL_STATE = "Wait for answer"
+"""Only calls that somebody outside must answer enter it."""
 
 SECONDS_OF_FIRST_TURN: Mapping[str, float] = {"Poll run": 0.3, PUSHED_STATE: 1.0}
 """So that the model still works when the run enters the state."""
@@ -210,8 +223,10 @@ that the work is done and the result is lost.
 - The failure of a tool is an output that the model reads. A run that reaches "Record failure" fails in any case.
 - "Save message" and "Record failure" publish the final event and write that down. If the function dies in between, the
   event is published again.
-- The tasks "Create run", "Wait for change" and "Submit tool outputs" are completed with their token, so nobody reads what
-  their functions return.
+- The tasks "Create run", "Wait for change", "Wait for answer" and "Submit tool outputs" are completed with their token, so
+  nobody reads what their functions return.
+- "Wait for answer" is tested with a call that a person approves as soon as it is shown. If the state fails, nobody can be
+  asked: the tool does not run, and the model reads that.
 - Only runs with webhooks enter "Wait for change". They enter it after the first attempt of "Create run" has failed. All
   other cases are tested with runs that are polled.
 - All cases are tested with the Responses API. The other two are tested with the faults for which the run API makes a

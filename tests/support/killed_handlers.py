@@ -50,6 +50,22 @@ HANDLERS: Mapping[str, Handler] = {
         "the task is completed once",
         "test_receive_webhook",
     ),
+    "wait_for_answer": Handler(
+        WORKFLOW,
+        "the call waits with the newest token; the event is published twice if the handler is killed before it has "
+        "recorded that it was published",
+        "test_wait_for_answer",
+    ),
+    "receive_decision": Handler(
+        "the person, who sends the decision again; otherwise the next sweep delivers what is written down",
+        "one decision, and the tool runs once",
+        "test_receive_decision",
+    ),
+    "receive_tool_outputs": Handler(
+        f"{CALLER}; otherwise the next sweep delivers what is written down",
+        "each call has one output",
+        "test_receive_tool_outputs",
+    ),
     "submit_tool_outputs": Handler(WORKFLOW, "one round in the ledger, one run is followed", _ROUND),
     "save_message": Handler(WORKFLOW, "one complete message", _ROUND),
     "record_failure": Handler(

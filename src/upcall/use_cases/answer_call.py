@@ -20,6 +20,9 @@ def answer_call(
     if open_call.answer is None:
         if run.ended:
             raise _ended(run)
+        if run.round >= open_call.round:  # the workflow could not wait for it
+            message = f"call {open_call.id} waits no longer: the run has gone on without an answer"
+            raise CallConflict(message)
         given = open_call.timed_out(answer.answered_at) or answer
         open_call = repository.answer_call(run, open_call, given)
     answered, holds = open_call.answered, open_call.answer

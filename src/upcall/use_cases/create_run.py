@@ -28,9 +28,10 @@ from upcall.use_cases.wait_for_change import wait_or_poll
 class RunCreated(UpstreamSnapshot):
     """How the run stands, and what the workflow needs of it: where it lives, tools, limits, counters.
 
-    `tools` are those that have functions, `approval` the assistant's rules of when a person must approve
-    their calls. `tokens` are those of the turns before. Without `upstream_run` nothing was created: the
-    request is repeated after `pause_seconds`, or the run has failed.
+    `approval` has the assistant's rules of when a person must approve a call, `tools` the other tools with
+    functions: so a workflow that knows no approvals does not call a tool that has a rule. `tokens` are those
+    of the turns before. Without `upstream_run` nothing was created: the request is repeated after
+    `pause_seconds`, or the run has failed.
     """
 
     upstream_run: UpstreamRun | None = None
@@ -90,8 +91,8 @@ def create_run(
     created: dict[str, Any] = {
         "upstream_run": result.upstream_run,
         "updates": updates,
-        "tools": allowed,
-        "approval": assistant.approval,
+        "tools": tuple(name for name in allowed if name not in assistant.approval),
+        "approval": {name: rule for name, rule in assistant.approval.items() if name in allowed},
         "limits": run.limits,
         "completion_window": run.completion_window,
         "round": run.round,

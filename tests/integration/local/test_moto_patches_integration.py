@@ -137,6 +137,9 @@ def test_an_unknown_function_is_not_found() -> None:
         ('"\\ud83d\\ude00"', "😀"),
         ("'fetch' in ['fetch']", True),
         ("'fetch' in []", False),
+        ("$append([], $keys({'notify': 'required'}))", ["notify"]),
+        ("$append(['fetch'], $keys({}))", ["fetch"]),
+        ("$append([], $keys({}))", []),
     ],
 )
 def test_the_value_of_a_jsonata_expression_is_plain_json(expression: str, value: object) -> None:

@@ -24,6 +24,7 @@ from local.lambda_runtime import function_environment
 from local.moto_patches import integration
 from local.stack import LocalStack
 from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.open_calls import OpenCall
 from upcall.domain.run import Run
 from upcall.domain.status import TERMINAL_STATUSES
 from upcall.run_apis import get_run_api
@@ -75,13 +76,15 @@ def faulty_stack(
 def test_a_run_ends_once_after_any_fault(faulty_stack: FaultyStack, case: Case) -> None:
     repository, runs = faulty_stack.repository, faulty_stack.runs
     model = faulty_stack.local_stack.emulator.script(*case.steps)
-    run = new_run(assistant="messenger", model=model, run_api=case.api, created_at=datetime.now(UTC))
+    run = new_run(assistant=case.assistant, model=model, run_api=case.api, created_at=datetime.now(UTC))
     plan_fault(faulty_stack, run.run_id, case)
     pending = faulty_stack.pending_ended_executions()
 
     with pushed_runs(faulty_stack.local_stack) if case.is_pushed else nullcontext():
         repository.add_run(run)
         runs.start_execution(run.run_id)
+        if case.needs_approval:
+            approve_call(faulty_stack, run)
         faulty_stack.events.wait_for_events(run.run_id)
     runs.wait_for_execution(run.run_id)
     wait_until(
@@ -100,6 +103,8 @@ def test_a_run_ends_once_after_any_fault(faulty_stack: FaultyStack, case: Case) 
     assert_one_result(faulty_stack, ended)
     assert_one_event(faulty_stack, ended)
     assert_calls_were_made_once(faulty_stack, ended)
+    if case.needs_approval:
+        assert_the_call_was_made_if_it_could_be_approved(faulty_stack, ended, case)
     assert_nothing_is_running_upstream(faulty_stack, ended)
 
 
@@ -116,6 +121,18 @@ def plan_fault(faulty_stack: FaultyStack, run_id: str, case: Case) -> None:
     faulty_stack.functions.plan(
         run_id, function, case.fault, case.when, always=case.always, skipped=int(case.repeats_turn)
     )
+
+
+def approve_call(faulty_stack: FaultyStack, run: Run) -> None:
+    """Approve the call of the run as soon as it waits for that, unless the run ends before."""
+    repository = faulty_stack.repository
+
+    def find_call() -> Any:
+        return repository.get_run(run.run_id).ended or repository.get_open_call(run, "1-1")
+
+    if isinstance(call := wait_until(find_call, "a call that waits"), OpenCall):
+        shown = {"id": call.id, "arguments_digest": call.call.arguments_digest}
+        assert faulty_stack.runs.decide(run.run_id, shown).status_code in (200, 409)
 
 
 def function_name(local_stack: LocalStack, state: str) -> str:
@@ -158,6 +175,18 @@ def assert_calls_were_made_once(faulty_stack: FaultyStack, run: Run) -> None:
     assert len(ledger) == run.tool_calls == run.round <= 1
     if ledger and ledger[0].output.outcome == "ok":
         assert len(calls) == 1
+
+
+def assert_the_call_was_made_if_it_could_be_approved(faulty_stack: FaultyStack, run: Run, case: Case) -> None:
+    """Otherwise the model reads that nobody could be asked."""
+    (entry,) = faulty_stack.repository.get_ledger(run.run_id)
+    if case.is_recovered or case.is_ignored:
+        assert faulty_stack.notifications.of_run(run.run_id) == ["It was read."]
+        assert entry.decision is not None
+        assert entry.decision.decision == "approve"
+    else:
+        assert faulty_stack.notifications.of_run(run.run_id) == []
+        assert "The call of notify was not made: nobody could be asked" in entry.output.output
 
 
 def assert_nothing_is_running_upstream(faulty_stack: FaultyStack, run: Run) -> None:

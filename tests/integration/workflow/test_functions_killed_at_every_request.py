@@ -21,6 +21,8 @@ from support.event_listener import EventListener
 from support.fast_stack import WEBHOOK_SECRET_NAME, pushed_runs
 from support.kill_handlers import HandlerKiller
 from support.killed_handlers import HANDLERS
+from support.notifications import received_notifications
+from support.open_calls import LOOKUP_TOOL
 from support.run_records import new_run
 from support.runs import Runs
 from support.sample_events import sample_batch, sample_event, sample_run_request
@@ -418,6 +420,90 @@ def test_receive_webhook(stack: KillingStack) -> None:
         ended = stack.wait_for_end(run.run_id)
 
     assert (ended.status, stack.turn_phases(run)) == ("completed", ["done"])
+
+
+def test_wait_for_answer(stack: KillingStack) -> None:
+    """The workflow invokes it again: the call waits once, with the token of the last time."""
+    run = stack.create_run(Hang(), assistant="announcer")
+    for number, token in enumerate(("the token", "the token of a second try")):
+        event = sample_event("wait_for_answer", run_id=run.run_id, task_token=token)
+        if number:
+            assert stack.killer.invoke("WaitForAnswerFunction", event) == {}
+        else:
+            assert stack.killer.kill_at_each_request("WaitForAnswerFunction", event) == {}
+
+        (open_call,) = stack.repository.list_open_calls(run)
+        assert (open_call.id, open_call.task_token, open_call.answer) == ("1-1", token, None)
+    assert stack.killer.kills >= 4
+    assert stack.repository.get_run(run.run_id).waiting_calls == {open_call.entry}
+    assert len(stack.events.published_call_events(run.run_id)) == 2
+    stack.runs.http.post(f"/runs/{run.run_id}/cancel")
+
+
+@pytest.mark.parametrize("sent_again_by", ["the person", "the sweeper"])
+def test_receive_decision(stack: KillingStack, sent_again_by: str) -> None:
+    """Whoever does it again: one decision is recorded, the tool runs once, and the run completes."""
+    calls = CallTools((Call.of("notify", message="Hello."),))
+
+    def start() -> Run:
+        run = stack.add_run(calls, Say("Done."), assistant="announcer", age=2 * MIN_AGE)
+        stack.runs.start_execution(run.run_id)
+        stack.runs.wait_for_open_calls(run.run_id)
+        return run
+
+    decided: set[str] = set()
+
+    def decide(run: Run) -> None:
+        open_call = stack.repository.get_open_call(run, "1-1")
+        assert open_call is not None
+        if sent_again_by == "the sweeper" and run.run_id in decided and open_call.answer is not None:
+            stack.killer.invoke("SweepRunsFunction", sample_event("sweep_runs"))
+            return
+        decided.add(run.run_id)
+        digest = open_call.call.arguments_digest
+        body = {"decision": "approve", "reason": "It is right.", "arguments_digest": digest}
+        event = sample_run_request("receive_decision", run.run_id, body=json.dumps(body))
+        event["pathParameters"]["call"] = "1-1"
+        assert stack.killer.invoke("ReceiveDecisionFunction", event)["statusCode"] == 200
+
+    with received_notifications(stack.local_stack) as notifications:
+        for run in stack.killer.kill_and_repeat(start, decide):
+            assert stack.repository.get_message(stack.wait_for_end(run.run_id)) == "Done."
+            (entry,) = stack.repository.get_ledger(run.run_id)
+            assert entry.decision is not None
+            assert (entry.decision.decision, entry.output.outcome) == ("approve", "ok")
+            assert notifications.of_run(run.run_id) == ["Hello."]
+    assert stack.killer.kills >= 5
+
+
+@pytest.mark.parametrize("sent_again_by", ["the caller", "the sweeper"])
+def test_receive_tool_outputs(stack: KillingStack, sent_again_by: str) -> None:
+    """Two outputs in one request. What the sweeper does not find, because it was not written, the caller sends again."""
+    calls = CallTools((Call.of("lookup", order=1), Call.of("lookup", order=2)))
+
+    def start() -> Run:
+        run = stack.add_run(calls, Say("Done."), tools=(LOOKUP_TOOL,), age=2 * MIN_AGE)
+        stack.runs.start_execution(run.run_id)
+        stack.runs.wait_for_open_calls(run.run_id, 2)
+        return run
+
+    sent: set[str] = set()
+
+    def send(run: Run) -> None:
+        if sent_again_by == "the sweeper" and run.run_id in sent:
+            stack.killer.invoke("SweepRunsFunction", sample_event("sweep_runs"))
+            if all(call.answer is not None for call in stack.repository.list_open_calls(run)):
+                return
+        sent.add(run.run_id)
+        outputs = [{"call_id": f"1-{number}", "output": str(number)} for number in (1, 2)]
+        event = sample_run_request("receive_tool_outputs", run.run_id, body=json.dumps({"outputs": outputs}))
+        assert stack.killer.invoke("ReceiveToolOutputsFunction", event)["statusCode"] == 200
+
+    for run in stack.killer.kill_and_repeat(start, send):
+        assert stack.repository.get_message(stack.wait_for_end(run.run_id)) == "Done."
+        assert [entry.output.output for entry in stack.repository.get_ledger(run.run_id)] == ["1", "2"]
+        assert stack.turn_phases(run) == ["done", "done"]
+    assert stack.killer.kills >= 8
 
 
 def test_every_handler_is_killed_here() -> None:

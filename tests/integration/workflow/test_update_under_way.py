@@ -13,6 +13,8 @@ from pathlib import Path
 import boto3
 import pytest
 from support.event_listener import EventListener
+from support.notifications import received_notifications
+from support.open_calls import LOOKUP_TOOL
 from support.runs import Runs
 
 from local.openai_emulator import Call, CallTools, EndIncomplete, Fail, Fault, Say, Step
@@ -66,6 +68,41 @@ def test_a_request_that_fails_is_repeated(runs: Runs, operation: str) -> None:
     ended = runs.run_script(CALLS, Say("Done."), faults=[Fault(operation, status=503)])
 
     assert (ended.run["status"], ended.run["message"]) == ("completed", "Done.")
+
+
+def test_a_call_that_needs_an_approval_is_not_made(runs: Runs, local_stack: LocalStack) -> None:
+    """The previous workflow cannot wait for one. The model reads that the assistant's tool is not there."""
+    with received_notifications(local_stack) as notifications:
+        notify = CallTools((Call.of("notify", message="Hello."),))
+        ended = runs.run_script(notify, Say("I could not."), assistant="announcer")
+
+        assert (ended.run["status"], ended.run["message"]) == ("completed", "I could not.")
+        assert ended.outputs == [{"error": "There is no tool notify. There is: fetch, read_object."}]
+        assert notifications.of_run(ended.run["run_id"]) == []
+
+
+def test_a_tool_that_always_needs_an_approval_does_not_run(
+    runs: Runs, local_stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its function refuses, whatever the workflow knows."""
+    from tools import notify
+
+    monkeypatch.setattr(notify.lambda_handler, "approval", "required")
+    with received_notifications(local_stack) as notifications:
+        call = CallTools((Call.of("notify", message="Hello."),))
+        ended = runs.run_script(call, Say("I could not."), assistant="messenger")
+
+        assert ended.run["status"] == "completed"
+        assert "did not answer (ApprovalRequired)" in ended.outputs[0]["error"]
+        assert notifications.of_run(ended.run["run_id"]) == []
+
+
+def test_a_call_of_a_callers_tool_is_answered_with_an_error(runs: Runs) -> None:
+    lookup = CallTools((Call.of("lookup", order=1),))
+    ended = runs.run_script(lookup, Say("I could not."), tools=[LOOKUP_TOOL])
+
+    assert ended.run["status"] == "completed"
+    assert ended.outputs == [{"error": "There is no tool lookup. There is: fetch, read_object."}]
 
 
 def test_its_end_is_published(runs: Runs, event_listener: EventListener) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from support.open_calls import REFUND, open_call
-from support.run_records import new_run
+from support.run_records import NEXT_UPSTREAM_RUN, UPSTREAM_RUN, USAGE, answered_round, new_run
 from support.wired_handlers import HttpResponse, WiredHandlers
 
 from upcall.domain.run import Run
@@ -62,6 +62,18 @@ def test_a_decision_about_other_arguments_is_a_conflict(handlers: WiredHandlers,
 
     assert response.status == 409
     assert handlers.repository.get_open_call(run, "1-1") == open_call(since=handlers.clock.now())
+
+
+def test_a_call_that_the_run_has_gone_on_without_takes_no_decision(handlers: WiredHandlers, run: Run) -> None:
+    """The workflow could not wait for it, and the model has read that."""
+    handlers.repository.record_creation(run, UPSTREAM_RUN, "polled")
+    handlers.repository.record_round(run, NEXT_UPSTREAM_RUN, answered_round(1, [REFUND]), USAGE)
+
+    response = decide(handlers, run)
+
+    assert response.status == 409
+    assert response.json["detail"] == "call 1-1 waits no longer: the run has gone on without an answer"
+    assert handlers.workflow.outputs == {}
 
 
 @pytest.mark.parametrize(

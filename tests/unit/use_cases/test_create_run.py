@@ -90,6 +90,16 @@ def test_the_workflow_gets_tools_limits_and_counters(create: Create, run: Run) -
     assert (created.pause_seconds, created.failure) == (0, None)
 
 
+def test_a_tool_with_a_rule_is_listed_with_its_rule_only(
+    create: Create, repository: InMemoryRunRepository
+) -> None:
+    """A workflow that knows no approvals, of a run that was started before an update, does not call it."""
+    created = create(repository.add_run(new_run(assistant="announcer")))
+
+    assert created.tools == ("fetch", "read_object")
+    assert created.approval == {"notify": "required"}
+
+
 def test_the_request_has_the_run_its_assistant_and_the_definitions_of_its_tools(
     create: Create, run: Run, run_api: FakeRunApi
 ) -> None:
