@@ -19,10 +19,12 @@ LABEL = "settings"
 SECURITY_PARAMETERS = frozenset(
     {
         "AllowedDomains",
+        "ApproverClaim",
         "Authorization",
         "AuthorizationScopes",
         "CallbackSecretName",
         "CallerClaims",
+        "FourEyes",
         "JwtAudience",
         "JwtIssuer",
         "OpenAIBaseUrl",

@@ -66,7 +66,7 @@ class LiveView:
 
     def print_line(self, text: str, style: str = "dim") -> None:
         """Print a line once. On a terminal it stands above the view, and is not cut."""
-        self._console.print(f"· {printable_line(text)}", style=style, soft_wrap=True, markup=False)
+        self._console.print(Text(f"· {printable_line(text)}", style), soft_wrap=True)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = Table.grid(padding=(0, 1))

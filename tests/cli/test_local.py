@@ -91,7 +91,7 @@ def test_other_commands_use_the_running_stack(endpoints: dict[str, Any], upcall:
 
 def test_the_sweeper_is_triggered_by_hand(endpoints: dict[str, Any], upcall: Upcall) -> None:
     assert endpoints
-    assert upcall("trigger", "sweep").stdout == "open 0, resumed 0, enqueued 0\n"
+    assert upcall("trigger", "sweep").stdout == "open 0, resumed 0, enqueued 0, answered 0\n"
     assert one_line_error(upcall("trigger", "cannon")) == (
         "upcall: cannot trigger 'cannon'; there is schedule, sweep"
     )

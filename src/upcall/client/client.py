@@ -1,5 +1,6 @@
 """A client of Upcall's HTTP API, for local and deployed stacks."""
 
+import logging
 import re
 import time
 import uuid
@@ -33,6 +34,8 @@ from upcall.domain.views import (
 
 M = TypeVar("M", bound=Model)
 
+logger = logging.getLogger(__name__)
+
 CALLS_PAGE_SIZE = 20
 
 WAIT_SECONDS = 20
@@ -49,7 +52,10 @@ class _RunAccepted(Model):
 
 
 class RunObserver:
-    """Is told how a run goes on that is followed. Override what you need; each method does nothing."""
+    """Is told how a run goes on that is followed. Override what you need.
+
+    As it is, it logs the exceptions of functions and outputs that are rejected, and nothing else.
+    """
 
     def run_updated(self, run: RunView) -> None:
         """The run was read: at the start, after each change, and when it has ended."""
@@ -59,9 +65,12 @@ class RunObserver:
 
     def function_ended(self, result: FunctionResult) -> None:
         """The output of a call is known, and is sent next."""
+        if result.exception is not None:
+            logger.error("function failed", exc_info=result.exception, extra={"tool": result.call.name})
 
     def output_rejected(self, result: FunctionResult, error: ApiError) -> None:
         """The API does not take the output: the call is answered otherwise, or the run has ended."""
+        logger.warning("output rejected", extra={"tool": result.call.name, "detail": error.detail})
 
 
 class UpcallClient:

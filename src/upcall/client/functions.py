@@ -1,7 +1,6 @@
 """Python functions as the tools of a run's caller: their definitions, and the outputs of their calls."""
 
 import json
-import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -23,8 +22,6 @@ from upcall.tool.typed_function import OutputBuilder, TypedFunction
 Function = Callable[..., Any] | TypedFunction
 """A typed function with a docstring, or what `upcall.tool.tool` has made of one."""
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class FunctionResult:
@@ -44,8 +41,9 @@ class CallerFunctions:
 
     They are described to the model, called and guarded as `upcall.tool.tool` does it on Lambda: arguments are
     validated, a ToolError is for the model, of any other exception the model learns only that the function
-    failed, and an output is cut to the maximum. There is no time-out. While a function runs,
-    `upcall.tool.current_call()` has the ids of the call.
+    failed, and an output is cut to the maximum. There is no time-out, and nothing of a call is recorded, so
+    an effect of "once" means once in this process. While a function runs, `upcall.tool.current_call()` has
+    the ids of the call.
 
     Raises TypeError for a function that cannot be described to a model or needs an approval, and for two of
     one name.
@@ -117,14 +115,9 @@ _results = _Results()
 
 def _run(function: TypedFunction, event: ToolEvent, call: OpenCallView) -> FunctionResult:
     exceptions: list[BaseException] = []
-
-    def on_exception(error: BaseException) -> None:
-        logger.debug("the function %s failed", call.name, exc_info=error)
-        exceptions.append(error)
-
     outputs = OutputBuilder(event)
     try:
-        output = function.run(event, function.arguments.parse(event.arguments), outputs, on_exception)
+        output = function.run(event, function.arguments.parse(event.arguments), outputs, exceptions.append)
     except ToolError as error:
         output = outputs.error(str(error))
     except KeyboardInterrupt as error:

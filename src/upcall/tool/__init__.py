@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from upcall.tool.event import ToolEvent, current_call
 from upcall.tool.output import Truncatable
 
-if TYPE_CHECKING:
-    from upcall.tool.handler import Tool, tool
-
 __all__ = ["Tool", "ToolEvent", "Truncatable", "current_call", "tool"]
 
+if TYPE_CHECKING:
+    from upcall.tool.handler import Tool, tool
+else:
 
-def __getattr__(name: str) -> Any:
-    """Load the handler when it is used: it loads the logger, which `upcall.client` does without."""
-    if name not in ("Tool", "tool"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from upcall.tool import handler
+    def __getattr__(name: str) -> Any:
+        """Load the handler when it is used: it loads the logger, which `upcall.client` does without."""
+        if name not in ("Tool", "tool"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from upcall.tool import handler
 
-    return getattr(handler, name)
+        return getattr(handler, name)

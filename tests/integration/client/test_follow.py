@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from logging.handlers import QueueHandler
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -214,6 +216,27 @@ def test_an_output_that_comes_too_late_is_reported_and_the_run_followed_to_its_e
 
     assert (run.status, recorder.rejections) == ("failed", ["1-1 409 it is too late"])
     assert server.requests[1].json == {"outputs": [{"call_id": "1-1", "output": "x"}]}
+
+
+def test_the_exception_of_a_function_is_logged_for_its_author() -> None:
+    def broken() -> str:
+        """Break."""
+        raise LookupError("no lamp")
+
+    queue: SimpleQueue[Any] = SimpleQueue()
+    handler = QueueHandler(queue)
+    client.logger.addHandler(handler)
+    try:
+        with canned_server(json_response(run_view("broken")), json_response(run_view()), ENDED) as server:
+            with UpcallClient(server.url, retry_delays=()) as api:
+                api.follow("run_1", [broken])
+    finally:
+        client.logger.removeHandler(handler)
+
+    record = queue.get_nowait()
+    assert (record.msg.splitlines()[0], record.levelname) == ("function failed", "ERROR")
+    assert "LookupError: no lamp" in record.msg  # QueueHandler formats it
+    assert queue.empty()
 
 
 def test_a_function_that_is_interrupted_has_an_output_and_ends_the_program() -> None:

@@ -44,9 +44,15 @@ def test_an_approved_message_is_sent_once_and_a_denied_one_is_not(
     assert sent == ["The tide comes twice a day."]
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/your-own-tools.md"])
+@pytest.mark.parametrize(
+    ("document", "printed"),
+    [
+        ("README.md", "depth answered: 4.2"),
+        ("docs/your-own-tools.md", "completed depth answered: 4.2"),
+    ],
+)
 def test_the_python_program_in_a_document_answers_its_own_calls(
-    local_stack: LocalStack, capsys: pytest.CaptureFixture[str], document: str
+    local_stack: LocalStack, capsys: pytest.CaptureFixture[str], document: str, printed: str
 ) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text("utf-8"), re.DOTALL)
     (program,) = (block for block in blocks if "upcall.client" in block)
@@ -54,7 +60,7 @@ def test_the_python_program_in_a_document_answers_its_own_calls(
 
     exec(compile(program, document, "exec"), {"__name__": "program"})  # noqa: S102
 
-    assert capsys.readouterr().out.strip() == "depth answered: 4.2"
+    assert capsys.readouterr().out.strip() == printed
 
 
 def test_the_commands_use_every_route() -> None:
