@@ -15,6 +15,9 @@ from local.stack import LocalStack
 CallHandler = Callable[..., Any]
 """Calls a handler by its name with an event, and with changed environment variables."""
 
+SendRequest = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""Sends an event to the handler of that name. Returns its response."""
+
 
 @pytest.fixture(scope="module")
 def call_handler(local_stack: LocalStack) -> CallHandler:
@@ -35,3 +38,25 @@ def call_handler(local_stack: LocalStack) -> CallHandler:
             return import_module(f"handlers.{handler}").lambda_handler(event, context)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def send(call_handler: CallHandler) -> SendRequest:
+    """Send a request to a handler of the API. Runs that it accepts are recorded, and end at once."""
+
+    def send_request(handler: str, event: dict[str, Any]) -> dict[str, Any]:
+        response = call_handler(handler, event)
+        assert isinstance(json.loads(json.dumps(response))["body"], str)
+        return dict(response)
+
+    return send_request
+
+
+def assert_no_internal_error(response: dict[str, Any]) -> None:
+    """Assert that a request was accepted or rejected, and that an error is a problem document."""
+    status = response["statusCode"]
+    assert status in (200, 202, 400, 404, 409, 413, 422), response
+    document = json.loads(response["body"])
+    if status >= 400:
+        assert (document["status"], document["type"]) == (status, "about:blank")
+        assert response["headers"]["Content-Type"] == "application/problem+json"

@@ -6,10 +6,8 @@ The handlers are called as API Gateway calls them. Requests that fit the API's d
 
 import base64
 import json
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.arbitrary_values import (
@@ -24,8 +22,7 @@ from support.arbitrary_values import (
 )
 from support.sample_events import sample_event, sample_run_request
 
-SendRequest = Callable[[str, dict[str, Any]], dict[str, Any]]
-"""Sends an event to the handler of that name. Returns its response."""
+from .conftest import SendRequest, assert_no_internal_error
 
 VALID: dict[str, Any] = {
     "prompt": "Go.",
@@ -45,18 +42,6 @@ VALID: dict[str, Any] = {
 ROUTES = ("get_run", "list_calls", "get_message", "cancel_run")
 
 
-@pytest.fixture(scope="module")
-def send(call_handler: Callable[..., Any]) -> SendRequest:
-    """Send a request to a handler of the API. Runs that it accepts are recorded, and end at once."""
-
-    def send_request(handler: str, event: dict[str, Any]) -> dict[str, Any]:
-        response = call_handler(handler, event)
-        assert isinstance(json.loads(json.dumps(response))["body"], str)
-        return dict(response)
-
-    return send_request
-
-
 def post_event(body: str | bytes) -> dict[str, Any]:
     """The event of POST /runs. API Gateway encodes a body that is not text with base64."""
     if isinstance(body, bytes):
@@ -68,15 +53,6 @@ def schema_of_depth(levels: int) -> dict[str, Any]:
     """A request for JSON with a schema that is deeply nested."""
     json_schema = {"name": "n", "schema": nested_objects(levels)}
     return {"prompt": "Go.", "response_format": {"type": "json_schema", "json_schema": json_schema}}
-
-
-def assert_no_internal_error(response: dict[str, Any]) -> None:
-    status = response["statusCode"]
-    assert status in (200, 202, 400, 404, 409, 413, 422), response
-    document = json.loads(response["body"])
-    if status >= 400:
-        assert (document["status"], document["type"]) == (status, "about:blank")
-        assert response["headers"]["Content-Type"] == "application/problem+json"
 
 
 @fuzz_settings

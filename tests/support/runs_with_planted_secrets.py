@@ -26,6 +26,8 @@ PAGE = "planted-page-deadbeef"
 MESSAGE = "planted-message-facade"
 SERVER = "planted-message-of-the-server-bada55"
 BODY = "planted-body-d00d"
+REASON = "planted-reason-of-a-decision-feed"
+OUTPUT = "planted-output-of-the-caller-beef"
 CRASH = "planted-message-of-a-crash-abad1dea"
 
 PLANTED = {name: value for name, value in globals().items() if name.isupper() and name != "PLANTED"}
@@ -71,16 +73,25 @@ def main(folder: Path) -> None:
         secrets = boto3.client("secretsmanager")
         secrets.create_secret(Name="own-callback-secret", SecretString=OWN_CALLBACK_SECRET)
         secrets.create_secret(Name="upcall/webhook-secret", SecretString=WEBHOOK_SECRET)
-        scenarios = _Scenarios(stack, runs, pages.url, pdfs.url, f"{webhooks.url}/callbacks/{CALLBACK_TOKEN}")
+        scenarios = _Scenarios(stack, runs, pages.url, pdfs.url, webhooks)
         results = scenarios.run_all()
         results["posted"] = len(webhooks.requests)
+        run_id = results["waited"]["run_id"]
+        results["events of calls"] = listener.published_call_events(run_id)
+        results["messages about calls"] = list(scenarios.messages_about_calls().values())
     (folder / "results.json").write_text(json.dumps(results), "utf-8")
 
 
 class _Scenarios:
-    def __init__(self, stack: Any, runs: Any, page_url: str, pdf_url: str, callback_url: str) -> None:
+    def __init__(self, stack: Any, runs: Any, page_url: str, pdf_url: str, webhooks: Any) -> None:
         self._stack, self._runs = stack, runs
-        self._page_url, self._pdf_url, self._callback_url = page_url, pdf_url, callback_url
+        self._page_url, self._pdf_url, self._webhooks = page_url, pdf_url, webhooks
+        self._callback_url = f"{webhooks.url}/callbacks/{CALLBACK_TOKEN}"
+
+    def messages_about_calls(self) -> dict[str, Any]:
+        """What was posted about calls that wait, to callers and to the operator: the last message of each type."""
+        messages = [request.json for request in self._webhooks.requests]
+        return {each["type"]: each for each in messages if each["type"].endswith("_requested")}
 
     def run_all(self) -> dict[str, Any]:
         """The result of each scenario by its name."""
@@ -116,6 +127,7 @@ class _Scenarios:
                 slow, faults=[Fault("poll", 400, body=error), Fault("cancel", 503, body=error)]
             ),
         }
+        results["waited"] = self._run_with_answers()
         for operation in ("create", "poll", "submit"):
             fault = Fault(operation, 400, body=error)
             results[f"rejected {operation}"] = self._run(CallTools((fetch,)), Say(MESSAGE), faults=[fault])
@@ -123,6 +135,40 @@ class _Scenarios:
         self._deliver_invalid_messages()
         self._crash()
         return results
+
+    def _run_with_answers(self) -> Any:
+        """A run that waits for people and for its caller. Some of the answers are rejected."""
+        from local.openai_emulator import Call, CallTools, Say
+        from support.open_calls import LOOKUP_TOOL
+        from support.waiting import wait_until
+
+        tool = {**LOOKUP_TOOL, "description": f"Looks up {BODY}."}
+        notify, lookup = Call.of("notify", message=ARGUMENT), Call.of("lookup", order=ARGUMENT)
+        run_id = self._runs.start_script(
+            CallTools((notify, notify, lookup, lookup)),
+            Say(MESSAGE),
+            prompt=PROMPT,
+            assistant="announcer",
+            tools=[tool],
+            metadata={"note": METADATA},
+            callback_url=self._callback_url,
+        )
+        first, second, *lookups = self._runs.wait_for_open_calls(run_id, 4)
+        wait_until(lambda: len(self.messages_about_calls()) == 3, "the messages about calls that wait")
+        self._runs.decide(run_id, first, arguments_digest="0" * 64, reason=REASON)
+        self._runs.decide(run_id, first, reason=[REASON])
+        self._runs.decide(run_id, first, reason=REASON)
+        self._runs.decide(run_id, first, "deny", reason=REASON)
+        self._runs.decide(run_id, second, "deny", reason=REASON)
+        self._runs.give_outputs(run_id, {OUTPUT: OUTPUT})
+        self._runs.give_outputs(run_id, {lookups[0]["id"]: OUTPUT * 100_000})
+        self._runs.give_outputs(run_id, {call["id"]: OUTPUT for call in lookups})
+        self._runs.give_outputs(run_id, {lookups[0]["id"]: f"{OUTPUT} once more"})
+        run = self._runs.wait_for_end(run_id).run
+        outputs = [call["output"]["output"] for call in self._runs.list_calls(run_id)]
+        assert REASON in outputs[1], outputs
+        assert outputs[2:] == [OUTPUT, OUTPUT]
+        return {"status": run["status"], "calls": run["tool_calls"], "run_id": run_id}
 
     def _run(self, *steps: Any, faults: Any = (), **fields: Any) -> Any:
         ended = self._runs.run_script(

@@ -35,6 +35,8 @@ from upcall.observability.logging import log_context, logger
 API_DESCRIPTION: Final = "Runs OpenAI function calls on AWS without a server."
 PROBLEM_JSON: Final = "application/problem+json"
 
+NOT_AN_OBJECT: Final = "Input should be an object"
+
 MAX_BODY_BYTES: Final = 1_000_000
 """Of a request. A prompt has at most 100 KB; JSON escapes may take the rest."""
 
@@ -187,13 +189,19 @@ def _title(status: HTTPStatus) -> str:
 
 
 def _parse_body(text: str) -> Any:
-    """A JSON body. Powertools handles errors of syntax only; too long an integer is another ValueError."""
+    """A JSON body. Powertools handles errors of syntax only; too long an integer is another ValueError.
+
+    No route takes a list, of which Powertools would take the first element.
+    """
     try:
-        return json.loads(text)
+        body = json.loads(text)
     except json.JSONDecodeError:
         raise
     except ValueError:
         raise InvalidInput(FieldError(WHOLE_BODY, "has a number of too many digits")) from None
+    if isinstance(body, list):
+        raise InvalidInput(FieldError(WHOLE_BODY, NOT_AN_OBJECT))
+    return body
 
 
 def _handle_validation_error(error: RequestValidationError) -> Response[str]:
@@ -210,7 +218,7 @@ def _field_error(finding: Mapping[str, Any]) -> FieldError:
     return FieldError(field[:MAX_FIELD_NAME_CHARACTERS], reason)
 
 
-_REASONS: Final = {"model_attributes_type": "Input should be an object"}
+_REASONS: Final = {"model_attributes_type": NOT_AN_OBJECT}
 
 
 def _handle_invalid_input(error: InvalidInput) -> Response[str]:

@@ -14,8 +14,11 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from support.open_calls import LOOKUP_TOOL
+from support.runs import Runs
 
 from local.config import ROOT
+from local.openai_emulator import Call, CallTools, Say
 from local.stack import LocalStack
 
 DESCRIPTION = json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8"))
@@ -57,3 +60,33 @@ def test_every_response_conforms_to_the_description(
         case.call_and_validate(checks=CHECKS, timeout=60)
 
     send()
+
+
+def test_responses_to_answers_conform_to_the_description(api: Any, runs: Runs) -> None:
+    """Examples hardly ever find a call that waits."""
+    calls = CallTools((Call.of("notify", message="Hello."), Call.of("lookup", order=1)))
+    run_id = runs.start_script(calls, Say("Done."), assistant="announcer", tools=[LOOKUP_TOOL])
+    approval, output = runs.wait_for_open_calls(run_id, 2)
+
+    def send(path: str, body: dict[str, Any]) -> int:
+        parameters = {"run_id": run_id, "call": approval["id"]}
+        names = [name for name in parameters if f"{{{name}}}" in path]
+        case = api[path]["POST"].Case(
+            path_parameters={name: parameters[name] for name in names},
+            body=body,
+            media_type="application/json",
+        )
+        return int(case.call_and_validate(checks=CHECKS, timeout=60).status_code)
+
+    decision = {"decision": "approve", "arguments_digest": approval["arguments_digest"]}
+    outputs = {"outputs": [{"call_id": output["call_id"], "output": "42"}]}
+    for path, body, other in (
+        (
+            "/runs/{run_id}/calls/{call}/decision",
+            decision,
+            {**decision, "decision": "deny", "reason": "No."},
+        ),
+        ("/runs/{run_id}/tool_outputs", outputs, {"outputs": [{**outputs["outputs"][0], "output": "43"}]}),
+    ):
+        assert [send(path, each) for each in (body, body, other)] == [200, 200, 409]
+    assert runs.wait_for_end(run_id).run["status"] == "completed"

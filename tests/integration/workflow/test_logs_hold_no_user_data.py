@@ -15,7 +15,14 @@ from local.config import ROOT
 
 WORKFLOW_HANDLERS = {
     f"handlers.{name}"
-    for name in ("create_run", "poll_run", "submit_tool_outputs", "save_message", "record_failure")
+    for name in (
+        "create_run",
+        "poll_run",
+        "wait_for_answer",
+        "submit_tool_outputs",
+        "save_message",
+        "record_failure",
+    )
 }
 
 
@@ -71,6 +78,7 @@ def test_the_runs_have_the_expected_results(at_info: LoggedRuns) -> None:
         "completed": "completed",
         "tool errors": "completed",
         "notified": "completed",
+        "waited": "completed",
         "transient failure": "completed",
         "transient failure of a task": "failed",
         "failed": "failed",
@@ -91,6 +99,22 @@ def test_user_data_and_secrets_are_not_logged(at_info: LoggedRuns, name: str) ->
     for place, text in (("the log", at_info.log), ("stdout or stderr", at_info.printed)):
         found = [line for line in text.splitlines() if PLANTED[name] in line]
         assert not found, f"{name} is in {place}: {found[0][:1000]}"
+
+
+@pytest.mark.parametrize("name", ["ARGUMENT", "REASON", "OUTPUT", "PROMPT"])
+def test_events_and_messages_about_calls_that_wait_hold_no_content(at_info: LoggedRuns, name: str) -> None:
+    """They say which call waits. Whoever may answer it reads the rest from the API."""
+    events, messages = at_info.results["events of calls"], at_info.results["messages about calls"]
+
+    types = sorted(each["detail-type"] for each in events)
+    assert types == ["Approval Requested"] * 2 + ["Output Requested"] * 2
+    assert sorted(each["type"] for each in messages) == [
+        "run.approval_requested",
+        "run.output_requested",
+        "upcall.approval_requested",
+    ]
+    assert PLANTED["METADATA"] in json.dumps(events), "the caller's own labels come back"
+    assert PLANTED[name] not in json.dumps([events, messages])
 
 
 def test_errors_are_logged_without_their_messages(at_info: LoggedRuns) -> None:

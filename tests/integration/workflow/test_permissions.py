@@ -10,18 +10,16 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
-from support.canned_server import canned_server
 from support.fast_stack import pushed_runs
-from support.function_changes import function_changes
+from support.notifications import received_notifications
+from support.open_calls import LOOKUP_TOOL
 from support.run_records import new_run
 from support.runs import Runs
 from support.sample_events import Invoke, sample_batch, sample_event
 from support.templates import RESOURCES, TEMPLATE, resources_of_type
 from support.used_permissions import UsedPermissions
 from support.waiting import wait_until
-from werkzeug.wrappers import Response
 
-from local.config import CALLBACK_SECRET_NAME
 from local.openai_emulator import Call, CallTools, Fail, Hang, Say
 from local.stack import LocalStack
 from upcall.aws.run_repository import DynamoDBRunRepository
@@ -78,41 +76,23 @@ def every_path(
     without_execution = add_run(repository)
     runs.http.post(f"/runs/{without_execution.run_id}/cancel")
 
-    run_that_waits_for_answers(local_stack, runs)
+    run_that_waits_for_answers(runs)
     sweep_lost_runs(local_stack, runs, repository, invoke)
     start_runs_from_events(invoke)
     close_runs(invoke, repository)
     run_that_is_pushed(local_stack, runs, invoke)
     deliver_callbacks(invoke, repository)
-    with (
-        canned_server(Response(status=200)) as webhook,
-        function_changes(
-            local_stack,
-            "NotifyFunction",
-            environment={"WEBHOOK_URL": webhook.url, "WEBHOOK_SECRET_NAME": CALLBACK_SECRET_NAME},
-        ),
-    ):
+    with received_notifications(local_stack):
         invoke("NotifyFunction", sample_event("notify", run_id=f"run_{uuid.uuid4().hex[:28]}"))
 
 
-def run_that_waits_for_answers(local_stack: LocalStack, runs: Runs) -> None:
+def run_that_waits_for_answers(runs: Runs) -> None:
     """A run with an approved call, and a call that its caller answers."""
-    calls = CallTools((Call.of("notify", message="Hello."), Call("lookup", "{}")))
-    model = local_stack.emulator.models.script(calls, Say("Done."))
-    schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
-    tool = {"name": "lookup", "description": "Looks up.", "parameters": schema}
-    request = {"prompt": "Go.", "model": model, "assistant": "announcer", "tools": [tool]}
-    run_id = runs.post(request).json()["run_id"]
-
-    def find_open_calls() -> list[dict[str, str]]:
-        calls: list[dict[str, str]] = runs.http.get(f"/runs/{run_id}").json()["open_calls"]
-        return calls if len(calls) == 2 else []
-
-    approval, output = wait_until(find_open_calls, "two open calls")
-    decision = {"decision": "approve", "arguments_digest": approval["arguments_digest"]}
-    outputs = [{"call_id": output["id"], "output": "42"}]
-    runs.http.post(f"/runs/{run_id}/calls/{approval['id']}/decision", json=decision)
-    runs.http.post(f"/runs/{run_id}/tool_outputs", json={"outputs": outputs})
+    calls = CallTools((Call.of("notify", message="Hello."), Call.of("lookup", order=1)))
+    run_id = runs.start_script(calls, Say("Done."), assistant="announcer", tools=[LOOKUP_TOOL])
+    approval, output = runs.wait_for_open_calls(run_id, 2)
+    runs.decide(run_id, approval)
+    runs.give_outputs(run_id, {output["id"]: "42"})
     runs.wait_for_execution(run_id)
 
 

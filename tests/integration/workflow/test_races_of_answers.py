@@ -5,174 +5,49 @@ The use cases with the table of the local stack, and a task of a workflow that a
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-from support.fakes.clock import FakeClock
-from support.fakes.senders import InMemoryEventPublisher
-from support.open_calls import LOOKUP_TOOL, REFUND
-from support.run_records import UPSTREAM_RUN, new_run
+from support.answered_call import ANSWER_SECONDS, LOOKUP, AnsweredCall
 
 from upcall.aws.run_repository import DynamoDBRunRepository
-from upcall.domain.answers import DecisionRequest, GivenOutput, ToolOutputsRequest
-from upcall.domain.caller import Caller
-from upcall.domain.errors import CallConflict
-from upcall.domain.limits import Limits
-from upcall.domain.open_calls import CallAnswered
-from upcall.domain.tool_calls import ToolCall
-from upcall.use_cases.receive_decision import receive_decision
-from upcall.use_cases.receive_tool_outputs import receive_tool_outputs
-from upcall.use_cases.wait_for_answer import wait_for_answer
 
 RACES = 200
-ANSWER_SECONDS = 3600
 HEAD_STARTS = (0.0, 0.005, 0.015, 0.03)
 """Seconds, so that each of the two is the first one now and then."""
 
-LOOKUP = ToolCall(call_id="call_1", name="lookup", arguments='{"order": 4711}')
 
+def answer_at_the_same_time(number: int, *answers: Callable[[], Any]) -> list[Any]:
+    """Let all answer at the same time. Returns their results, in their order."""
+    late = number % len(answers)
+    seconds = HEAD_STARTS[number // len(answers) % len(HEAD_STARTS)]
+    barrier = threading.Barrier(len(answers))
+    delay = threading.Event()
 
-def clock_after(seconds: float) -> FakeClock:
-    """A clock that tells the time so many seconds after the call began to wait."""
-    clock = FakeClock()
-    clock.advance(seconds)
-    return clock
+    def answer(position: int) -> Any:
+        barrier.wait()
+        if position == late:
+            delay.wait(seconds)
+        return answers[position]()
 
-
-@dataclass
-class WaitingTask:
-    """A task of a workflow that waits for its token. `received` are the outputs it was completed with."""
-
-    token: str
-    received: list[Mapping[str, Any]] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def complete_task(self, task_token: str, output: Mapping[str, Any]) -> bool:
-        """See WaitingTasks. Step Functions completes a task once, and none whose time is over."""
-        with self._lock:
-            waits = task_token == self.token and not self.received
-            if waits:
-                self.received.append(output)
-            return waits
-
-
-@dataclass
-class Race:
-    """A call that waits, and those who answer it."""
-
-    repository: DynamoDBRunRepository
-    call: ToolCall = REFUND
-    task: WaitingTask = field(default_factory=lambda: WaitingTask("token 1"))
-
-    def __post_init__(self) -> None:
-        """Let the call wait."""
-        limits = Limits(answer_seconds=ANSWER_SECONDS)
-        tools = (LOOKUP_TOOL,)
-        run = new_run(started_by="ann", limits=limits, tools=tools)
-        self.repository.record_creation(self.repository.add_run(run), UPSTREAM_RUN, "polled")
-        self.run = self.repository.get_run(run.run_id)
-        assert self.look("token 1") is None
-
-    def look(self, token: str, seconds: float = 0) -> CallAnswered | None:
-        """Let the call wait with this token, so many seconds after the first time. Returns the answer, if any."""
-        answered = wait_for_answer(
-            self.run.run_id,
-            token,
-            round=1,
-            position=1,
-            call=self.call,
-            max_output_bytes=1000,
-            function_tools=(REFUND.name,),
-            retention=timedelta(days=30),
-            repository=self.repository,
-            publisher=InMemoryEventPublisher(),
-            clock=clock_after(seconds),
-        )
-        if answered:  # as the handler does
-            self.task.complete_task(token, answered.model_dump(mode="json"))
-        return answered
-
-    def decide(self, decision: str, person: str) -> int:
-        """Decide one second before the time is over. Returns the status of the response."""
-        request = DecisionRequest.model_validate(
-            {"decision": decision, "arguments_digest": self.call.arguments_digest}
-        )
-        try:
-            receive_decision(
-                self.run.run_id,
-                "1-1",
-                request,
-                Caller(name=self.run.owner, person=person, one_tenant=True, may_decide=True),
-                four_eyes=False,
-                repository=self.repository,
-                waiting_tasks=self.task,
-                clock=clock_after(ANSWER_SECONDS - 1),
-            )
-        except CallConflict:
-            return 409
-        return 200
-
-    def give_output(self, text: str) -> int:
-        """Give an output, one second before the time is over. Returns the status of the response."""
-        given = GivenOutput(call_id="call_1", output=text)
-        try:
-            receive_tool_outputs(
-                self.run.run_id,
-                ToolOutputsRequest(outputs=(given,)),
-                Caller(name=self.run.owner, person="ann", one_tenant=True),
-                repository=self.repository,
-                waiting_tasks=self.task,
-                clock=clock_after(ANSWER_SECONDS - 1),
-            )
-        except CallConflict:
-            return 409
-        return 200
-
-    def run_to_the_end(self, number: int, *answers: Callable[[], Any]) -> list[Any]:
-        """Let all answer at the same time. Returns their results, in their order."""
-        late = number % len(answers)
-        seconds = HEAD_STARTS[number // len(answers) % len(HEAD_STARTS)]
-        barrier = threading.Barrier(len(answers))
-        delay = threading.Event()
-
-        def answer(position: int) -> Any:
-            barrier.wait()
-            if position == late:
-                delay.wait(seconds)
-            return answers[position]()
-
-        with ThreadPoolExecutor(len(answers)) as pool:
-            return list(pool.map(answer, range(len(answers))))
-
-    @property
-    def received(self) -> str:
-        """What the workflow was told."""
-        (output,) = self.task.received
-        if output["approved_digest"]:
-            assert output["approved_digest"] == self.call.arguments_digest
-            return "approved"
-        text = output["output"]["output"]
-        if "in time" in text:
-            return "timed out"
-        return "denied" if "denied" in text else str(text)
+    with ThreadPoolExecutor(len(answers)) as pool:
+        return list(pool.map(answer, range(len(answers))))
 
 
 def test_a_decision_and_the_end_of_its_time(repository: DynamoDBRunRepository) -> None:
     """The decision holds and the workflow gets it, or it comes too late and the workflow gets the time-out."""
     outcomes: Counter[tuple[int, str]] = Counter()
     for number in range(RACES):
-        race = Race(repository)
-        race.task.token = "token 2"  # noqa: S105  # the first time-out is over
-        status, _ = race.run_to_the_end(
-            number, partial(race.decide, "approve", "bob"), partial(race.look, "token 2", ANSWER_SECONDS)
+        call = AnsweredCall(repository)
+        call.task.token = "token 2"  # noqa: S105  # the first time-out is over
+        status, _ = answer_at_the_same_time(
+            number, partial(call.decide, "approve", "bob"), partial(call.look, "token 2", ANSWER_SECONDS)
         )
-        outcomes[status, race.received] += 1
-        assert race.repository.get_run(race.run.run_id).waiting_calls == frozenset()
+        outcomes[status, call.received] += 1
+        assert call.repository.get_run(call.run.run_id).waiting_calls == frozenset()
 
     assert set(outcomes) == {(200, "approved"), (409, "timed out")}, outcomes
 
@@ -180,12 +55,12 @@ def test_a_decision_and_the_end_of_its_time(repository: DynamoDBRunRepository) -
 def test_an_output_and_the_end_of_its_time(repository: DynamoDBRunRepository) -> None:
     outcomes: Counter[tuple[int, str]] = Counter()
     for number in range(RACES // 4):
-        race = Race(repository, LOOKUP)
-        race.task.token = "token 2"  # noqa: S105  # the first time-out is over
-        status, _ = race.run_to_the_end(
-            number, partial(race.give_output, "42"), partial(race.look, "token 2", ANSWER_SECONDS)
+        call = AnsweredCall(repository, LOOKUP)
+        call.task.token = "token 2"  # noqa: S105  # the first time-out is over
+        status, _ = answer_at_the_same_time(
+            number, partial(call.give_output, "42"), partial(call.look, "token 2", ANSWER_SECONDS)
         )
-        outcomes[status, race.received] += 1
+        outcomes[status, call.received] += 1
 
     assert set(outcomes) <= {(200, "42"), (409, "timed out")}, outcomes
 
@@ -193,11 +68,11 @@ def test_an_output_and_the_end_of_its_time(repository: DynamoDBRunRepository) ->
 def test_two_people_decide_differently(repository: DynamoDBRunRepository) -> None:
     outcomes: Counter[tuple[int, int, str]] = Counter()
     for number in range(RACES // 4):
-        race = Race(repository)
-        approval, denial = race.run_to_the_end(
-            number, partial(race.decide, "approve", "bob"), partial(race.decide, "deny", "eve")
+        call = AnsweredCall(repository)
+        approval, denial = answer_at_the_same_time(
+            number, partial(call.decide, "approve", "bob"), partial(call.decide, "deny", "eve")
         )
-        outcomes[approval, denial, race.received] += 1
+        outcomes[approval, denial, call.received] += 1
 
     assert set(outcomes) == {(200, 409, "approved"), (409, 200, "denied")}, outcomes
 
@@ -207,11 +82,11 @@ def test_a_decision_while_the_task_is_started_again(repository: DynamoDBRunRepos
     """The newest token is completed: by the decision, or by the function that brings the token."""
     outcomes: Counter[tuple[int, str]] = Counter()
     for number in range(RACES // 4):
-        race = Race(repository)
-        race.task.token = "token 2"  # noqa: S105  # Lambda had lost the first invocation
-        status, _ = race.run_to_the_end(
-            number, partial(race.decide, decision, "bob"), partial(race.look, "token 2")
+        call = AnsweredCall(repository)
+        call.task.token = "token 2"  # noqa: S105  # Lambda had lost the first invocation
+        status, _ = answer_at_the_same_time(
+            number, partial(call.decide, decision, "bob"), partial(call.look, "token 2")
         )
-        outcomes[status, race.received] += 1
+        outcomes[status, call.received] += 1
 
     assert set(outcomes) == {(200, {"approve": "approved", "deny": "denied"}[decision])}, outcomes

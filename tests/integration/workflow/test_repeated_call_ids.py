@@ -3,22 +3,17 @@
 The emulator's sessions do not support it. The unit tests of the agents run API cover it.
 """
 
-import base64
-import uuid
 from collections.abc import Iterator
 
-import boto3
 import pytest
-from support.canned_server import CannedServer, canned_server
-from support.function_changes import function_changes
+from support.canned_server import CannedServer
+from support.notifications import received_notifications
 from support.runs import Runs
-from werkzeug.wrappers import Response
 
 from local.openai_emulator import Call, CallTools, Say
 from local.openai_emulator.turn import Turn
 from local.stack import LocalStack
 
-SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes ...").decode()
 MILK, BREAD = Call.of("notify", message="Milk."), Call.of("notify", message="Bread.")
 
 
@@ -38,12 +33,8 @@ def _ids_start_anew_in_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def webhook(local_stack: LocalStack) -> Iterator[CannedServer]:
     """The webhook of the tool `notify`, which sends each message at most once."""
-    secret_name = f"test/{uuid.uuid4()}"
-    boto3.client("secretsmanager").create_secret(Name=secret_name, SecretString=SECRET)
-    with canned_server(Response(status=200)) as server:
-        environment = {"WEBHOOK_URL": server.url, "WEBHOOK_SECRET_NAME": secret_name}
-        with function_changes(local_stack, "NotifyFunction", environment=environment):
-            yield server
+    with received_notifications(local_stack) as notifications:
+        yield notifications.server
 
 
 @pytest.mark.parametrize("api", ["responses", "assistants"])

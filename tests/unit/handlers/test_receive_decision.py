@@ -94,6 +94,15 @@ def test_an_invalid_decision_is_rejected_by_its_fields_name(
     assert (response.status, response.invalid_fields) == (400, [field])
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_list_of_decisions_is_no_decision(handlers: WiredHandlers, run: Run, count: int) -> None:
+    body = [{"decision": "approve", "arguments_digest": DIGEST}] * count
+    response = handlers.request("receive_decision", run_id=run.run_id, body=body)
+
+    assert (response.status, response.json["detail"]) == (400, "body: Input should be an object")
+    assert handlers.workflow.outputs == {}
+
+
 def test_a_run_of_another_tenant_is_not_there(
     handlers: WiredHandlers, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
