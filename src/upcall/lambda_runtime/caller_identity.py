@@ -71,7 +71,7 @@ def _person(event: Mapping[str, Any]) -> str:
     authorizer = event.get("requestContext", {}).get("authorizer") or {}
     iam = authorizer.get("iam") or {}
     claims = (authorizer.get("jwt") or {}).get("claims") or {}
-    if arn := iam.get("userArn"):
+    if (arn := iam.get("userArn")) and not (iam.get("cognitoIdentity") or {}).get("identityId"):
         return _shorten(arn)
     if subject := claims.get("sub"):
         return _join(str(claims.get("iss", "")), str(subject))

@@ -213,3 +213,36 @@ def test_the_current_caller_is_that_of_the_request_while_it_lasts(
 
     assert inside == Caller("ann", one_tenant=one_tenant, person="ann", may_decide=True)
     assert current_caller().name == ANYBODY
+
+
+@pytest.mark.parametrize(
+    ("authorizer", "person"),
+    [
+        (None, ANYBODY),
+        ({"iam": {"userArn": "arn:aws:iam::1:user/ann"}}, "arn:aws:iam::1:user/ann"),
+        (
+            {"iam": {"userArn": "arn:aws:sts::1:assumed-role/staff/ann"}},
+            "arn:aws:sts::1:assumed-role/staff/ann",
+        ),
+        (
+            {
+                "iam": {
+                    "userArn": "arn:aws:sts::1:assumed-role/pool/CognitoIdentityCredentials",
+                    "cognitoIdentity": {"identityId": "eu-central-1:ann"},
+                }
+            },
+            "cognito|eu-central-1:ann",
+        ),
+        ({"jwt": {"claims": {"iss": "https://a.test", "sub": "ann", "org": "acme"}}}, "https://a.test|ann"),
+        ({"jwt": {"claims": {"iss": "https://a.test", "org": "acme"}}}, "https://a.test|acme"),
+        ({"lambda": {"principalId": "ann"}}, "lambda|ann"),
+    ],
+)
+def test_people_who_call_under_one_name_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch, authorizer: dict[str, Any] | None, person: str
+) -> None:
+    """The name of a role has no session, and that of a token may be an organisation's."""
+    monkeypatch.setenv("TENANCY", "many")
+    monkeypatch.setenv("CALLER_CLAIMS", "org")
+    with caller_of({"requestContext": {"authorizer": authorizer}}):
+        assert current_caller().person == person
