@@ -67,16 +67,17 @@ class HandlerKiller:
     """Invokes the handlers of a local stack, and kills them. `kills` counts how often it did."""
 
     def __init__(self, local_stack: LocalStack) -> None:
-        self._functions = local_stack.deployed.functions
+        self._local_stack = local_stack
         self.kills = 0
 
     def invoke(self, logical_id: str, event: dict[str, Any], **variables: str) -> Any:
         """Invoke a handler without killing it, with some environment variables changed."""
-        function = self._functions[logical_id]
-        module, _, name = function.handler.rpartition(".")
+        name = self._local_stack.deployed.functions[logical_id].name
+        function = self._local_stack.runner.functions[name]  # with the changes of tests
+        module, _, handler = function.handler.rpartition(".")
         environment = {**function.environment, **variables}
         with function_environment(environment), exempt_hosts(function.exempt_hosts):
-            return getattr(import_module(module), name)(event, CONTEXT)
+            return getattr(import_module(module), handler)(event, CONTEXT)
 
     def kill_at_each_request(self, logical_id: str, event: dict[str, Any]) -> Any:
         """Invoke a handler again and again, and kill it one request later each time, until it returns.

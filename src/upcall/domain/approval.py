@@ -34,9 +34,10 @@ def _check_condition(text: str) -> str:
     if len(text) > MAX_CONDITION_CHARACTERS:
         raise ValueError(f"must have at most {MAX_CONDITION_CHARACTERS} characters")
     try:
-        _check_node(_parse(text))
-    except (SyntaxError, RecursionError, MemoryError):
+        condition = _parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # ValueError: a null byte
         raise ValueError(f"is neither {REQUIRED!r} nor a condition such as amount > 100") from None
+    _check_node(condition)
     return text
 
 
