@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from upcall.domain.errors import CallConflict, RunAlreadyEnded
-from upcall.domain.open_calls import CallAnswer, OpenCall
+from upcall.domain.open_calls import CallAnswer, CallAnswered, OpenCall
 from upcall.domain.run import Run
 from upcall.use_cases.interfaces import RunRepository, WaitingTasks
 
@@ -28,8 +28,7 @@ def answer_call(
     answered, holds = open_call.answered, open_call.answer
     if answered is None or holds is None:
         raise _ended(run)
-    completed = waiting_tasks.complete_task(open_call.task_token, answered.model_dump(mode="json"))
-    repository.close_call(run, open_call)
+    completed = _deliver(run, open_call, answered, repository, waiting_tasks)
     if not answer.repeats(holds):
         raise CallConflict(_conflict(open_call, holds))
     if holds == answer and not completed and repository.get_run(run.run_id).ended:
@@ -45,15 +44,34 @@ def complete_answered_calls(
     Returns how many there were. Raises TransientError.
     """
     completed = 0
-    for open_call in repository.list_open_calls(run) if run.waiting_calls else []:
-        if open_call.entry not in run.waiting_calls:
+    for listed in repository.list_open_calls(run) if run.waiting_calls else []:
+        if listed.entry not in run.waiting_calls:
             continue
-        if open_call.answer is None and (timed_out := open_call.timed_out(now)):
-            open_call = repository.answer_call(run, open_call, timed_out)  # with its answer
+        open_call = answer_if_late(run, listed, now, repository)
         if answered := open_call.answered:
-            waiting_tasks.complete_task(open_call.task_token, answered.model_dump(mode="json"))
-            repository.close_call(run, open_call)
+            _deliver(run, open_call, answered, repository, waiting_tasks)
             completed += 1
+    return completed
+
+
+def answer_if_late(run: Run, open_call: OpenCall, now: datetime, repository: RunRepository) -> OpenCall:
+    """The call, which is answered with an error if its time is over and nobody has answered it."""
+    timed_out = open_call.timed_out(now)
+    if open_call.answer is not None or timed_out is None:
+        return open_call
+    return repository.answer_call(run, open_call, timed_out)
+
+
+def _deliver(
+    run: Run,
+    open_call: OpenCall,
+    answered: CallAnswered,
+    repository: RunRepository,
+    waiting_tasks: WaitingTasks,
+) -> bool:
+    """Complete the task of a call, then show the call no more. Returns whether the task waited."""
+    completed = waiting_tasks.complete_task(open_call.task_token, answered.model_dump(mode="json"))
+    repository.close_call(run, open_call)
     return completed
 
 

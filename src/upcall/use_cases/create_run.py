@@ -9,9 +9,6 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from upcall.domain.assistants import find_assistant
-from upcall.domain.caller import may_read_stack_data
-from upcall.domain.caller_tools import definitions
 from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.limits import Counters, Limits
 from upcall.domain.run import Updates
@@ -21,7 +18,7 @@ from upcall.domain.usage import NO_USAGE, Usage
 from upcall.domain.waiting_task import WaitingTask
 from upcall.run_apis.base import UpstreamRequest
 from upcall.use_cases.interfaces import Clock, GetRunApi, RunRepository, Tools
-from upcall.use_cases.upstream_request import cancel_upstream_if_ended, send_upstream_request
+from upcall.use_cases.upstream_request import build_request, cancel_upstream_if_ended, send_upstream_request
 from upcall.use_cases.wait_for_change import wait_or_poll
 
 
@@ -73,11 +70,8 @@ def create_run(
     """
     start = clock.monotonic()
     run = repository.get_run(run_id)
-    assistant = find_assistant(run.assistant)
-    allowed = tools.allowed(
-        assistant.tools, may_read_stack_data=may_read_stack_data(run, one_tenant=one_tenant)
-    )
-    request = UpstreamRequest(run, assistant, (*tools.definitions(allowed), *definitions(run.tools)))
+    request, allowed = build_request(run, tools, one_tenant=one_tenant)
+    approval = request.assistant.approval
     if run.upstream_run != failed:  # an earlier try has recorded it
         usage = NO_USAGE
     result = send_upstream_request(
@@ -91,8 +85,8 @@ def create_run(
     created: dict[str, Any] = {
         "upstream_run": result.upstream_run,
         "updates": updates,
-        "tools": tuple(name for name in allowed if name not in assistant.approval),
-        "approval": {name: rule for name, rule in assistant.approval.items() if name in allowed},
+        "tools": tuple(name for name in allowed if name not in approval),
+        "approval": {name: rule for name, rule in approval.items() if name in allowed},
         "limits": run.limits,
         "completion_window": run.completion_window,
         "round": run.round,

@@ -2,9 +2,6 @@
 
 from collections.abc import Sequence
 
-from upcall.domain.assistants import find_assistant
-from upcall.domain.caller import may_read_stack_data
-from upcall.domain.caller_tools import definitions
 from upcall.domain.limits import Counters
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolOutput
@@ -12,9 +9,8 @@ from upcall.domain.upstream_errors import UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 from upcall.domain.usage import Usage
 from upcall.domain.waiting_task import WaitingTask
-from upcall.run_apis.base import UpstreamRequest
 from upcall.use_cases.interfaces import Clock, GetRunApi, RunRepository, Tools
-from upcall.use_cases.upstream_request import cancel_upstream_if_ended, send_upstream_request
+from upcall.use_cases.upstream_request import build_request, cancel_upstream_if_ended, send_upstream_request
 from upcall.use_cases.wait_for_change import wait_or_poll
 
 
@@ -62,11 +58,7 @@ def submit_tool_outputs(
     def submit() -> UpstreamRun:
         if run.upstream_run is not None and run.round >= round:  # an earlier try has recorded it
             return run.upstream_run
-        assistant = find_assistant(run.assistant)
-        allowed = tools.allowed(
-            assistant.tools, may_read_stack_data=may_read_stack_data(run, one_tenant=one_tenant)
-        )
-        request = UpstreamRequest(run, assistant, (*tools.definitions(allowed), *definitions(run.tools)))
+        request, _ = build_request(run, tools, one_tenant=one_tenant)
         next_upstream_run = run_api.submit(request, upstream_run, answers)
         with cancel_upstream_if_ended(run_api, next_upstream_run):
             repository.record_round(run, next_upstream_run, answers, usage)

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from upcall.domain.assistants import find_assistant
+from upcall.domain.caller import may_read_stack_data
+from upcall.domain.caller_tools import definitions
 from upcall.domain.errors import RequestRejected, RunAlreadyEnded, TransientError
 from upcall.domain.failure import Failure, rejection
 from upcall.domain.limits import Counters, Limits, exceeded
@@ -11,8 +14,8 @@ from upcall.domain.run import Run
 from upcall.domain.upstream_errors import NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.observability.logging import logger
-from upcall.run_apis.base import CANCEL_SECONDS, RunApi, time_limit
-from upcall.use_cases.interfaces import Clock, GetRunApi
+from upcall.run_apis.base import CANCEL_SECONDS, RunApi, UpstreamRequest, time_limit
+from upcall.use_cases.interfaces import Clock, GetRunApi, Tools
 
 MIN_PAUSE_SECONDS = 1
 
@@ -24,6 +27,15 @@ class UpstreamResult(Model):
     pause_seconds: float = 0
     failure: Failure | None = None
     errors: UpstreamErrors = NO_ERRORS
+
+
+def build_request(run: Run, tools: Tools, *, one_tenant: bool) -> tuple[UpstreamRequest, tuple[str, ...]]:
+    """What a turn of a run is requested with, and the names of those of its tools that have functions."""
+    assistant = find_assistant(run.assistant)
+    allowed = tools.allowed(
+        assistant.tools, may_read_stack_data=may_read_stack_data(run, one_tenant=one_tenant)
+    )
+    return UpstreamRequest(run, assistant, (*tools.definitions(allowed), *definitions(run.tools))), allowed
 
 
 def send_upstream_request(

@@ -14,6 +14,7 @@ from upcall.domain.output_text import error_text
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import ToolCall, ToolOutput
 from upcall.observability.logging import logger
+from upcall.use_cases.answer_call import answer_if_late
 from upcall.use_cases.interfaces import Clock, EventPublisher, RunRepository
 
 MAX_NAME_CHARACTERS = 100
@@ -61,8 +62,7 @@ def wait_for_answer(
             task_token=task_token,
         ),
     )
-    if open_call.answer is None and (timed_out := open_call.timed_out(now)):
-        open_call = repository.answer_call(run, open_call, timed_out)
+    open_call = answer_if_late(run, open_call, now, repository)
     if open_call.answer is not None:
         repository.close_call(run, open_call)
         return open_call.answered

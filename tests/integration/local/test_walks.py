@@ -2,30 +2,18 @@
 
 import re
 import shutil
-from collections.abc import Iterator
 
 import pytest
-from support.canned_server import CannedServer, canned_server
 from support.console_walk import commands_of, walk
-from support.function_changes import function_changes
-from werkzeug.wrappers import Response
+from support.notifications import received_notifications
 
-from local.config import CALLBACK_SECRET_NAME, ROOT
+from local.config import ROOT
 from local.stack import LocalStack
 from local.template import Template
 
 DOCUMENTS = {name: ROOT / "docs" / f"{name}.md" for name in ("api", "approvals", "your-own-tools")}
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-
-
-@pytest.fixture
-def webhook(local_stack: LocalStack) -> Iterator[CannedServer]:
-    """The webhook that `notify` posts to."""
-    with canned_server(Response(status=204)) as server:
-        environment = {"WEBHOOK_URL": server.url, "WEBHOOK_SECRET_NAME": CALLBACK_SECRET_NAME}
-        with function_changes(local_stack, "NotifyFunction", environment=environment):
-            yield server
 
 
 @needs_curl
@@ -35,12 +23,11 @@ def test_each_command_prints_what_the_document_shows(local_stack: LocalStack, na
 
 
 @needs_curl
-def test_an_approved_message_is_sent_once_and_a_denied_one_is_not(
-    local_stack: LocalStack, webhook: CannedServer
-) -> None:
-    assert len(walk(DOCUMENTS["approvals"], local_stack)) >= 10
+def test_an_approved_message_is_sent_once_and_a_denied_one_is_not(local_stack: LocalStack) -> None:
+    with received_notifications(local_stack) as notifications:
+        assert len(walk(DOCUMENTS["approvals"], local_stack)) >= 10
 
-    sent = [request.json["data"]["message"] for request in webhook.requests]
+    sent = [request.json["data"]["message"] for request in notifications.server.requests]
     assert sent == ["The tide comes twice a day."]
 
 
