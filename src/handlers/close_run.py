@@ -6,7 +6,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import BaseModel, Field, ValidationError
 
 from upcall import config
-from upcall.aws import eventbridge
+from upcall.aws import eventbridge, step_functions
+from upcall.aws.batch_repository import batch_repository
 from upcall.aws.run_repository import run_repository
 from upcall.aws.sqs import send_to_dead_letter_queue
 from upcall.domain.errors import InvalidInput
@@ -19,7 +20,7 @@ from upcall.observability.logging import log_context
 from upcall.run_apis import get_run_api
 from upcall.use_cases.close_run import close_run
 
-load_at_init(run_repository, eventbridge.get_client)
+load_at_init(run_repository, eventbridge.get_client, step_functions.get_client)
 
 
 class _Detail(BaseModel):
@@ -49,5 +50,7 @@ def lambda_handler(record: SQSRecord) -> None:
             repository=run_repository(),
             get_run_api=get_run_api,
             publisher=eventbridge,
+            batches=batch_repository(),
+            waiting_tasks=step_functions,
             clock=SystemClock(),
         )

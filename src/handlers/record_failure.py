@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from upcall.aws import eventbridge
+from upcall.aws import eventbridge, step_functions
+from upcall.aws.batch_repository import batch_repository
 from upcall.aws.run_repository import run_repository
 from upcall.aws.secrets_manager import secrets_provider
 from upcall.domain.failure import Failure, parse_caught_error
@@ -19,7 +20,7 @@ from upcall.use_cases.end_run import RunEnded
 from upcall.use_cases.record_failure import record_failure
 
 load_sdk()
-load_at_init(run_repository, secrets_provider, eventbridge.get_client)
+load_at_init(run_repository, secrets_provider, eventbridge.get_client, step_functions.get_client)
 
 
 class RecordFailure(Model):
@@ -42,5 +43,7 @@ def lambda_handler(event: RecordFailure) -> RunEnded:
         repository=run_repository(),
         get_run_api=get_run_api,
         publisher=eventbridge,
+        batches=batch_repository(),
+        waiting_tasks=step_functions,
         clock=SystemClock(),
     )

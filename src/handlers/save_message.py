@@ -1,6 +1,7 @@
 """State "Save message": saves the final message of a completed run, once."""
 
-from upcall.aws import eventbridge
+from upcall.aws import eventbridge, step_functions
+from upcall.aws.batch_repository import batch_repository
 from upcall.aws.run_repository import run_repository
 from upcall.aws.secrets_manager import secrets_provider
 from upcall.domain.model import Model
@@ -14,7 +15,7 @@ from upcall.use_cases.end_run import RunEnded
 from upcall.use_cases.save_message import save_message
 
 load_sdk()
-load_at_init(run_repository, secrets_provider, eventbridge.get_client)
+load_at_init(run_repository, secrets_provider, eventbridge.get_client, step_functions.get_client)
 
 
 class SaveMessage(Model):
@@ -33,5 +34,7 @@ def lambda_handler(event: SaveMessage) -> RunEnded:
         repository=run_repository(),
         get_run_api=get_run_api,
         publisher=eventbridge,
+        batches=batch_repository(),
+        waiting_tasks=step_functions,
         clock=SystemClock(),
     )

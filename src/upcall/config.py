@@ -67,6 +67,16 @@ def state_machine_arn() -> str:
     return _read("STATE_MACHINE_ARN")
 
 
+def batch_state_machine_arn() -> str:
+    """The workflow that batches are started on."""
+    return _read("BATCH_STATE_MACHINE_ARN")
+
+
+def batch_bucket_name() -> str:
+    """The bucket for inputs and results of batches."""
+    return _read("BATCH_BUCKET_NAME")
+
+
 def model() -> str:
     """The model of a run whose request and assistant name none."""
     return _read("MODEL")

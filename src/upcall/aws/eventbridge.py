@@ -1,9 +1,10 @@
-"""EventBridge: the bus that events of runs are published to."""
+"""EventBridge: the bus that events of runs and batches are published to."""
 
 from functools import cache
 from typing import TYPE_CHECKING
 
 from upcall import config
+from upcall.domain.batch import BatchEndedEvent
 from upcall.domain.errors import TransientError
 from upcall.domain.events import RunEvent
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 SOURCE = "upcall"
 
 
-def publish(event: RunEvent) -> None:
+def publish(event: RunEvent | BatchEndedEvent) -> None:
     """Put the event on the bus. Raises TransientError."""
     from botocore.exceptions import BotoCoreError, ClientError
 

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from upcall import config
+from upcall.domain.batch import Batch
 from upcall.domain.errors import TransientError
 from upcall.domain.execution import Execution
 from upcall.domain.run import Run
@@ -25,6 +26,32 @@ def start_execution(run: Run) -> None:
             input=json.dumps({"run_id": run.run_id}),
         )
     except client.exceptions.ExecutionAlreadyExists:  # it has ended; for a running one this call succeeds
+        return
+
+
+def start_batch_execution(batch: Batch) -> bool:
+    """Start the workflow of batches on this attempt of a batch, unless that was done before."""
+    client = get_client()
+    try:
+        client.start_execution(
+            stateMachineArn=config.batch_state_machine_arn(),
+            name=batch.execution_name,
+            input=json.dumps({"batch_id": batch.batch_id}),
+        )
+    except client.exceptions.ExecutionAlreadyExists:
+        return False
+    return True
+
+
+def stop_batch_execution(execution_name: str) -> None:
+    """Stop the execution of a batch of that name, if there is one. Its Map starts no further line."""
+    client = get_client()
+    arn = execution_arn(config.batch_state_machine_arn(), execution_name)
+    try:
+        client.stop_execution(
+            executionArn=arn, error="cancelled", cause="The batch was cancelled on request."
+        )
+    except client.exceptions.ExecutionDoesNotExist:
         return
 
 

@@ -6,6 +6,7 @@
     ├── DecisionNotAllowed      ask somebody else to decide                                  HTTP 403
     ├── NotFound                ask for something that exists                                HTTP 404
     ├── RunAlreadyEnded         nothing to do: the run has its terminal status               HTTP 409
+    ├── BatchAlreadyEnded       nothing to do: the batch has its terminal status             HTTP 409
     ├── RunNotRetryable         wait for its end, or start a new run                         HTTP 409
     ├── CallConflict            look at the call again: it has other arguments or an answer  HTTP 409
     ├── IdempotencyKeyConflict  send another Idempotency-Key, or the request it stands for   HTTP 422
@@ -13,6 +14,7 @@
     ├── RequestRejected         do not repeat: the OpenAI server rejected the request
     │   └── InvalidSecret       store the secret anew: the message names it
     ├── InternalError           look into the logs: a defect of ours; the message says where
+    ├── BatchStopped            start no further run: the workflow of batches ends its Map
     ├── ApprovalRequired        have the call approved: the workflow's Catch names this
     ├── ToolError               tell the model: the message is written for it
     └── OutcomeUnknown          tell the model: it may have happened, and must not be repeated
@@ -57,6 +59,14 @@ class NotFound(UpcallError):
 
 class RunAlreadyEnded(UpcallError):
     """The run has its terminal status already; a terminal status is written once."""
+
+
+class BatchAlreadyEnded(UpcallError):
+    """The batch has its terminal status already; a terminal status is written once."""
+
+
+class BatchStopped(UpcallError):
+    """No further line of the batch is started: it is being cancelled, or has exceeded what it may."""
 
 
 class RunNotRetryable(UpcallError):

@@ -35,7 +35,8 @@ class Run(Model):
     `intent` what it is about to be created with, `upstream_run` where it lives now, `updates` how it learns
     of changes there. `tools` are those of its caller, `waiting_calls` the entries of the calls that wait for
     an answer from outside. `event_published` is set once its final event is published. `attempt` counts its
-    executions, which come one after the other.
+    executions, which come one after the other. `batch_id` and `batch_line` are the batch and the line of its
+    inputs that the run was started for.
     """
 
     run_id: str
@@ -72,6 +73,8 @@ class Run(Model):
     message_parts: int = 0
     event_published: bool = False
     attempt: int = 1
+    batch_id: str | None = None
+    batch_line: int | None = None
 
     @classmethod
     def new(cls, *, created_at: datetime, previous: "Run | None" = None, **fields: Any) -> Self:

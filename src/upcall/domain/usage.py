@@ -9,6 +9,7 @@ class Usage(Model):
     input_tokens: int = 0
     output_tokens: int = 0
     total_tokens: int = 0
+    usd: float | None = None
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(

@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from upcall.domain.errors import (
+    BatchAlreadyEnded,
     CallConflict,
     CallerNotIdentified,
     DecisionNotAllowed,
@@ -46,6 +47,7 @@ _TITLES: Final[Mapping[int, str]] = {413: "Content Too Large", 422: "Unprocessab
 """RFC 9110's names, which Python uses from 3.13 on: the description is the same for all versions."""
 
 RunId = Annotated[str, Path(description="The run's id.", max_length=80)]
+BatchId = Annotated[str, Path(description="The batch's id.", max_length=80)]
 CallId = Annotated[str, Path(description="The call's id in the run: its round and position.", max_length=20)]
 
 LambdaHandler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
@@ -86,6 +88,7 @@ def http_api() -> APIGatewayHttpResolver:
     app.exception_handler(InvalidInput)(_handle_invalid_input)
     app.exception_handler(NotFound)(_handle_not_found)
     app.exception_handler(RunAlreadyEnded)(_handle_conflict)
+    app.exception_handler(BatchAlreadyEnded)(_handle_conflict)
     app.exception_handler(RunNotRetryable)(_handle_conflict)
     app.exception_handler(CallConflict)(_handle_conflict)
     app.exception_handler(DecisionNotAllowed)(_handle_forbidden)
@@ -241,7 +244,7 @@ def _handle_forbidden(error: DecisionNotAllowed) -> Response[str]:
     return problem_response(HTTPStatus.FORBIDDEN, str(error))
 
 
-def _handle_conflict(error: RunAlreadyEnded | RunNotRetryable | CallConflict) -> Response[str]:
+def _handle_conflict(error: Exception) -> Response[str]:
     return problem_response(HTTPStatus.CONFLICT, str(error))
 
 

@@ -15,7 +15,14 @@ from upcall.domain.run import Run
 from upcall.domain.status import FailureStatus
 from upcall.observability.logging import logger
 from upcall.use_cases.end_run import end_with_failure, publish_end
-from upcall.use_cases.interfaces import Clock, EventPublisher, GetRunApi, RunRepository
+from upcall.use_cases.interfaces import (
+    BatchRepository,
+    Clock,
+    EventPublisher,
+    GetRunApi,
+    RunRepository,
+    WaitingTasks,
+)
 from upcall.use_cases.upstream_request import cancel_upstream_run
 
 WORKFLOW_CAUSE: Final = "The record of the run says why."
@@ -39,6 +46,8 @@ def close_run(
     repository: RunRepository,
     get_run_api: GetRunApi,
     publisher: EventPublisher,
+    batches: BatchRepository,
+    waiting_tasks: WaitingTasks,
     clock: Clock,
 ) -> None:
     """Close the run of an execution that has ended. Raises TransientError."""
@@ -54,7 +63,7 @@ def close_run(
     if not run.ended:
         run = _end(run, execution, repository, clock)
         logger.info("run closed", status=run.status)
-    publish_end(run, repository, publisher)
+    publish_end(run, repository, publisher, batches, waiting_tasks)
     if run.status != "completed":
         cancel_upstream_run(run, get_run_api)
 

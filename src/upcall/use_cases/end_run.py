@@ -8,7 +8,14 @@ from upcall.domain.status import Status
 from upcall.domain.upstream_run import Message
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.observability import metrics
-from upcall.use_cases.interfaces import Clock, EventPublisher, RunRepository
+from upcall.use_cases.end_batch_line import end_batch_line
+from upcall.use_cases.interfaces import (
+    BatchRepository,
+    Clock,
+    EventPublisher,
+    RunRepository,
+    WaitingTasks,
+)
 
 
 class RunEnded(Model):
@@ -39,11 +46,19 @@ def end_with_failure(
     return ended
 
 
-def publish_end(run: Run, repository: RunRepository, publisher: EventPublisher) -> RunEnded:
-    """Publish the final event of an ended run, unless its record says that this was done.
+def publish_end(
+    run: Run,
+    repository: RunRepository,
+    publisher: EventPublisher,
+    batches: BatchRepository,
+    waiting_tasks: WaitingTasks,
+) -> RunEnded:
+    """End the line of a batch that the run was started for, and publish the final event of the run.
 
-    If the function dies before it has written that down, the event is published again. Raises TransientError.
+    The event is published unless the record says that this was done. If the function dies before it has
+    written that down, it is published again. Raises TransientError.
     """
+    end_batch_line(run, batches, waiting_tasks)
     if not run.event_published:
         publisher.publish(RunEndedEvent.of(run, repository.get_message(run)))
         repository.mark_event_published(run)

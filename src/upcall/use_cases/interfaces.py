@@ -1,9 +1,11 @@
 """What use cases talk to. `aws` and `lambda_runtime` implement these; tests use in-memory fakes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
+from upcall.domain.batch import Batch, BatchCounts, BatchEndedEvent, BatchLine, BatchStatus, LineEnd
 from upcall.domain.events import RunEvent
 from upcall.domain.execution import Execution
 from upcall.domain.failure import Failure
@@ -138,6 +140,85 @@ class RunRepository(Protocol):
         """The ids of runs without a terminal status that were created before that time."""
 
 
+class BatchRepository(Protocol):
+    """Batches, their lines and their counts.
+
+    A terminal status is written once: what changes a batch leaves one that has ended as it is, and returns
+    it as it is then.
+    """
+
+    def add_batch(self, batch: Batch) -> Batch:
+        """Write the record of a new batch. Returns the record that exists already, if there is one."""
+
+    def get_batch(self, batch_id: str) -> Batch:
+        """The record of a batch. Raises NotFound."""
+
+    def record_lines(self, batch: Batch, lines: int, started_at: datetime) -> Batch:
+        """Write down how many lines a batch has. From now on it is in progress."""
+
+    def stop_batch(self, batch: Batch, failure: Failure) -> Batch:
+        """Write down why no further line is started. The first reason holds."""
+
+    def cancel_batch(self, batch: Batch, failure: Failure) -> Batch:
+        """Let a batch be cancelling, with another execution that completes this."""
+
+    def begin_results(self, batch: Batch) -> Batch:
+        """Let a batch be finalizing; one that is cancelling stays so."""
+
+    def end_batch(self, batch: Batch, status: BatchStatus, parts: int, ended_at: datetime) -> Batch:
+        """End a batch whose results are in so many objects."""
+
+    def claim_line(self, batch: Batch, line: BatchLine) -> BatchLine:
+        """Write down that the run of a line is started. Returns the line as it is already, if it is known.
+
+        A line that has not ended gets the new task token.
+        """
+
+    def end_line(self, batch_id: str, number: int, end: LineEnd, created_at: datetime) -> BatchLine:
+        """Write down how a line ended, and count it, once. Returns it with its newest task token.
+
+        `created_at` is the time of its batch or its run. Raises NotFound for a line that was not claimed.
+        """
+
+    def get_counts(self, batch_id: str) -> BatchCounts:
+        """What the lines that have ended come to."""
+
+    def list_lines(self, batch_id: str, first: int, last: int) -> Iterator[BatchLine]:
+        """The lines that were started, from one number to another, in order."""
+
+    def list_open_lines(self, batch_id: str) -> Iterator[BatchLine]:
+        """The lines that were started and have not ended: number and run. It may be a moment behind."""
+
+
+class BatchFiles(Protocol):
+    """The bucket for batches."""
+
+    def open_file(self, key: str, offset: int = 0) -> BinaryIO:
+        """The content of an object from an offset on, to be read once. Raises NotFound."""
+
+    def read_range(self, key: str, offset: int, length: int) -> bytes:
+        """So many bytes of an object, or as many as there are. Raises NotFound."""
+
+    def write_file(self, key: str, content: bytes, content_type: str) -> None:
+        """Write an object; it replaces an existing one."""
+
+    def create_file(self, key: str) -> AbstractContextManager[BinaryIO]:
+        """An object to be written piece by piece. It exists once the context has ended."""
+
+    def presign_url(self, key: str, seconds: int) -> str:
+        """A URL that anybody can read an object at for so many seconds."""
+
+
+class BatchWorkflow(Protocol):
+    """The Step Functions workflow of batches. A batch's executions have its id in their names."""
+
+    def start_batch_execution(self, batch: Batch) -> bool:
+        """Start the workflow on this attempt of a batch, unless that was done before. Returns whether."""
+
+    def stop_batch_execution(self, execution_name: str) -> None:
+        """Stop the execution of that name, if it is running."""
+
+
 class Workflow(Protocol):
     """The Step Functions workflow. A run's executions have its id in their names."""
 
@@ -161,8 +242,8 @@ class WaitingTasks(Protocol):
 class EventPublisher(Protocol):
     """The event bus."""
 
-    def publish(self, event: RunEvent) -> None:
-        """Put an event of a run on the bus. Raises TransientError."""
+    def publish(self, event: RunEvent | BatchEndedEvent) -> None:
+        """Put an event of a run or a batch on the bus. Raises TransientError."""
 
 
 class EndedExecutionQueue(Protocol):

@@ -7,7 +7,14 @@ from upcall.domain.usage import Usage
 from upcall.observability.logging import logger
 from upcall.run_apis.base import CANCEL_SECONDS, time_limit
 from upcall.use_cases.end_run import RunEnded, end_with_failure, publish_end
-from upcall.use_cases.interfaces import Clock, EventPublisher, GetRunApi, RunRepository
+from upcall.use_cases.interfaces import (
+    BatchRepository,
+    Clock,
+    EventPublisher,
+    GetRunApi,
+    RunRepository,
+    WaitingTasks,
+)
 from upcall.use_cases.upstream_request import cancel_upstream_run
 
 
@@ -20,6 +27,8 @@ def record_failure(
     repository: RunRepository,
     get_run_api: GetRunApi,
     publisher: EventPublisher,
+    batches: BatchRepository,
+    waiting_tasks: WaitingTasks,
     clock: Clock,
 ) -> RunEnded:
     """Record the failure; then cancel the run upstream if it is still running there, and publish its end.
@@ -33,7 +42,7 @@ def record_failure(
         run = end_with_failure(run, failure, repository, clock, usage, text)
     if still_running:
         cancel_upstream_run(run, get_run_api)
-    return publish_end(run, repository, publisher)
+    return publish_end(run, repository, publisher, batches, waiting_tasks)
 
 
 def _partial_text(run: Run, get_run_api: GetRunApi) -> str:

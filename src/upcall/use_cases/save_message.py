@@ -8,7 +8,14 @@ from upcall.domain.upstream_run import Message, UpstreamRun
 from upcall.observability.logging import logger
 from upcall.run_apis.base import time_limit
 from upcall.use_cases.end_run import RunEnded, end_with_failure, end_with_message, publish_end
-from upcall.use_cases.interfaces import Clock, EventPublisher, GetRunApi, RunRepository
+from upcall.use_cases.interfaces import (
+    BatchRepository,
+    Clock,
+    EventPublisher,
+    GetRunApi,
+    RunRepository,
+    WaitingTasks,
+)
 
 MAX_SECONDS = 60.0
 """For all requests and the pauses between them. The function's time-out is 90 s."""
@@ -26,6 +33,8 @@ def save_message(
     repository: RunRepository,
     get_run_api: GetRunApi,
     publisher: EventPublisher,
+    batches: BatchRepository,
+    waiting_tasks: WaitingTasks,
     clock: Clock,
 ) -> RunEnded:
     """Save the message, or why there is none: that is a failure. Then publish the end.
@@ -41,7 +50,7 @@ def save_message(
             run = end_with_failure(run, failure, repository, clock, message.usage)
         else:
             run = end_with_message(run, message, repository, clock)
-    return publish_end(run, repository, publisher)
+    return publish_end(run, repository, publisher, batches, waiting_tasks)
 
 
 def _get_message(

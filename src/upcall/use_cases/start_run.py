@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from upcall.domain.assistants import find_assistant
+from upcall.domain.batch import Batch
 from upcall.domain.caller import Caller
 from upcall.domain.caller_tools import name_clash
 from upcall.domain.completion_window import limits_for, window_exceeds_limit
@@ -31,6 +32,7 @@ def start_run(
     request: RunRequest,
     caller: Caller,
     idempotency_key: str | None = None,
+    batch_line: tuple[Batch, int] | None = None,
     *,
     defaults: RunDefaults,
     repository: RunRepository,
@@ -49,6 +51,9 @@ def start_run(
     assistant has its own instructions. Raises InvalidInput for an assistant that does not exist, for a run
     that cannot be continued, for what the run API does not support, for a completion window that the run's
     time limit cuts off, and for a tool of the caller that has the name of one of the assistant's.
+
+    With `batch_line`, a batch and the number of one of its lines, the run has the id of that line's run. One
+    that was started for it before is returned.
 
     The record is written first, so that a run whose execution could not be started is visible, and the
     workflow always finds the record.
@@ -103,6 +108,11 @@ def start_run(
         if claim.fingerprint != fingerprint:
             raise IdempotencyKeyConflict("this idempotency key stands for another request")
         run = run.model_copy(update={"run_id": claim.run_id})  # of a sender that died before it added the run
+    if batch_line is not None:
+        batch, line = batch_line
+        run = run.model_copy(
+            update={"run_id": batch.run_id(line), "batch_id": batch.batch_id, "batch_line": line}
+        )
     run = repository.add_run(run)
     if run.status == "queued":
         workflow.start_execution(run)

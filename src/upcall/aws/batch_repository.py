@@ -1,0 +1,198 @@
+"""The layout of the table for batches: their records, their lines and their counts.
+
+    pk                sk                  what
+    BATCH#<batch_id>  BATCH               the record: request, status, times
+    BATCH#<batch_id>  COUNTS#<shard>      how many lines have ended and what their runs have used
+    BATCH#<batch_id>  LINE#<number>       a line that was started: its run, its task token, its end
+
+A line that has not ended is in the index `open_runs`: its attribute `open` is the id of its batch. Several
+items hold the counts, because transactions that change the same item at once repeat each other.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from upcall import config
+from upcall.aws.dynamodb import Item, Table, Update, run_table
+from upcall.domain.batch import (
+    TERMINAL_BATCH_STATUSES,
+    Batch,
+    BatchCounts,
+    BatchLine,
+    BatchStatus,
+    LineEnd,
+    no_such_batch,
+)
+from upcall.domain.errors import NotFound
+from upcall.domain.failure import Failure
+from upcall.domain.usage import Usage
+
+COUNT_SHARDS = 16
+
+_RECORD = "BATCH"
+_COUNTS = "COUNTS#"
+_LINE = "LINE#"
+_OPEN = "open"
+_AS_TEXT = ("defaults", "tolerated_failures", "budget_usd")
+"""Fields of a batch that are written as JSON text: DynamoDB takes no floats."""
+
+_AFTER_ALL_RUNS = "run_~"
+
+
+@cache
+def batch_repository() -> "DynamoDBBatchRepository":
+    """The repository of this function's environment."""
+    return DynamoDBBatchRepository(run_table(), config.retention_days())
+
+
+class DynamoDBBatchRepository:
+    """Implements BatchRepository. Items expire so many days after their batch was created."""
+
+    def __init__(self, table: Table, retention_days: int) -> None:
+        self._table = table
+        self._retention = timedelta(days=retention_days)
+
+    def add_batch(self, batch: Batch) -> Batch:
+        """See BatchRepository."""
+        record = batch.model_dump(mode="json", exclude_none=True)
+        record |= {name: json.dumps(record[name]) for name in _AS_TEXT if name in record}
+        item = self._with_expiry(batch.created_at, {**record, "item_type": "batch", "run_id": batch.batch_id})
+        return batch if self._table.put_new(*_key(batch), item) else self.get_batch(batch.batch_id)
+
+    def get_batch(self, batch_id: str) -> Batch:
+        """See BatchRepository."""
+        record = self._table.get(f"BATCH#{batch_id}", _RECORD)
+        if record is None:
+            raise no_such_batch(batch_id)
+        return Batch.from_item(record)
+
+    def record_lines(self, batch: Batch, lines: int, started_at: datetime) -> Batch:
+        """See BatchRepository."""
+        fields = {"lines": lines, "started_at": started_at.isoformat(), "status": "in_progress"}
+        self._table.update(*_key(batch), fields, status="validating")
+        return self.get_batch(batch.batch_id)
+
+    def stop_batch(self, batch: Batch, failure: Failure) -> Batch:
+        """See BatchRepository."""
+        fields = {"failure": failure.model_dump()}
+        self._table.update(*_key(batch), fields, status=TERMINAL_BATCH_STATUSES, failure=None)
+        return self.get_batch(batch.batch_id)
+
+    def cancel_batch(self, batch: Batch, failure: Failure) -> Batch:
+        """See BatchRepository."""
+        fields = {"status": "cancelling", "attempt": batch.attempt + 1, "failure": failure.model_dump()}
+        self._table.update(
+            *_key(batch), fields, status=("cancelling", *TERMINAL_BATCH_STATUSES), attempt=batch.attempt
+        )
+        return self.get_batch(batch.batch_id)
+
+    def begin_results(self, batch: Batch) -> Batch:
+        """See BatchRepository."""
+        fields = {"status": "finalizing"}
+        self._table.update(*_key(batch), fields, status=("cancelling", *TERMINAL_BATCH_STATUSES))
+        return self.get_batch(batch.batch_id)
+
+    def end_batch(self, batch: Batch, status: BatchStatus, parts: int, ended_at: datetime) -> Batch:
+        """See BatchRepository."""
+        fields = {"status": status, "parts": parts, "ended_at": ended_at.isoformat()}
+        self._table.update(*_key(batch), fields, status=TERMINAL_BATCH_STATUSES)
+        return self.get_batch(batch.batch_id)
+
+    def claim_line(self, batch: Batch, line: BatchLine) -> BatchLine:
+        """See BatchRepository."""
+        key = _line_key(batch.batch_id, line.line)
+        item = line.model_dump(exclude={"line", "end"}, exclude_none=True)
+        if self._table.put_new(*key, self._with_expiry(batch.created_at, {**item, _OPEN: batch.batch_id})):
+            return line
+        self._table.update(*key, {"task_token": line.task_token}, end=None)
+        return self._get_line(batch.batch_id, line.line) or line
+
+    def end_line(self, batch_id: str, number: int, end: LineEnd, created_at: datetime) -> BatchLine:
+        """See BatchRepository. The line and the counts change in one transaction."""
+        key = _line_key(batch_id, number)
+        expiry = self._with_expiry(created_at, {})
+        self._table.update_all(
+            Update(*key, {"end": end.model_dump_json()}, remove=(_OPEN,), condition={"end": None}),
+            Update(
+                _pk(batch_id),
+                f"{_COUNTS}{number % COUNT_SHARDS:02}",
+                expiry,
+                add=_counts_of(end),
+                or_create=True,
+            ),
+        )
+        line = self._get_line(batch_id, number)
+        if line is None:
+            raise NotFound(f"line {number} of batch {batch_id} was not started")
+        return line
+
+    def get_counts(self, batch_id: str) -> BatchCounts:
+        """See BatchRepository. One query."""
+        counts: dict[str, Any] = {}
+        for shard in self._table.query(f"BATCH#{batch_id}", _COUNTS, f"{_COUNTS}~"):
+            for name, number in shard.items():
+                counts[name] = counts.get(name, 0) + number
+        usage = {name: counts.get(name, 0) for name in Usage.model_fields}
+        if counts.get("without_price"):
+            usage["usd"] = None
+        ended = {name: counts.get(name, 0) for name in ("completed", "failed", "cancelled")}
+        return BatchCounts.model_validate({**ended, "usage": usage})
+
+    def list_lines(self, batch_id: str, first: int, last: int) -> Iterator[BatchLine]:
+        """See BatchRepository."""
+        (pk, start), (_, end) = _line_key(batch_id, first), _line_key(batch_id, last)
+        return (_parse_line(item) for item in self._table.query(pk, start, end))
+
+    def list_open_lines(self, batch_id: str) -> Iterator[BatchLine]:
+        """See BatchRepository. One query of an index, which follows the table."""
+        before = ("run_id", _AFTER_ALL_RUNS)
+        items = self._table.query_index("open_runs", (_OPEN, batch_id), before, descending=False)
+        return (BatchLine(line=_number(item["sk"]), run_id=item["run_id"]) for item in items)
+
+    def _get_line(self, batch_id: str, number: int) -> BatchLine | None:
+        item = self._table.get(*_line_key(batch_id, number))
+        return None if item is None else _parse_line(item)
+
+    def _with_expiry(self, created_at: datetime, item: Item) -> Item:
+        return {"expires_at": int((created_at + self._retention).timestamp()), **item}
+
+
+def _pk(batch_id: str) -> str:
+    return f"BATCH#{batch_id}"
+
+
+def _key(batch: Batch) -> tuple[str, str]:
+    return _pk(batch.batch_id), _RECORD
+
+
+def _line_key(batch_id: str, number: int) -> tuple[str, str]:
+    return _pk(batch_id), f"{_LINE}{number:08}"
+
+
+def _number(sort_key: str) -> int:
+    return int(sort_key.removeprefix(_LINE))
+
+
+def _parse_line(item: Item) -> BatchLine:
+    end = LineEnd.model_validate_json(item["end"]) if "end" in item else None
+    fields = {name: item[name] for name in ("run_id", "custom_id", "task_token") if name in item}
+    return BatchLine(line=_number(item["sk"]), end=end, **fields)
+
+
+def _counts_of(end: LineEnd) -> dict[str, int | Decimal]:
+    """What a line that has ended adds to the counts."""
+    outcome = end.status if end.status in ("completed", "cancelled") else "failed"
+    usage = {
+        name: Decimal(str(number)) if isinstance(number, float) else number
+        for name, number in end.usage.model_dump().items()
+        if number
+    }
+    return {outcome: 1, **usage, **({"without_price": 1} if _has_no_price(end.usage) else {})}
+
+
+def _has_no_price(usage: Usage) -> bool:
+    return bool(usage.total_tokens) and usage.usd is None

@@ -1,0 +1,229 @@
+"""A batch: many inputs that become runs, with one budget, one end and one set of results."""
+
+import hashlib
+import json
+import secrets
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field
+
+from upcall.domain.errors import NotFound
+from upcall.domain.failure import Failure
+from upcall.domain.model import Model
+from upcall.domain.run import Run, run_id_prefix
+from upcall.domain.run_request import Metadata
+from upcall.domain.status import TerminalStatus
+from upcall.domain.usage import Usage
+
+BatchStatus = Literal[
+    "validating", "in_progress", "finalizing", "cancelling", "completed", "failed", "cancelled"
+]
+"""OpenAI's words for its batches. While it is `validating` its lines are counted, while it is `finalizing`
+the results are written."""
+
+InputFormat = Literal["jsonl", "csv"]
+
+TERMINAL_BATCH_STATUSES: Final = ("completed", "failed", "cancelled")
+
+CANCELLED: Final = Failure(status="cancelled", code="cancelled", message="Cancelled on request.")
+
+
+def _parse_json_text(value: Any) -> Any:
+    """A table item holds fields that may have floats as JSON text, because an item cannot hold floats."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+class BatchCounts(Model):
+    """How many of a batch's lines have ended, and what their runs have used.
+
+    `failed` counts those without a message: runs that failed, and lines that no run could be started from.
+    """
+
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    usage: Usage = Usage()
+
+    @property
+    def ended(self) -> int:
+        """Lines that have ended."""
+        return self.completed + self.failed + self.cancelled
+
+
+class Batch(Model):
+    """The record of a batch.
+
+    `input_key` is the object with the inputs, `input_format` its form, `prompt_template` the prompt that the
+    fields of a line are put into, `defaults` the fields of each run that its line does not name. `lines` is
+    the number of inputs, once they are counted. `failure` says why a batch ended early. `parts` is the number
+    of objects that its results are in. `attempt` counts its executions.
+    """
+
+    batch_id: str
+    status: BatchStatus
+    owner: str
+    started_by: str | None = None
+    input_key: str
+    input_format: InputFormat
+    prompt_template: str | None = None
+    defaults: Annotated[dict[str, Any], BeforeValidator(_parse_json_text)] = Field(default_factory=dict)
+    concurrency: int
+    tolerated_failures: Annotated[float, BeforeValidator(_parse_json_text)] = 1
+    budget_usd: Annotated[float | None, BeforeValidator(_parse_json_text)] = None
+    metadata: Metadata = Field(default_factory=dict)
+    fingerprint: str = ""
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    lines: int | None = None
+    failure: Failure | None = None
+    parts: int = 0
+    attempt: int = 1
+
+    @property
+    def ended(self) -> bool:
+        """Whether the status is terminal."""
+        return self.status in TERMINAL_BATCH_STATUSES
+
+    @property
+    def execution_name(self) -> str:
+        """The name of its execution: the batch's id, with the attempt's number from the second one on."""
+        return self.batch_id if self.attempt == 1 else f"{self.batch_id}-{self.attempt}"
+
+    @property
+    def folder(self) -> str:
+        """The prefix of its objects in the bucket."""
+        return f"{self.batch_id}/"
+
+    @property
+    def inputs_key(self) -> str:
+        """The object with a copy of the inputs, one JSON value after the other."""
+        return f"{self.folder}inputs.jsonl"
+
+    @property
+    def index_key(self) -> str:
+        """The object that says where each line lies in the copy: CSV, with the columns of LineSource."""
+        return f"{self.folder}index.csv"
+
+    @property
+    def manifest_key(self) -> str:
+        """The object that says how the batch ended, and which objects have its results."""
+        return f"{self.folder}manifest.json"
+
+    def run_id(self, line: int) -> str:
+        """The id of the run of a line. Whoever starts the line again finds the same run."""
+        digest = hashlib.sha256(f"{self.batch_id}#{line}".encode()).hexdigest()
+        return f"{run_id_prefix(self.created_at)}{digest[:16]}"
+
+    def stop_reason(self, counts: BatchCounts) -> Failure | None:
+        """Why no further line is to be started; None if there is no reason."""
+        if self.failure is not None:
+            return self.failure
+        if self.status == "cancelling":
+            return CANCELLED
+        if self.budget_usd is not None:
+            if counts.usage.usd is None:
+                message = "The runs use a model without a known price, so the budget cannot be kept."
+                return Failure(code="no_price", message=message)
+            if counts.usage.usd >= self.budget_usd:
+                message = (
+                    f"The runs have cost {counts.usage.usd:.4f} $; the budget is {self.budget_usd:.4f} $."
+                )
+                return Failure(code="budget_usd", message=message)
+        tolerated = self.tolerated_failures * (self.lines or 0)
+        if self.tolerated_failures < 1 and counts.failed > tolerated:
+            message = (
+                f"{counts.failed} of {self.lines} lines failed; {self.tolerated_failures:.1%} are tolerated."
+            )
+            return Failure(code="tolerated_failures", message=message)
+        return None
+
+
+class LineSource(Model):
+    """Where a line's input lies in the copy of the inputs: its number, and the bytes of its JSON.
+
+    `error` says why the line could not be read.
+    """
+
+    line: Annotated[int, Field(ge=1)]
+    offset: Annotated[int, Field(ge=0)]
+    length: Annotated[int, Field(ge=0)]
+    error: str = ""
+
+
+class LineEnd(Model):
+    """How a line ended: as its run did, or failed without one."""
+
+    status: TerminalStatus
+    failure: Failure | None = None
+    usage: Usage = Usage()
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """The end of a line whose run has ended."""
+        return cls.model_validate(run.model_dump(include=set(cls.model_fields)))
+
+
+class BatchLine(Model):
+    """A line that was started: its run, and how it ended, once it has.
+
+    `task_token` completes the task that waits for the end of the line.
+    """
+
+    line: int
+    run_id: str
+    custom_id: str | None = None
+    task_token: str = ""
+    end: LineEnd | None = None
+
+
+class BatchEndedEvent(Model):
+    """How a batch ended. `results_folder` is the prefix of its results in the bucket for batches."""
+
+    event: Literal["Batch Completed", "Batch Failed", "Batch Cancelled"]
+    batch_id: str
+    status: BatchStatus
+    owner: str
+    metadata: Metadata
+    lines: int
+    counts: BatchCounts
+    created_at: datetime
+    ended_at: datetime | None
+    failure: Failure | None
+    results_folder: str
+
+    @classmethod
+    def of(cls, batch: Batch, counts: BatchCounts) -> Self:
+        """The event of a batch that has ended."""
+        return cls.model_validate(
+            {
+                **batch.model_dump(include=set(cls.model_fields)),
+                "event": _DETAIL_TYPES[batch.status],
+                "lines": batch.lines or 0,
+                "counts": counts,
+                "results_folder": batch.folder,
+            }
+        )
+
+
+_DETAIL_TYPES: Final = {
+    "completed": "Batch Completed",
+    "failed": "Batch Failed",
+    "cancelled": "Batch Cancelled",
+}
+
+
+def new_batch_id(created_at: datetime) -> str:
+    """`batch_` and 28 hexadecimal digits: 12 for the millisecond of creation, 16 random ones."""
+    return f"batch_{int(created_at.timestamp() * 1000):012x}{secrets.token_hex(8)}"
+
+
+def batch_id_of_key(owner: str, key: str) -> str:
+    """The id of the batch that an idempotency key of this owner stands for."""
+    return f"batch_{hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()[:28]}"
+
+
+def no_such_batch(batch_id: str) -> NotFound:
+    """The error for a batch that does not exist. A batch of another caller gets the same error."""
+    return NotFound(f"there is no batch {batch_id!r}")

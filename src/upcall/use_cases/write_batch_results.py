@@ -1,0 +1,240 @@
+"""Write the results of a batch into the bucket, in the order of its inputs, and end it.
+
+An invocation writes as many parts as it has time for. The workflow passes on which those are.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import BinaryIO, Final
+
+from upcall.domain.batch import (
+    CANCELLED,
+    Batch,
+    BatchEndedEvent,
+    BatchLine,
+    BatchStatus,
+    LineEnd,
+    LineSource,
+)
+from upcall.domain.batch_results import (
+    BatchManifest,
+    LineResult,
+    PartSize,
+    ResultPart,
+    failures_key,
+    results_key,
+)
+from upcall.domain.errors import NotFound
+from upcall.domain.failure import Failure
+from upcall.domain.model import Model
+from upcall.observability.logging import logger
+from upcall.use_cases.interfaces import BatchFiles, BatchRepository, Clock, EventPublisher, RunRepository
+
+MAX_SECONDS: Final = 480.0
+"""Of one invocation, until it begins another part. The function's time-out is 900 s."""
+
+PART_LINES: Final = 5000
+PART_BYTES: Final = 16_000_000
+CHUNK_LINES: Final = 500
+THREADS: Final = 16
+
+PAUSE_SECONDS: Final = 60
+"""Between two looks at runs under way, from the second on. No function that starts a run takes as long."""
+
+FIRST_PAUSE_SECONDS: Final = 5
+
+NOT_STARTED = Failure(status="cancelled", code="not_started", message="The batch ended before this line.")
+
+
+class ResultsProgress(Model):
+    """The parts that were written, where the rest of the index begins, and how often runs were waited for."""
+
+    parts: tuple[PartSize, ...] = ()
+    position: int = 0
+    pauses: int = 0
+
+
+class ResultsWritten(Model):
+    """The progress. The batch has ended if it is `done`; otherwise the rest follows after `pause_seconds`."""
+
+    done: bool
+    pause_seconds: int
+    status: BatchStatus
+    progress: ResultsProgress
+
+
+def write_batch_results(
+    batch_id: str,
+    progress: ResultsProgress,
+    failure: Failure | None = None,
+    *,
+    batches: BatchRepository,
+    repository: RunRepository,
+    files: BatchFiles,
+    publisher: EventPublisher,
+    clock: Clock,
+) -> ResultsWritten:
+    """Write the results of lines that have ended; wait for runs under way. Then end the batch.
+
+    A line that was not started is a failure. `failure` is an error for which the workflow stopped to start
+    runs; the first reason holds. Raises NotFound for the batch, TransientError.
+    """
+    batch = batches.get_batch(batch_id)
+    if failure is not None:
+        batch = batches.stop_batch(batch, failure)
+    batch = batches.begin_results(batch)
+    if batch.ended:
+        return ResultsWritten(done=True, pause_seconds=0, status=batch.status, progress=progress)
+    if _runs_under_way(batch, progress, batches, repository):
+        pause = PAUSE_SECONDS if progress.pauses else FIRST_PAUSE_SECONDS
+        waiting = progress.model_copy(update={"pauses": progress.pauses + 1})
+        return ResultsWritten(done=False, pause_seconds=pause, status=batch.status, progress=waiting)
+    end = clock.monotonic() + MAX_SECONDS
+    writer = _PartWriter(batch, batches, repository, files)
+    complete = not batch.lines
+    while not complete and clock.monotonic() < end:
+        progress, complete = writer.write_part(progress)
+    if not complete:
+        return ResultsWritten(done=False, pause_seconds=0, status=batch.status, progress=progress)
+    batch = _end(batch, progress, batches, files, publisher, clock)
+    return ResultsWritten(done=True, pause_seconds=0, status=batch.status, progress=ResultsProgress())
+
+
+def _runs_under_way(
+    batch: Batch, progress: ResultsProgress, batches: BatchRepository, repository: RunRepository
+) -> bool:
+    """Whether lines have not ended. The end of a run that has ended is written down.
+
+    From the second pause on a run that does not exist will not be started: its function has died.
+    """
+    under_way = False
+    for line in batches.list_open_lines(batch.batch_id):
+        try:
+            run = repository.get_run(line.run_id)
+        except NotFound:
+            if progress.pauses > 1:
+                batches.end_line(batch.batch_id, line.line, _not_started(batch), batch.created_at)
+            else:
+                under_way = True
+            continue
+        if run.ended:
+            batches.end_line(batch.batch_id, line.line, LineEnd.of(run), batch.created_at)
+        else:
+            under_way = True
+    return under_way
+
+
+class _PartWriter:
+    def __init__(
+        self, batch: Batch, batches: BatchRepository, repository: RunRepository, files: BatchFiles
+    ) -> None:
+        self._batch = batch
+        self._batches = batches
+        self._repository = repository
+        self._files = files
+
+    def write_part(self, progress: ResultsProgress) -> tuple[ResultsProgress, bool]:
+        """Write the next part. Returns the progress, and whether it was the last one."""
+        results, failures = io.BytesIO(), io.BytesIO()
+        first_line = lines = failed = 0
+        position = progress.position
+        complete = False
+        with self._files.open_file(self._batch.index_key, position) as index:
+            rows = _read_index(index, position)
+            while lines < PART_LINES and results.tell() < PART_BYTES:
+                chunk = list(islice(rows, min(CHUNK_LINES, PART_LINES - lines)))
+                if not chunk:
+                    complete = True
+                    break
+                for result in self._results([source for source, _ in chunk]):
+                    text = f"{result.model_dump_json(exclude_none=True)}\n".encode()
+                    results.write(text)
+                    if result.status != "completed":
+                        failures.write(text)
+                        failed += 1
+                first_line = first_line or chunk[0][0].line
+                lines += len(chunk)
+                position = chunk[-1][1]
+        parts = progress.parts
+        if lines:
+            number = len(parts) + 1
+            content = results.getvalue()
+            self._files.write_file(results_key(self._batch, number), content, "application/jsonl")
+            if failed:
+                self._files.write_file(
+                    failures_key(self._batch, number), failures.getvalue(), "application/jsonl"
+                )
+            size = PartSize(first_line=first_line, lines=lines, bytes=len(content), failures=failed)
+            parts = (*parts, size)
+        return ResultsProgress(parts=parts, position=position), complete
+
+    def _results(self, sources: Sequence[LineSource]) -> Iterator[LineResult]:
+        known = self._batches.list_lines(self._batch.batch_id, sources[0].line, sources[-1].line)
+        started = {line.line: line for line in known}
+        lines = [started.get(source.line) or self._not_started(source) for source in sources]
+        with ThreadPoolExecutor(THREADS) as pool:
+            yield from pool.map(self._result, lines)
+
+    def _result(self, line: BatchLine) -> LineResult:
+        if line.end is None or line.end.status != "completed":
+            return LineResult.of(line, None)
+        return LineResult.of(line, self._repository.get_message(self._repository.get_run(line.run_id)))
+
+    def _not_started(self, source: LineSource) -> BatchLine:
+        """The line, ended: from now on no run is started for it."""
+        line = BatchLine(line=source.line, run_id=self._batch.run_id(source.line))
+        claimed = self._batches.claim_line(self._batch, line)
+        if claimed.end is not None:
+            return claimed
+        return self._batches.end_line(
+            self._batch.batch_id, source.line, _not_started(self._batch), self._batch.created_at
+        )
+
+
+def _not_started(batch: Batch) -> LineEnd:
+    reason = batch.failure.message if batch.failure else NOT_STARTED.message
+    failure = NOT_STARTED.model_copy(update={"message": f"No run was started: {reason}"})
+    return LineEnd(status="cancelled", failure=failure)
+
+
+def _read_index(index: BinaryIO, position: int) -> Iterator[tuple[LineSource, int]]:
+    """The lines of an index from a position on, each with the position after it."""
+    for row in index:
+        position += len(row)
+        line, offset, length, error = next(csv.reader([row.decode()]))
+        if line != "line":
+            yield LineSource(line=int(line), offset=int(offset), length=int(length), error=error), position
+
+
+def _end(
+    batch: Batch,
+    progress: ResultsProgress,
+    batches: BatchRepository,
+    files: BatchFiles,
+    publisher: EventPublisher,
+    clock: Clock,
+) -> Batch:
+    counts = batches.get_counts(batch.batch_id)
+    status: BatchStatus = "failed" if batch.failure else "completed"
+    if batch.failure == CANCELLED:
+        status = "cancelled"
+    manifest = BatchManifest(
+        batch_id=batch.batch_id,
+        status=status,
+        failure=batch.failure,
+        lines=batch.lines or 0,
+        counts=counts,
+        created_at=batch.created_at,
+        parts=tuple(
+            ResultPart.of(batch, number, size) for number, size in enumerate(progress.parts, start=1)
+        ),
+    )
+    content = manifest.model_dump_json(indent=2, exclude_none=True).encode()
+    files.write_file(batch.manifest_key, content, "application/json")
+    ended = batch.model_copy(update={"status": status, "parts": len(progress.parts), "ended_at": clock.now()})
+    publisher.publish(BatchEndedEvent.of(ended, counts))
+    logger.info("batch ended", batch_id=batch.batch_id, status=status)
+    return batches.end_batch(batch, status, len(progress.parts), clock.now())
