@@ -1,4 +1,4 @@
-"""Deploys the template on moto's CloudFormation, and the workflow beside it.
+"""Deploys the template on moto's CloudFormation, and the workflows beside it.
 
 The backends of moto are called in this process. For a few calls each, HTTP clients of four services would
 take most of the time in which a local stack starts.
@@ -20,6 +20,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 
 from local.config import AWS_ENVIRONMENT, STACK_NAME
 from local.lambda_runtime import Function
+from local.moto_patches.distributed_map import without_result_writers
 from local.template import Template
 
 _REGION = AWS_ENVIRONMENT["AWS_REGION"]
@@ -59,7 +60,11 @@ class DeployedTemplate:
         self.dead_letter_queue = outputs["DeadLetterQueueUrl"]
         for bucket in template.buckets_with_events():
             _enable_events(self.physical_ids[bucket])
-        self.state_machine = _create_workflow(template, outputs)
+        self.batch_bucket = outputs["BatchBucketName"]
+        self.state_machine = _create_workflow(
+            template, "RunStateMachine", outputs["StateMachineArn"], outputs
+        )
+        _create_workflow(template, "BatchStateMachine", outputs["BatchStateMachineArn"], outputs)
 
 
 def _create_secrets(secrets: Mapping[str, str]) -> None:
@@ -114,11 +119,11 @@ def _enable_events(bucket: str) -> None:
     )
 
 
-def _create_workflow(template: Template, outputs: Mapping[str, str]) -> str:
-    """Create the state machine again. moto's CloudFormation creates it in a backend that executes nothing."""
+def _create_workflow(template: Template, machine: str, arn: str, outputs: Mapping[str, str]) -> str:
+    """Create a state machine again. moto's CloudFormation creates it in a backend that executes nothing."""
     response = boto3.client("stepfunctions").create_state_machine(
-        name=outputs["StateMachineArn"].rpartition(":")[2],
-        definition=json.dumps(template.workflow(outputs)),
+        name=arn.rpartition(":")[2],
+        definition=json.dumps(without_result_writers(template.workflow(machine, outputs))),
         roleArn="arn:aws:iam::123456789012:role/workflow",
     )
     return response["stateMachineArn"]

@@ -92,6 +92,7 @@ class Endpoints:
     state_machine: str
     bus: str
     inbox: str
+    batch_bucket: str
     request_queue: str
     dead_letter_queue: str
 

@@ -31,7 +31,7 @@ from local.config import (
 from local.event_source_mapping import EventSourceMapping
 from local.http_server import HttpServer, PortInUse
 from local.lambda_runtime import FunctionRunner
-from local.moto_patches import caches, integration, jsonata, speed, startup
+from local.moto_patches import caches, distributed_map, integration, jsonata, speed, startup
 from local.openai_emulator import Emulator
 from local.table_file import TableFile
 from local.template import Template
@@ -126,6 +126,7 @@ class LocalStack:
             state_machine=self.deployed.state_machine,
             bus=self.deployed.bus,
             inbox=self.deployed.inbox,
+            batch_bucket=self.deployed.batch_bucket,
             request_queue=self.deployed.request_queue,
             dead_letter_queue=self.deployed.dead_letter_queue,
         )
@@ -178,6 +179,9 @@ class LocalStack:
         integration.report_failures_of_the_lambda_api()
         integration.enter_a_state_again_after_its_error()
         integration.stop_tasks_that_wait_for_their_token()
+        distributed_map.run_items_in_a_loop()
+        distributed_map.fail_with_the_first_item()
+        distributed_map.keep_no_history_of_items()
         dynamodb.serialize_requests()
         jsonata.bind_variables()
         caches.cache_action_names()

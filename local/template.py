@@ -1,4 +1,4 @@
-"""What the local stack reads from `template.yaml` and the workflow's definition.
+"""What the local stack reads from `template.yaml` and the definitions of the workflows.
 
 No table, function, route or state is listed anywhere else: all of them are read from the result of the same
 transformation that AWS applies.
@@ -61,13 +61,13 @@ class Template:
         template = transform_template(root)
         self.source = template.source
         self.transformed = template.transformed
-        self.definition = template.definition
+        self.definitions = template.definitions
         self._root = root
 
     def deployable(self) -> dict[str, Any]:
         """The template for moto's CloudFormation, without resources that have no effect on the local stack.
 
-        The substitutions of the workflow's definition become outputs, so that CloudFormation resolves them.
+        The substitutions of the workflows' definitions become outputs, so that CloudFormation resolves them.
         Variables of functions that refer to a resource that is left out are empty.
         """
         resources = {
@@ -76,8 +76,13 @@ class Template:
             if not resource["Type"].startswith(_NOT_DEPLOYED)
             and "ScheduleExpression" not in resource.get("Properties", {})  # moto runs no schedules
         }
-        (machine,) = self._of_type("AWS::StepFunctions::StateMachine")
-        substitutions = self.transformed["Resources"][machine]["Properties"]["DefinitionSubstitutions"]
+        substitutions = {
+            name: value
+            for machine in self.definitions
+            for name, value in self.transformed["Resources"][machine]["Properties"][
+                "DefinitionSubstitutions"
+            ].items()
+        }
         outputs = {f"{_SUBSTITUTION}{name}": {"Value": value} for name, value in substitutions.items()}
         missing = [name for name in self.transformed["Resources"] if name not in resources]
 
@@ -98,14 +103,17 @@ class Template:
                 resource["Properties"]["Environment"] = {"Variables": variables}
         return {**self.transformed, "Resources": resources, "Outputs": outputs}
 
-    def workflow(self, outputs: Mapping[str, str]) -> dict[str, Any]:
-        """The workflow's definition with its substitutions, which are outputs of the deployable template."""
+    def workflow(self, machine: str, outputs: Mapping[str, str]) -> dict[str, Any]:
+        """A workflow's definition with its substitutions, which are outputs of the deployable template.
+
+        `machine` is the logical id of the state machine.
+        """
         substitutions = {
             name.removeprefix(_SUBSTITUTION): value
             for name, value in outputs.items()
             if name.startswith(_SUBSTITUTION)
         }
-        return parse_workflow(self.definition, substitutions)
+        return parse_workflow(self.definitions[machine], substitutions)
 
     def nested_templates(self) -> dict[str, dict[str, Any]]:
         """The templates of the nested stacks, by the logical ids of the stacks."""

@@ -28,10 +28,14 @@ CACHE_FILE = STATE_FOLDER / "template.json"
 
 @dataclass(frozen=True)
 class TransformedTemplate:
-    """`template.yaml` before (`source`) and after the transformation, and the text of the definition."""
+    """`template.yaml` before (`source`) and after the transformation.
 
-    definition_uri: str
-    definition: str
+    `definitions` are the texts of the state machines' definitions, by logical ids; `definition_uris` are
+    their files.
+    """
+
+    definition_uris: dict[str, str]
+    definitions: dict[str, str]
     source: dict[str, Any]
     transformed: dict[str, Any]
 
@@ -46,7 +50,7 @@ def transform_template(root: Path = ROOT, cache_file: Path = CACHE_FILE) -> Tran
     if cached is not None:
         return cached
     made = _transform(root, template)
-    entry = {"key": _cache_key(template, made.definition), **asdict(made)}
+    entry = {"key": _cache_key(template, made.definitions), **asdict(made)}
     content = json.dumps(entry)
     if json.loads(content) == entry:  # YAML has types that JSON lacks: dates, keys that are numbers
         cache_file.parent.mkdir(parents=True, exist_ok=True)
@@ -71,16 +75,21 @@ def _read_cache(root: Path, template: str, cache_file: Path) -> TransformedTempl
         entry = json.loads(cache_file.read_text("utf-8"))
         key = entry.pop("key")
         cached = TransformedTemplate(**entry)
-        definition = (root / cached.definition_uri).read_text("utf-8")
+        definitions = _read_definitions(root, cached.definition_uris)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None  # there is none, or one of another version
-    return cached if key == _cache_key(template, definition) else None
+    return cached if key == _cache_key(template, definitions) else None
 
 
-def _cache_key(template: str, definition: str) -> str:
+def _read_definitions(root: Path, uris: dict[str, str]) -> dict[str, str]:
+    return {name: (root / uri).read_text("utf-8") for name, uri in uris.items()}
+
+
+def _cache_key(template: str, definitions: dict[str, str]) -> str:
     """A digest of everything that the transformation depends on."""
     code = Path(__file__).read_text("utf-8")
-    parts = (template, definition, code, version("aws-sam-translator"), version("pyyaml"), sys.version)
+    texts = json.dumps(definitions, sort_keys=True)
+    parts = (template, texts, code, version("aws-sam-translator"), version("pyyaml"), sys.version)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -90,24 +99,27 @@ def _transform(root: Path, template: str) -> TransformedTemplate:
 
     source = parse_yaml(template)
     packaged = parse_yaml(template)
-    (machine,) = _of_type(packaged, "AWS::Serverless::StateMachine")
-    definition_uri = packaged["Resources"][machine]["Properties"]["DefinitionUri"]
-    definition = (root / definition_uri).read_text("utf-8")
-    _package(packaged, machine, definition)
+    definition_uris = {
+        name: packaged["Resources"][name]["Properties"]["DefinitionUri"]
+        for name in _of_type(packaged, "AWS::Serverless::StateMachine")
+    }
+    definitions = _read_definitions(root, definition_uris)
+    _package(packaged, definitions)
     with aws_environment(AWS_ENVIRONMENT):  # the translator requires a region
         transformed = transform(packaged, {}, _NoManagedPolicies())
     MetricsMethodWrapperSingleton.get_instance().publish()  # otherwise it prints a warning at exit
-    return TransformedTemplate(definition_uri, definition, source, transformed)
+    return TransformedTemplate(definition_uris, definitions, source, transformed)
 
 
-def _package(template: dict[str, Any], machine: str, definition: str) -> None:
-    """Change a template as `sam package` does: code is in a bucket, the definition is in the template."""
+def _package(template: dict[str, Any], definitions: dict[str, str]) -> None:
+    """Change a template as `sam package` does: code is in a bucket, definitions are in the template."""
     template["Globals"]["Function"]["CodeUri"] = f"s3://{CODE_BUCKET}/code.zip"
     for name in _of_type(template, "AWS::Serverless::LayerVersion"):
         template["Resources"][name]["Properties"]["ContentUri"] = f"s3://{CODE_BUCKET}/layer.zip"
-    properties = template["Resources"][machine]["Properties"]
-    del properties["DefinitionUri"]
-    properties["Definition"] = parse_yaml(definition)
+    for machine, definition in definitions.items():
+        properties = template["Resources"][machine]["Properties"]
+        del properties["DefinitionUri"]
+        properties["Definition"] = parse_yaml(definition)
 
 
 def _of_type(template: dict[str, Any], resource_type: str) -> list[str]:

@@ -6,8 +6,9 @@ from typing import Any
 
 from support.templates import TEMPLATE
 
+RUN = "RunStateMachine"
 WORKFLOW = TEMPLATE.workflow(
-    {f"Substitution{name}": name for name in re.findall(r"\$\{(\w+)\}", TEMPLATE.definition)}
+    RUN, {f"Substitution{name}": name for name in re.findall(r"\$\{(\w+)\}", TEMPLATE.definitions[RUN])}
 )
 """The definition, in which each substitution is replaced with its own name."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from support.templates import RESOURCES, TEMPLATE, resources_of_type
-from support.workflow_definition import LAMBDAS, MACHINES, TASKS, WORKFLOW
+from support.workflow_definition import LAMBDAS, MACHINES, RUN, TASKS, WORKFLOW
 
 from upcall.tool import ToolEvent
 from upcall.use_cases.close_run import WORKFLOW_CAUSE
@@ -154,7 +154,7 @@ def test_a_turn_that_failed_is_requested_again_with_what_it_used_and_the_errors_
 
 def test_the_definition_has_no_yaml_aliases() -> None:
     """SAM uploads the file as it is, and CloudFormation does not resolve aliases: it takes `*name` as a string."""
-    events = list(yaml.parse(TEMPLATE.definition))
+    events = list(yaml.parse(TEMPLATE.definitions[RUN]))
 
     assert not [event for event in events if isinstance(event, yaml.AliasEvent)]
     assert not [event for event in events if getattr(event, "anchor", None)]
@@ -191,7 +191,7 @@ def test_a_call_waits_as_long_as_the_run_allows_and_is_answered_then() -> None:
 
 def test_expressions_are_jsonata_and_substitutions_are_in_quotes() -> None:
     """Without quotes, the YAML would depend on what CloudFormation puts in place of `${name}`."""
-    for line in TEMPLATE.definition.splitlines():
+    for line in TEMPLATE.definitions[RUN].splitlines():
         if "${" in line:
             assert re.search(r"\"[^\"]*\$\{\w+\}[^\"]*\"", line), line
     assert WORKFLOW["QueryLanguage"] == "JSONata"
@@ -199,7 +199,7 @@ def test_expressions_are_jsonata_and_substitutions_are_in_quotes() -> None:
 
 def test_the_definition_works_in_every_partition_of_aws() -> None:
     """GovCloud and China have other ones: `arn:aws-us-gov:…`, `arn:aws-cn:…`."""
-    resources = re.findall(r"Resource: (.+)", TEMPLATE.definition)
+    resources = re.findall(r"Resource: (.+)", TEMPLATE.definitions[RUN])
 
     assert len(resources) == len(TASKS)
     assert {each.partition("states:::")[0] for each in resources} == {'"arn:${Partition}:'}
@@ -207,7 +207,7 @@ def test_the_definition_works_in_every_partition_of_aws() -> None:
 
 
 def test_the_template_and_the_definition_have_the_same_substitutions() -> None:
-    assert set(re.findall(r"\$\{(\w+)\}", TEMPLATE.definition)) == set(SUBSTITUTIONS)
+    assert set(re.findall(r"\$\{(\w+)\}", TEMPLATE.definitions[RUN])) == set(SUBSTITUTIONS)
 
 
 @pytest.mark.parametrize("name", [name for name in SUBSTITUTIONS if name.endswith("FunctionArn")])
@@ -218,4 +218,4 @@ def test_a_substitution_is_the_function_of_its_name(name: str) -> None:
 
 def test_the_state_failed_has_the_cause_that_close_run_knows_it_by() -> None:
     assert WORKFLOW["States"]["Failed"]["Cause"] == WORKFLOW_CAUSE
-    assert TEMPLATE.definition.count(WORKFLOW_CAUSE) == 1
+    assert TEMPLATE.definitions[RUN].count(WORKFLOW_CAUSE) == 1

@@ -124,5 +124,6 @@ class _Upload(io.RawIOBase):
 def get_client() -> "S3Client":
     """The client of S3. Loads boto3, which is why the import waits until here."""
     import boto3
+    from botocore.config import Config
 
-    return boto3.client("s3")
+    return boto3.client("s3", config=Config(signature_version="s3v4"))  # what new regions demand of URLs

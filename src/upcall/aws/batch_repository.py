@@ -37,6 +37,7 @@ _RECORD = "BATCH"
 _COUNTS = "COUNTS#"
 _LINE = "LINE#"
 _OPEN = "open"
+_WITHOUT_PRICE = "without_price"
 _AS_TEXT = ("defaults", "tolerated_failures", "budget_usd")
 """Fields of a batch that are written as JSON text: DynamoDB takes no floats."""
 
@@ -132,15 +133,20 @@ class DynamoDBBatchRepository:
 
     def get_counts(self, batch_id: str) -> BatchCounts:
         """See BatchRepository. One query."""
-        counts: dict[str, Any] = {}
-        for shard in self._table.query(f"BATCH#{batch_id}", _COUNTS, f"{_COUNTS}~"):
-            for name, number in shard.items():
-                counts[name] = counts.get(name, 0) + number
-        usage = {name: counts.get(name, 0) for name in Usage.model_fields}
-        if counts.get("without_price"):
+        shards = list(self._table.query(_pk(batch_id), _COUNTS, f"{_COUNTS}~"))
+
+        def total(name: str) -> Any:
+            return sum(shard.get(name, 0) for shard in shards)
+
+        usage = {name: total(name) for name in Usage.model_fields}
+        if total(_WITHOUT_PRICE):
             usage["usd"] = None
-        ended = {name: counts.get(name, 0) for name in ("completed", "failed", "cancelled")}
-        return BatchCounts.model_validate({**ended, "usage": usage})
+        return BatchCounts(
+            completed=total("completed"),
+            failed=total("failed"),
+            cancelled=total("cancelled"),
+            usage=Usage.model_validate(usage),
+        )
 
     def list_lines(self, batch_id: str, first: int, last: int) -> Iterator[BatchLine]:
         """See BatchRepository."""
@@ -191,7 +197,7 @@ def _counts_of(end: LineEnd) -> dict[str, int | Decimal]:
         for name, number in end.usage.model_dump().items()
         if number
     }
-    return {outcome: 1, **usage, **({"without_price": 1} if _has_no_price(end.usage) else {})}
+    return {outcome: 1, **usage, **({_WITHOUT_PRICE: 1} if _has_no_price(end.usage) else {})}
 
 
 def _has_no_price(usage: Usage) -> bool:

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -29,11 +29,11 @@ class Update:
 
     pk: str
     sk: str
-    fields: Item = MappingProxyType({})
+    fields: Item = field(default_factory=dict)
     remove: Iterable[str] = ()
-    add: Mapping[str, Any] = MappingProxyType({})
-    delete: Mapping[str, set[str]] = MappingProxyType({})
-    condition: Mapping[str, Any] = MappingProxyType({})
+    add: Mapping[str, Any] = field(default_factory=dict)
+    delete: Mapping[str, set[str]] = field(default_factory=dict)
+    condition: Mapping[str, Any] = field(default_factory=dict)
     or_create: bool = False
 
     def request(self, table: str) -> Any:
