@@ -55,6 +55,14 @@ EXPECTED: dict[str, Check] = {
     "CloseRunFunction": lambda result: result == {"batchItemFailures": []},
     "DeliverCallbackFunction": lambda result: result == {"batchItemFailures": []},
     "SweepRunsFunction": lambda result: result["resumed"] == 0,
+    "GetBatchFunction": _response(200, status="validating", counts=...),
+    "PrepareBatchFunction": lambda result: (result["status"], result["lines"]) == ("in_progress", 1),
+    "StartBatchRunFunction": lambda result: result == {},
+    "CancelBatchRunsFunction": lambda result: not result["more"],
+    "WriteBatchResultsFunction": lambda result: result["done"],
+    "GetBatchResultsFunction": _response(200, files=..., manifest_url=...),
+    "StartBatchFunction": _response(202, status="validating", batch_id=...),
+    "CancelBatchFunction": _response(200, status="cancelling"),
     "StartRunFromEventFunction": lambda result: result == {"batchItemFailures": []},
 }
 """By logical id. Other routes should respond with a status below 300, and other tools should not fail."""

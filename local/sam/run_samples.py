@@ -26,6 +26,7 @@ from local.sam.samples import (
     AWS_PORT,
     PAGES_PORT,
     config_for_containers,
+    put_sample_batch,
     put_sample_object,
     put_sample_open_calls,
     put_sample_run,
@@ -51,6 +52,8 @@ BEFORE: dict[str, Callable[[LocalStack], None]] = {
     "RecordFailureFunction": put_sample_run,
     "WaitForAnswerFunction": put_sample_run,
     "ReceiveToolOutputsFunction": put_sample_open_calls,
+    "GetBatchFunction": put_sample_batch,
+    "CancelBatchFunction": put_sample_batch,
 }
 """What prepares the stack for the sample event of a function."""
 

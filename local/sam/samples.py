@@ -14,8 +14,10 @@ from local import sample_pages
 from local.config import ROOT, STATE_FOLDER, LocalStackConfig
 from local.sam.docker import gateway_addresses
 from local.stack import LocalStack
+from upcall.aws.batch_repository import DynamoDBBatchRepository
 from upcall.aws.dynamodb import Table
 from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.batch import Batch
 from upcall.domain.caller import ANYBODY
 from upcall.domain.open_calls import OpenCall
 from upcall.domain.run import Run
@@ -88,6 +90,36 @@ def put_sample_open_calls(stack: LocalStack) -> None:
     repository = repository_of(stack)
     for open_call in (approval, approval.model_copy(update=output)):
         repository.open_call(repository.get_run(event["run_id"]), open_call)
+
+
+def put_sample_batch(stack: LocalStack) -> None:
+    """Put the batch of the sample events into the table, as a new batch with one line, and its inputs.
+
+    Everything else of it is deleted.
+    """
+    import boto3
+
+    batch_id = sample("prepare_batch")["batch_id"]
+    table, dynamodb = stack.deployed.table, stack.deployed.dynamodb
+    for page in dynamodb.get_paginator("scan").paginate(TableName=table):
+        for item in page["Items"]:
+            if batch_id in item["pk"].get("S", ""):
+                dynamodb.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
+    (prompt,) = json.loads(sample("start_batch")["body"])["inputs"]
+    batch = Batch(
+        batch_id=batch_id,
+        status="validating",
+        owner=ANYBODY,
+        input_key=f"{batch_id}/request.jsonl",
+        input_format="jsonl",
+        concurrency=1,
+        created_at=datetime.now(UTC),
+    )
+    DynamoDBBatchRepository(Table(dynamodb, table), retention_days=30).add_batch(batch)
+    for key in (batch.input_key, batch.inputs_key):
+        boto3.client("s3").put_object(
+            Bucket=stack.deployed.batch_bucket, Key=key, Body=json.dumps(prompt).encode()
+        )
 
 
 def repository_of(stack: LocalStack) -> DynamoDBRunRepository:

@@ -11,7 +11,11 @@ from local.config import ROOT
 from support.templates import function_id, pascal_case
 
 SAMPLE_RUN_ID = "run_0123456789ab0123456789abcdef"
-SAMPLE_PARAMETERS = {"run_id": SAMPLE_RUN_ID, "call": "1-1"}
+SAMPLE_PARAMETERS = {
+    "run_id": SAMPLE_RUN_ID,
+    "call": "1-1",
+    "batch_id": "batch_0123456789ab0123456789abcdef",
+}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 

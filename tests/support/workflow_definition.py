@@ -1,4 +1,4 @@
-"""The states of the workflow's definition, including those inside of Map states."""
+"""The states of the workflows' definitions, including those inside of Map states."""
 
 import re
 from collections.abc import Iterator
@@ -6,11 +6,17 @@ from typing import Any
 
 from support.templates import TEMPLATE
 
-RUN = "RunStateMachine"
-WORKFLOW = TEMPLATE.workflow(
-    RUN, {f"Substitution{name}": name for name in re.findall(r"\$\{(\w+)\}", TEMPLATE.definitions[RUN])}
-)
-"""The definition, in which each substitution is replaced with its own name."""
+RUN, BATCH = "RunStateMachine", "BatchStateMachine"
+
+
+def _definition(machine: str) -> dict[str, Any]:
+    """A definition, in which each substitution is replaced with its own name."""
+    names = re.findall(r"\$\{(\w+)\}", TEMPLATE.definitions[machine])
+    return TEMPLATE.workflow(machine, {f"Substitution{name}": name for name in names})
+
+
+WORKFLOW = _definition(RUN)
+BATCH_WORKFLOW = _definition(BATCH)
 
 
 def machines(machine: dict[str, Any], name: str = "run") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -44,3 +50,8 @@ def waits_for_token(state: dict[str, Any]) -> bool:
 MACHINES = dict(machines(WORKFLOW))
 TASKS = list(tasks(WORKFLOW))
 LAMBDAS = [(name, state) for name, state in TASKS if is_lambda(state)]
+
+ALL_MACHINES = {**MACHINES, **dict(machines(BATCH_WORKFLOW, "batch"))}
+ALL_TASKS = [*TASKS, *tasks(BATCH_WORKFLOW)]
+ALL_LAMBDAS = [(name, state) for name, state in ALL_TASKS if is_lambda(state)]
+"""The same of both workflows."""

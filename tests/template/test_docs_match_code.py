@@ -97,9 +97,9 @@ def test_the_number_of_alarms_and_of_their_metrics_is_right() -> None:
         r"^  \w+Alarm:\n(?:    .*\n|\n)+", (ROOT / "monitoring.yaml").read_text("utf-8"), re.MULTILINE
     )
     metrics = sum(max(len(re.findall("MetricStat:", alarm)), 1) for alarm in alarms)
-    assert len(alarms) == 12
-    assert "Twelve alarms notify" in OPERATING
-    assert f"twelve alarms on {metrics} metrics: {0.1 * metrics:.2f} dollars" in OPERATING
+    assert len(alarms) == 13
+    assert "Thirteen alarms notify" in OPERATING
+    assert f"thirteen alarms on {metrics} metrics: {0.1 * metrics:.2f} dollars" in OPERATING
 
 
 def test_the_table_of_limits_is_that_of_the_code() -> None:

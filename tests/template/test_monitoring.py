@@ -62,10 +62,10 @@ def test_an_output_of_the_nested_stack_is_an_output_of_the_stack(output: str) ->
     assert outer.get("Condition") == MONITORING["Outputs"][output].get("Condition")
 
 
-def test_there_are_twelve_alarms() -> None:
-    assert len(ALARMS) == 12
-    assert "Twelve alarms" in MONITORING["Description"]
-    assert "twelve alarms" in TEMPLATE.source["Parameters"]["AlarmEmail"]["Description"]
+def test_there_are_thirteen_alarms() -> None:
+    assert len(ALARMS) == 13
+    assert "Thirteen alarms" in MONITORING["Description"]
+    assert "thirteen alarms" in TEMPLATE.source["Parameters"]["AlarmEmail"]["Description"]
 
 
 def test_each_function_without_a_caller_is_in_one_alarm() -> None:

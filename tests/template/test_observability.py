@@ -44,13 +44,15 @@ def test_logs_are_kept_as_long_as_runs() -> None:
 def test_unencrypted_transport_is_denied() -> None:
     resources = {**RESOURCES, **MONITORING["Resources"]}
     for resource_type in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
-        (policy,) = resources_of_type(resource_type, resources).values()
-        denied = [
-            statement["Condition"]["Bool"]
-            for statement in policy["PolicyDocument"]["Statement"]
-            if statement["Effect"] == "Deny" and statement["Principal"] == "*"
-        ]
-        assert denied == [{"aws:SecureTransport": False}]
+        policies = resources_of_type(resource_type, resources).values()
+        assert policies
+        for policy in policies:
+            denied = [
+                statement["Condition"]["Bool"]
+                for statement in policy["PolicyDocument"]["Statement"]
+                if statement["Effect"] == "Deny" and statement["Principal"] == "*"
+            ]
+            assert denied == [{"aws:SecureTransport": False}]
 
 
 def test_every_parameter_is_in_one_group() -> None:

@@ -7,29 +7,46 @@ from typing import Any
 import pytest
 import yaml
 from support.templates import RESOURCES, TEMPLATE, resources_of_type
-from support.workflow_definition import LAMBDAS, MACHINES, RUN, TASKS, WORKFLOW
+from support.workflow_definition import (
+    ALL_LAMBDAS,
+    ALL_MACHINES,
+    ALL_TASKS,
+    BATCH,
+    BATCH_WORKFLOW,
+    MACHINES,
+    RUN,
+    WORKFLOW,
+)
 
 from upcall.tool import ToolEvent
 from upcall.use_cases.close_run import WORKFLOW_CAUSE
 
 FINAL_TYPES = ("Succeed", "Fail")
-STATES = [(name, state) for machine in MACHINES.values() for name, state in machine["States"].items()]
-LAST_TASKS = ("Record failure",)
-"""If it fails, the execution fails, and the function close_run ends the run."""
+STATES = [(name, state) for machine in ALL_MACHINES.values() for name, state in machine["States"].items()]
+LAST_TASKS = ("Record failure", "Write batch results")
+"""If it fails, the execution fails. The function close_run ends the run; an alarm tells of the batch."""
 
 CAUGHT_FIRST = {
     "Wait for change": [["States.Timeout"]],
     "Wait for answer": [["States.Timeout"]],
     "Call tool": [["ApprovalRequired", "States.QueryEvaluationError"]],
+    "Start batch run": [["BatchStopped"]],
 }
 """Errors that lead to another state than a failure does."""
 
 SHORTEST_TIMEOUTS = {"Wait for change": 60, "Wait for answer": 60}
 """Of states whose time-outs are computed. The last one of a call that waits may be shorter."""
 
-SUBSTITUTIONS: dict[str, Any] = TEMPLATE.source["Resources"]["RunStateMachine"]["Properties"][
-    "DefinitionSubstitutions"
-]
+SUBSTITUTIONS: dict[str, dict[str, Any]] = {
+    machine: TEMPLATE.source["Resources"][machine]["Properties"]["DefinitionSubstitutions"]
+    for machine in (RUN, BATCH)
+}
+FUNCTIONS_OF = {
+    name: value
+    for substitutions in SUBSTITUTIONS.values()
+    for name, value in substitutions.items()
+    if name.endswith("FunctionArn")
+}
 
 TRANSIENT_ERRORS = [
     "TransientError",
@@ -49,9 +66,9 @@ def next_states(state: dict[str, Any]) -> set[str]:
     return {name for name in names if name}
 
 
-@pytest.mark.parametrize("name", MACHINES)
+@pytest.mark.parametrize("name", ALL_MACHINES)
 def test_every_next_state_exists_and_every_state_is_reachable(name: str) -> None:
-    machine = MACHINES[name]
+    machine = ALL_MACHINES[name]
     reached, left = set(), {machine["StartAt"]}
     while left:
         state = left.pop()
@@ -71,7 +88,7 @@ def test_every_state_has_a_next_state_or_is_final(state: dict[str, Any]) -> None
         assert "Default" in state, "without a default, a choice may match no rule"
 
 
-@pytest.mark.parametrize(("name", "state"), TASKS, ids=[name for name, _ in TASKS])
+@pytest.mark.parametrize(("name", "state"), ALL_TASKS, ids=[name for name, _ in ALL_TASKS])
 def test_every_task_has_a_timeout_a_retry_and_a_catch(name: str, state: dict[str, Any]) -> None:
     assert state["TimeoutSeconds"]
     caught = [rule["ErrorEquals"] for rule in state.get("Catch", [])]
@@ -81,24 +98,29 @@ def test_every_task_has_a_timeout_a_retry_and_a_catch(name: str, state: dict[str
 
 def test_functions_are_retried_after_transient_errors_and_handlers_after_crashes() -> None:
     """A handler may be invoked again after a crash. A tool may have had an effect."""
-    assert len(LAMBDAS) == 8
+    assert len(ALL_LAMBDAS) == 12
     waiting = [TRANSIENT_ERRORS, [each for each in CRASHES if each != "States.Timeout"]]
-    others = {"Call tool": [TRANSIENT_ERRORS], "Wait for change": waiting, "Wait for answer": waiting}
-    for name, state in LAMBDAS:
+    others = {
+        "Call tool": [TRANSIENT_ERRORS],
+        "Wait for change": waiting,
+        "Wait for answer": waiting,
+        "Start batch run": [*waiting, ["States.Timeout"]],
+    }
+    for name, state in ALL_LAMBDAS:
         retried = [rule["ErrorEquals"] for rule in state["Retry"]]
         assert retried == others.get(name, [TRANSIENT_ERRORS, CRASHES]), name
 
 
 @pytest.mark.parametrize("errors", [TRANSIENT_ERRORS, CRASHES], ids=["transient errors", "crashes"])
 def test_the_retry_blocks_of_all_functions_are_equal(errors: list[str]) -> None:
-    blocks = [rule for _, state in LAMBDAS for rule in state["Retry"] if rule["ErrorEquals"] == errors]
+    blocks = [rule for _, state in ALL_LAMBDAS for rule in state["Retry"] if rule["ErrorEquals"] == errors]
 
     assert len(blocks) >= 5
     assert all(one == other for one, other in pairwise(blocks))
 
 
 def test_a_tool_is_called_with_all_fields_of_its_event() -> None:
-    (payload,) = (state["Arguments"]["Payload"] for name, state in LAMBDAS if name == "Call tool")
+    (payload,) = (state["Arguments"]["Payload"] for name, state in ALL_LAMBDAS if name == "Call tool")
 
     assert set(payload) == set(ToolEvent.model_fields)
 
@@ -152,15 +174,16 @@ def test_a_turn_that_failed_is_requested_again_with_what_it_used_and_the_errors_
     assert all(f"'{field}'" in state["Output"] for field in fields)
 
 
-def test_the_definition_has_no_yaml_aliases() -> None:
+@pytest.mark.parametrize("machine", [RUN, BATCH])
+def test_the_definition_has_no_yaml_aliases(machine: str) -> None:
     """SAM uploads the file as it is, and CloudFormation does not resolve aliases: it takes `*name` as a string."""
-    events = list(yaml.parse(TEMPLATE.definitions[RUN]))
+    events = list(yaml.parse(TEMPLATE.definitions[machine]))
 
     assert not [event for event in events if isinstance(event, yaml.AliasEvent)]
     assert not [event for event in events if getattr(event, "anchor", None)]
 
 
-@pytest.mark.parametrize(("name", "state"), LAMBDAS, ids=[name for name, _ in LAMBDAS])
+@pytest.mark.parametrize(("name", "state"), ALL_LAMBDAS, ids=[name for name, _ in ALL_LAMBDAS])
 def test_a_task_has_a_longer_timeout_than_its_function(name: str, state: dict[str, Any]) -> None:
     """Otherwise a retry would run beside the first try."""
     function = str(state["Arguments"]["FunctionName"]).removesuffix("Arn")
@@ -189,30 +212,35 @@ def test_a_call_waits_as_long_as_the_run_allows_and_is_answered_then() -> None:
     assert state["Catch"][0]["Next"] == "Wait for answer"
 
 
-def test_expressions_are_jsonata_and_substitutions_are_in_quotes() -> None:
+@pytest.mark.parametrize("machine", [RUN, BATCH])
+def test_expressions_are_jsonata_and_substitutions_are_in_quotes(machine: str) -> None:
     """Without quotes, the YAML would depend on what CloudFormation puts in place of `${name}`."""
-    for line in TEMPLATE.definitions[RUN].splitlines():
+    for line in TEMPLATE.definitions[machine].splitlines():
         if "${" in line:
             assert re.search(r"\"[^\"]*\$\{\w+\}[^\"]*\"", line), line
-    assert WORKFLOW["QueryLanguage"] == "JSONata"
+    assert {WORKFLOW["QueryLanguage"], BATCH_WORKFLOW["QueryLanguage"]} == {"JSONata"}
 
 
 def test_the_definition_works_in_every_partition_of_aws() -> None:
     """GovCloud and China have other ones: `arn:aws-us-gov:…`, `arn:aws-cn:…`."""
-    resources = re.findall(r"Resource: (.+)", TEMPLATE.definitions[RUN])
+    definitions = "".join(TEMPLATE.definitions.values())
+    resources = re.findall(r"Resource: (.+)", definitions)
 
-    assert len(resources) == len(TASKS)
+    assert len(resources) == len(ALL_TASKS) + len(("ItemReader", "ResultWriter"))
     assert {each.partition("states:::")[0] for each in resources} == {'"arn:${Partition}:'}
-    assert SUBSTITUTIONS["Partition"] == {"Ref": "AWS::Partition"}
+    assert all(each["Partition"] == {"Ref": "AWS::Partition"} for each in SUBSTITUTIONS.values())
 
 
-def test_the_template_and_the_definition_have_the_same_substitutions() -> None:
-    assert set(re.findall(r"\$\{(\w+)\}", TEMPLATE.definitions[RUN])) == set(SUBSTITUTIONS)
+@pytest.mark.parametrize("machine", [RUN, BATCH])
+def test_the_template_and_the_definition_have_the_same_substitutions(machine: str) -> None:
+    names = set(re.findall(r"\$\{(\w+)\}", TEMPLATE.definitions[machine]))
+
+    assert names == set(SUBSTITUTIONS[machine])
 
 
-@pytest.mark.parametrize("name", [name for name in SUBSTITUTIONS if name.endswith("FunctionArn")])
+@pytest.mark.parametrize("name", FUNCTIONS_OF)
 def test_a_substitution_is_the_function_of_its_name(name: str) -> None:
-    assert SUBSTITUTIONS[name] == {"Fn::GetAtt": [name.removesuffix("Arn"), "Arn"]}
+    assert FUNCTIONS_OF[name] == {"Fn::GetAtt": [name.removesuffix("Arn"), "Arn"]}
     assert RESOURCES[name.removesuffix("Arn")]["Type"] == "AWS::Lambda::Function"
 
 

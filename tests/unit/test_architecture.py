@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.sample_events import sample_event_files
 from support.templates import FUNCTIONS, HANDLERS, function_id
-from support.workflow_definition import LAMBDAS
+from support.workflow_definition import ALL_LAMBDAS
 
 from local.config import ROOT
 
@@ -83,6 +83,7 @@ OWNERS = {
     "openai": {"run_apis/openai_sdk.py"},
     "httpx2": {"run_apis/client.py", "run_apis/bounded_client.py"},
     "boto3": {
+        "aws/batch_files.py",
         "aws/dynamodb.py",
         "aws/eventbridge.py",
         "aws/s3.py",
@@ -90,7 +91,13 @@ OWNERS = {
         "aws/sqs.py",
         "aws/step_functions.py",
     },
-    "botocore": {"aws/eventbridge.py", "aws/s3.py", "aws/step_functions.py", "client/auth.py"},
+    "botocore": {
+        "aws/batch_files.py",
+        "aws/eventbridge.py",
+        "aws/s3.py",
+        "aws/step_functions.py",
+        "client/auth.py",
+    },
     "httpcore": {"web/transport.py", "web/download.py", "web/page_response.py"},
     "httpx": {
         "client/auth.py",
@@ -117,12 +124,14 @@ OWNERS = {
 DOMAIN_MAY_IMPORT = {
     "ast",
     "collections",
+    "csv",
     "dataclasses",
     "datetime",
     "decimal",
     "enum",
     "functools",
     "hashlib",
+    "io",
     "json",
     "math",
     "operator",
@@ -143,7 +152,7 @@ MAX_HANDLER_LINES = 100
 WITHOUT_USE_CASE = {"describe_api", "list_assistants", "list_tools"}
 """Handlers that return static data of the deployment."""
 
-SHARED_BY_USE_CASES = {"answer_call", "end_run", "interfaces", "upstream_request"}
+SHARED_BY_USE_CASES = {"answer_call", "end_batch_line", "end_run", "interfaces", "upstream_request"}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -266,9 +275,9 @@ def test_there_is_no_use_case_without_a_handler() -> None:
 
 
 def test_a_state_that_invokes_a_handler_has_its_name() -> None:
-    invoked = {name: state["Arguments"]["FunctionName"] for name, state in LAMBDAS if name != "Call tool"}
+    invoked = {name: state["Arguments"]["FunctionName"] for name, state in ALL_LAMBDAS if name != "Call tool"}
 
-    assert len(invoked) == 7
+    assert len(invoked) == 11
     for state_name, substitution in invoked.items():
         name = state_name.lower().replace(" ", "_")
         assert name in HANDLERS
