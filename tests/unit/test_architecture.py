@@ -31,7 +31,9 @@ MAY_IMPORT = {
         "upcall.domain",
         "upcall.observability",
         "upcall.run_apis.base",
+        "upcall.threads",
     },
+    "upcall.threads": set(),
     "upcall.domain": {"upcall.domain"},
     "upcall.run_apis": {
         "upcall.run_apis",

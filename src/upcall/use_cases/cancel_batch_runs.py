@@ -1,13 +1,13 @@
 """Cancel the runs of a batch that are under way."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from upcall.domain.batch import BatchLine
 from upcall.domain.caller import Caller
 from upcall.domain.errors import NotFound, RunAlreadyEnded
 from upcall.domain.model import Model
+from upcall.threads import map_in_threads
 from upcall.use_cases.interfaces import BatchRepository, Clock
 
 MAX_SECONDS = 480.0
@@ -44,6 +44,5 @@ def cancel_batch_runs(
         return True
 
     lines = list(batches.list_open_lines(batch_id))
-    with ThreadPoolExecutor(THREADS) as pool:
-        done = sum(pool.map(cancel, lines))
+    done = sum(map_in_threads(cancel, lines, THREADS))
     return RunsCancelled(cancelled=done, more=done < len(lines))

@@ -6,7 +6,6 @@ An invocation writes as many parts as it has time for. The workflow passes on wh
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import BinaryIO, Final
 
@@ -31,6 +30,7 @@ from upcall.domain.errors import NotFound
 from upcall.domain.failure import Failure
 from upcall.domain.model import Model
 from upcall.observability.logging import logger
+from upcall.threads import map_in_threads
 from upcall.use_cases.interfaces import BatchFiles, BatchRepository, Clock, EventPublisher, RunRepository
 
 MAX_SECONDS: Final = 480.0
@@ -175,8 +175,7 @@ class _PartWriter:
         known = self._batches.list_lines(self._batch.batch_id, sources[0].line, sources[-1].line)
         started = {line.line: line for line in known}
         lines = [started.get(source.line) or self._not_started(source) for source in sources]
-        with ThreadPoolExecutor(THREADS) as pool:
-            yield from pool.map(self._result, lines)
+        return map_in_threads(self._result, lines, THREADS)
 
     def _result(self, line: BatchLine) -> LineResult:
         if line.end is None or line.end.status != "completed":
