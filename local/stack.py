@@ -186,6 +186,7 @@ class LocalStack:
         speed.cache_parsed_workflows()
         speed.share_task_clients()
         speed.query_one_partition()
+        speed.back_up_items_of_transactions()
         startup.parse_json_templates()
         startup.share_service_models()
         server = self._serve(speed.Dispatcher(), self._config.aws_port)

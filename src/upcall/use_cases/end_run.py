@@ -40,10 +40,12 @@ def end_with_failure(
 
 
 def publish_end(run: Run, repository: RunRepository, publisher: EventPublisher) -> RunEnded:
-    """Publish the final event of an ended run, unless its record says that this was done.
+    """Count what an ended run has used and publish its final event, unless its record says that it was done.
 
-    If the function dies before it has written that down, the event is published again. Raises TransientError.
+    If the function dies before it has written down that the event was published, it is published again.
+    Whatever invokes the function again repeats both. Raises TransientError.
     """
+    run = repository.settle_run(run)
     if not run.event_published:
         publisher.publish(RunEndedEvent.of(run, repository.get_message(run)))
         repository.mark_event_published(run)
