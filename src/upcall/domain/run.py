@@ -36,8 +36,9 @@ class Run(Model):
     `intent` what it is about to be created with, `upstream_run` where it lives now, `updates` how it learns
     of changes there. `tools` are those of its caller, `waiting_calls` the entries of the calls that wait for
     an answer from outside. `event_published` is set once its final event is published. `attempt` counts its
-    executions, which come one after the other. `counted` says where its start counts, if its caller has a
-    quota, `settled` what was counted at the end of the last attempt that was settled.
+    executions, which come one after the other. `batch_id` is the batch that it belongs to. `counted` says
+    where its start counts, if its caller has a quota, `settled` what was counted at the end of the last
+    attempt that was settled.
     """
 
     run_id: str
@@ -74,6 +75,7 @@ class Run(Model):
     message_parts: int = 0
     event_published: bool = False
     attempt: int = 1
+    batch_id: str | None = None
     counted: Counted | None = None
     settled: Settled | None = None
 

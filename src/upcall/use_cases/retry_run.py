@@ -42,7 +42,7 @@ def retry_run(
     execution = workflow.describe_execution(run)
     if execution is not None and execution.status == "RUNNING":
         raise RunNotRetryable(f"the execution of run {run_id} is about to end; try again in a moment")
-    controls = repository.get_controls(run.owner)
+    controls = repository.get_controls(run.owner, run.batch_id)
     controls.check()
     run = repository.settle_run(run)
     conversation = run_api.conversation_to_retry_in(run)

@@ -103,7 +103,7 @@ def start_run(
         raise InvalidInput(clash)
     if run.callback_url:
         check_callback_url(run.callback_url)
-    controls = repository.get_controls(run.owner)
+    controls = repository.get_controls(run.owner, run.batch_id)
     controls.check()
     if idempotency_key is not None:
         fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
