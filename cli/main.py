@@ -11,10 +11,12 @@ from cli.commands.doctor import doctor
 from cli.commands.list import list_runs
 from cli.commands.listen import listen
 from cli.commands.local import local
+from cli.commands.quota import app as quota
 from cli.commands.retry import retry
 from cli.commands.run import run
 from cli.commands.send_event import send_event
 from cli.commands.show import show
+from cli.commands.stop import resume, stop
 from cli.commands.tool import tool
 from cli.commands.tools import list_tools
 from cli.commands.trigger import trigger
@@ -42,6 +44,9 @@ app.command("send-event")(send_event)
 app.command("trigger")(trigger)
 app.command("listen")(listen)
 app.command("doctor")(doctor)
+app.add_typer(quota, name="quota")
+app.command("stop")(stop)
+app.command("resume")(resume)
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(bench, name="bench")
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError
@@ -23,13 +24,19 @@ class EventSourceMapping:
 
     Messages that the function names in `batchItemFailures`, or all of a batch if the function fails, become
     visible again after the queue's visibility timeout. The queue's redrive policy moves them to the
-    dead-letter queue.
+    dead-letter queue. While the mapping is not enabled, messages stay in the queue.
     """
 
     def __init__(
-        self, sqs: "SQSClient", queue_url: str, function: str, batch: int, runner: FunctionRunner
+        self,
+        sqs: "SQSClient",
+        queue_url: str,
+        function: str,
+        batch: int,
+        runner: FunctionRunner,
+        is_enabled: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._sqs, self._runner = sqs, runner
+        self._sqs, self._runner, self._is_enabled = sqs, runner, is_enabled
         self._queue_url, self._function, self._batch = queue_url, function, batch
         self._stopped = threading.Event()
         self._delivering = threading.Lock()
@@ -44,9 +51,14 @@ class EventSourceMapping:
     def _poll(self) -> None:
         while not self._stopped.is_set():
             try:
+                if not self._is_enabled():
+                    self._stopped.wait(RETRY_SECONDS)
+                    continue
                 messages = self._receive()
                 with self._delivering:
-                    if messages and not self._stopped.is_set():
+                    if not self._is_enabled():
+                        self._return(messages)
+                    elif messages and not self._stopped.is_set():
                         self._deliver(messages)
             except BotoCoreError:  # the queue cannot be reached at the moment
                 self._stopped.wait(RETRY_SECONDS)
@@ -60,6 +72,13 @@ class EventSourceMapping:
             MessageAttributeNames=["All"],
         )
         return response.get("Messages", [])
+
+    def _return(self, messages: "list[MessageTypeDef]") -> None:
+        """Let messages that were received before the mapping was disabled be visible again."""
+        for message in messages:
+            self._sqs.change_message_visibility(
+                QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+            )
 
     def _deliver(self, messages: "list[MessageTypeDef]") -> None:
         event = {"Records": [_record(message, self._queue_url) for message in messages]}

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from typing import Any, Self, TextIO
 
 import boto3
 from botocore.config import Config
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from local import dynamodb, message_file, sample_pages
 from local.api_gateway import HttpApi
@@ -34,7 +36,7 @@ from local.lambda_runtime import FunctionRunner
 from local.moto_patches import caches, distributed_map, integration, jsonata, speed, startup
 from local.openai_emulator import Emulator
 from local.table_file import TableFile
-from local.template import Template
+from local.template import QueueMapping, Template
 from upcall.observability.logging import SERVICE, PackageLogHandler
 
 CALLBACK_HOSTS = ("127.0.0.1:*", "localhost:*")
@@ -190,6 +192,7 @@ class LocalStack:
         speed.cache_parsed_workflows()
         speed.share_task_clients()
         speed.query_one_partition()
+        speed.back_up_items_of_transactions()
         startup.parse_json_templates()
         startup.share_service_models()
         server = self._serve(speed.Dispatcher(), self._config.aws_port)
@@ -206,9 +209,24 @@ class LocalStack:
         for mapping in template.queue_mappings():
             queue_url = self.deployed.physical_ids[mapping.queue]
             function = self.deployed.functions[mapping.function].name
-            poller = EventSourceMapping(sqs, queue_url, function, mapping.batch, runner)
+            poller = EventSourceMapping(
+                sqs,
+                queue_url,
+                function,
+                mapping.batch,
+                runner,
+                self._is_enabled(function, queue_url, mapping),
+            )
             self._cleanup.callback(poller.stop)
         return runner
+
+    def _is_enabled(self, function: str, queue_url: str, mapping: QueueMapping) -> Callable[[], bool]:
+        """Register a mapping with Lambda's API, which may disable it."""
+        queue_arn = (
+            f"arn:aws:sqs:{AWS_ENVIRONMENT['AWS_REGION']}:{DEFAULT_ACCOUNT_ID}:{queue_url.rpartition('/')[2]}"
+        )
+        registered = integration.add_event_source_mapping(function, queue_arn, mapping.batch)
+        return lambda: bool(registered.enabled)
 
     def _open_logs(self, functions: Path, servers: Path) -> TextIO:
         """Write the logs of functions, moto and the servers to files instead of the terminal."""

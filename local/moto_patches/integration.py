@@ -15,9 +15,13 @@ from botocore.model import ServiceModel as BotocoreServiceModel
 from botocore.utils import instance_cache
 from jsonata import Jsonata
 from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.models import EventSourceMapping
+from moto.awslambda.utils import get_backend
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
 from moto.core.model import OperationModel, ServiceModel
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.core.responses import ActionResult
 from moto.events.models import events_backends
 from moto.stepfunctions.parser.api import ExecutionFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.catch.catch_outcome import CatchOutcome
@@ -29,7 +33,9 @@ from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
+from moto.stepfunctions.responses import StepFunctionResponse
 
+from local.config import AWS_ENVIRONMENT
 from local.lambda_runtime import Invocation
 
 
@@ -85,8 +91,39 @@ def report_failures_of_the_lambda_api() -> None:
     StateTaskServiceLambda._error_cause_from_client_error = staticmethod(error_and_cause)  # type: ignore[method-assign, assignment]
 
 
+def add_event_source_mapping(function: str, queue_arn: str, batch: int) -> EventSourceMapping:
+    """Let Lambda's API show and change an event source mapping, and return it.
+
+    Not through the API: moto would invoke the function itself whenever a message is sent, beside the local
+    stack's own poller.
+    """
+    backend = get_backend(DEFAULT_ACCOUNT_ID, AWS_ENVIRONMENT["AWS_REGION"])
+    mapping = EventSourceMapping(  # type: ignore[abstract]  # moto makes it in the same way
+        {
+            "RegionName": backend.region_name,
+            "AccountId": DEFAULT_ACCOUNT_ID,
+            "FunctionName": function,
+            "FunctionArn": backend.get_function(function).function_arn,
+            "EventSourceArn": queue_arn,
+            "BatchSize": batch,
+        }
+    )
+    backend._event_source_mappings[mapping.uuid] = mapping
+    return mapping
+
+
 def publish_execution_events() -> None:
-    """Let moto's Step Functions put an event on the default bus when an execution ends."""
+    """Let moto's Step Functions put an event on the default bus when an execution ends.
+
+    One that was stopped has the error and the cause of that request, which moto does not read.
+    """
+
+    def stop_execution(self: StepFunctionResponse) -> ActionResult:
+        arn = self._get_param("executionArn")
+        execution: Any = self.stepfunction_backend.describe_execution(arn)
+        if execution.exec_status == "RUNNING":
+            execution.error, execution.cause = self._get_param("error"), self._get_param("cause")
+        return _stop_execution(self)
 
     def terminated(self: BaseExecutionWorkerCommunication) -> None:
         self._reflect_execution_status()  # type: ignore[no-untyped-call]
@@ -108,6 +145,7 @@ def publish_execution_events() -> None:
         events_backends[execution.account_id][execution.region_name].put_events([entry])
 
     BaseExecutionWorkerCommunication.terminated = terminated  # type: ignore[method-assign]
+    StepFunctionResponse.stop_execution = stop_execution  # type: ignore[method-assign]
 
 
 def enter_a_state_again_after_its_error() -> None:
@@ -169,6 +207,7 @@ def invoke_functions_with(invoker: FunctionInvoker) -> None:
 _set_next = CommonStateField._set_next
 _stop = ExecutionWorker.stop
 _set_error = Environment.set_error
+_stop_execution = StepFunctionResponse.stop_execution
 _error_and_cause = StateTaskServiceLambda._error_cause_from_client_error
 
 

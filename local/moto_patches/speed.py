@@ -11,10 +11,14 @@ import inspect
 import os
 import threading
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import moto.dynamodb.models as dynamodb_models
 from botocore.config import Config
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
@@ -26,6 +30,9 @@ from local.moto_patches.caches import cached_texts
 
 MAX_TASK_SECONDS = 900
 """The maximum timeout of a function."""
+
+MAX_TRANSACTION_ITEMS = 100
+"""moto refuses more."""
 
 MAX_CONNECTIONS = 200
 """Of a client's pool. Further tasks open connections that are closed afterwards."""
@@ -79,6 +86,28 @@ def query_one_partition() -> None:
     Table.query = query  # type: ignore[method-assign]
 
 
+def back_up_items_of_transactions() -> None:
+    """Let a transaction that fails restore the items that it would have written.
+
+    moto copies the whole table before each transaction. Requests must come one at a time.
+    """
+
+    def transact_write_items(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
+        before = [_written_item(self, each) for each in transact_items[:MAX_TRANSACTION_ITEMS]]
+        try:
+            _transact_write_items(self, transact_items)
+        except Exception:
+            for items, sort_key, item in before:
+                if item is not None:
+                    items[sort_key] = item
+                elif sort_key in items:
+                    del items[sort_key]
+            raise
+
+    DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[method-assign]
+    dynamodb_models.copy = SimpleNamespace(deepcopy=_copy_unless_table)  # type: ignore[assignment, attr-defined]
+
+
 def share_task_clients() -> None:
     """Let the tasks of workflows share one client for each service. moto makes one for each task."""
     for module in (lambda_eval_utils, state_task_service_events):
@@ -86,6 +115,7 @@ def share_task_clients() -> None:
 
 
 _query = Table.query
+_transact_write_items = DynamoDBBackend.transact_write_items
 _query_signature = inspect.signature(_query)
 _parse = AmazonStateLanguageParser.parse
 _making_client = threading.Lock()
@@ -95,6 +125,20 @@ _making_client = threading.Lock()
 def _syntax_tree(definition: str) -> tuple[Any, dict[Any, str]]:
     """The syntax tree of a definition, and a dictionary for the texts of its nodes."""
     return _parse(definition)[1], {}
+
+
+def _copy_unless_table(value: Any) -> Any:
+    return value if isinstance(value, Table) else copy.deepcopy(value)
+
+
+def _written_item(backend: DynamoDBBackend, write: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """The partition that a write of a transaction goes to, its sort key, and a copy of the item."""
+    ((_, request),) = write.items()
+    table = backend.get_table(request["TableName"])
+    key = request.get("Key") or request["Item"]
+    partition, sort_key = (DynamoType(key[name]) for name in (table.hash_key_attr, table.range_key_attr))
+    items = table.items[partition]
+    return items, sort_key, copy.deepcopy(items.get(sort_key))
 
 
 def _task_client(region: str, service: str, state_credentials: object = None) -> Any:  # noqa: ARG001

@@ -4,10 +4,12 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
+from upcall import config
 from upcall.aws import step_functions
 from upcall.aws.run_repository import run_repository
 from upcall.domain.views import RunView
 from upcall.lambda_runtime.caller_identity import current_caller
+from upcall.lambda_runtime.clock import SystemClock
 from upcall.lambda_runtime.http_api import (
     RunId,
     describe_responses,
@@ -23,13 +25,18 @@ load_at_init(run_repository, step_functions.get_client)
 app = http_api()
 lambda_handler = lambda_handler_of(app)
 
+ERRORS = (
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+
 
 @app.post(
     "/runs/<run_id>/retry",
     operation_id="retry_run",
-    responses=describe_responses(
-        HTTPStatus.ACCEPTED, RunView, "The run, queued again.", HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT
-    ),
+    responses=describe_responses(HTTPStatus.ACCEPTED, RunView, "The run, queued again.", *ERRORS),
 )
 def handle_request(run_id: RunId) -> Response[str]:
     """Retry a run that ended without a message; tools that have answered are not called again."""
@@ -39,5 +46,7 @@ def handle_request(run_id: RunId) -> Response[str]:
         repository=run_repository(),
         get_run_api=get_run_api,
         workflow=step_functions,
+        clock=SystemClock(),
+        default_quota=config.default_quota(),
     )
     return json_response(HTTPStatus.ACCEPTED, RunView.of(run, None), Location=f"/runs/{run_id}")

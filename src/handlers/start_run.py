@@ -30,7 +30,12 @@ app = http_api()
 lambda_handler = lambda_handler_of(app)
 
 KEY = "The same key with the same request returns the same run; with another request it is rejected."
-ERRORS = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
+ERRORS = (
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 ACCEPTED = "The run was accepted; Location is its URL."
 
 
@@ -57,7 +62,7 @@ def handle_request(
         request,
         current_caller(),
         idempotency_key,
-        defaults=RunDefaults(config.model(), config.run_api()),
+        defaults=RunDefaults(config.model(), config.run_api(), config.default_quota()),
         repository=run_repository(),
         get_run_api=get_run_api,
         workflow=step_functions,

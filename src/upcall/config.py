@@ -9,6 +9,7 @@ from typing import cast
 
 from upcall.domain.chat_message import WebhookFormat
 from upcall.domain.errors import UpcallError
+from upcall.domain.quota import Quota, QuotaSetting
 from upcall.domain.upstream_run import RunApiName
 
 
@@ -87,6 +88,11 @@ def run_api() -> RunApiName:
     return cast("RunApiName", _read("RUN_API"))  # the template's parameter allows no other
 
 
+def default_quota() -> Quota:
+    """The quota of each caller for whom no other is set. The template's parameters have 0 for none."""
+    return QuotaSetting.model_validate_json(_read("DEFAULT_QUOTA")).applied_to()
+
+
 def poll_window_seconds() -> float:
     """How long one invocation polls for a change; 0 polls once."""
     return float(_read("POLL_WINDOW_SECONDS"))
@@ -130,6 +136,11 @@ def bucket_name() -> str:
 def bus_name() -> str:
     """The event bus that events of runs are published to."""
     return _read("BUS_NAME")
+
+
+def request_queue_url() -> str:
+    """The queue of messages that request runs."""
+    return _read("REQUEST_QUEUE_URL")
 
 
 def dead_letter_queue_url() -> str:

@@ -23,6 +23,8 @@ ENVIRONMENT = {
     "RETENTION_DAYS": "30",
     "MODEL": "gpt-5.4-mini",
     "RUN_API": "responses",
+    "DEFAULT_QUOTA": "{}",
+    "REQUEST_QUEUE_URL": "request-queue",
     "POLL_WINDOW_SECONDS": "0",
     "CALLBACK_SECRET_NAME": "callback-secret",
     "CALLBACK_QUEUE_URL": "callback-queue",

@@ -104,7 +104,7 @@ def test_functions_are_retried_after_transient_errors_and_handlers_after_crashes
         "Call tool": [TRANSIENT_ERRORS],
         "Wait for change": waiting,
         "Wait for answer": waiting,
-        "Start batch run": [*waiting, ["States.Timeout"]],
+        "Start batch run": [*waiting, ["QuotaExceeded", "Stopped"], ["States.Timeout"]],
     }
     for name, state in ALL_LAMBDAS:
         retried = [rule["ErrorEquals"] for rule in state["Retry"]]

@@ -17,7 +17,8 @@ from functools import cache
 from typing import Any
 
 from upcall import config
-from upcall.aws.dynamodb import Item, Table, Update, run_table
+from upcall.aws.dynamodb import Item, Table, run_table, update_request
+from upcall.aws.transaction import transact, update
 from upcall.domain.batch import (
     TERMINAL_BATCH_STATUSES,
     Batch,
@@ -116,16 +117,10 @@ class DynamoDBBatchRepository:
         """See BatchRepository. The line and the counts change in one transaction."""
         key = _line_key(batch_id, number)
         expiry = self._with_expiry(created_at, {})
-        self._table.update_all(
-            Update(*key, {"end": end.model_dump_json()}, remove=(_OPEN,), condition={"end": None}),
-            Update(
-                _pk(batch_id),
-                f"{_COUNTS}{number % COUNT_SHARDS:02}",
-                expiry,
-                add=_counts_of(end),
-                or_create=True,
-            ),
-        )
+        ended = update_request(*key, {"end": end.model_dump_json()}, remove=(_OPEN,), exists=True, end=None)
+        shard = f"{_COUNTS}{number % COUNT_SHARDS:02}"
+        counts = update_request(_pk(batch_id), shard, expiry, add=_counts_of(end))
+        transact(self._table, [update(ended), update(counts)])
         line = self._get_line(batch_id, number)
         if line is None:
             raise NotFound(f"line {number} of batch {batch_id} was not started")

@@ -1,9 +1,7 @@
 """DynamoDB: reads and writes items as Python values, with conditions, and pages through queries."""
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -18,62 +16,7 @@ Item = Mapping[str, Any]
 """An item's attributes as Python values, without its keys. DynamoDB takes no floats."""
 
 
-MAX_CONFLICTS = 8
-CONFLICT_PAUSE_SECONDS = 0.02
-"""Of the first pause, at most, after a transaction met another one; each may be twice as long as the last."""
-
-
-@dataclass(frozen=True)
-class Update:
-    """An update of an item, as `Table.update` describes it. With `or_create` the item need not exist."""
-
-    pk: str
-    sk: str
-    fields: Item = field(default_factory=dict)
-    remove: Iterable[str] = ()
-    add: Mapping[str, Any] = field(default_factory=dict)
-    delete: Mapping[str, set[str]] = field(default_factory=dict)
-    condition: Mapping[str, Any] = field(default_factory=dict)
-    or_create: bool = False
-
-    def request(self, table: str) -> Any:
-        """The parameters of UpdateItem."""
-        fields, remove, add, delete, condition = (
-            self.fields,
-            self.remove,
-            self.add,
-            self.delete,
-            self.condition,
-        )
-        clauses = {
-            "SET": [f"#{name} = :{name}" for name in fields],
-            "REMOVE": [f"#{name}" for name in remove],
-            "ADD": [f"#{name} :{name}" for name in add],
-            "DELETE": [f"#{name} :{name}" for name in delete],
-        }
-        expression = " ".join(f"{verb} {', '.join(terms)}" for verb, terms in clauses.items() if terms)
-        terms, values = [], {f":{name}": value for name, value in {**fields, **add, **delete}.items()}
-        for name, expected in condition.items():
-            if expected is None:
-                terms.append(f"attribute_not_exists(#{name})")
-                continue
-            several = expected if isinstance(expected, tuple) else (expected,)
-            placeholders = {f":if_{name}_{number}": each for number, each in enumerate(several)}
-            terms.append(f"{'NOT ' * isinstance(expected, tuple)}#{name} IN ({', '.join(placeholders)})")
-            values |= placeholders
-        exists = [] if self.or_create else ["attribute_exists(pk)"]
-        request: dict[str, Any] = {
-            "TableName": table,
-            "Key": _key(self.pk, self.sk),
-            "UpdateExpression": expression,
-            "ExpressionAttributeNames": {
-                f"#{name}": name for name in {*fields, *remove, *add, *delete, *condition}
-            },
-            "ExpressionAttributeValues": {name: _serialize(value) for name, value in values.items()},
-        }
-        if exists or terms:
-            request["ConditionExpression"] = " AND ".join([*exists, *terms])
-        return request
+READ_DELAYS_SECONDS = (0.05, 0.2, 0.8)
 
 
 @cache
@@ -92,21 +35,31 @@ class Table:
         self._client = client
         self._name = name
 
+    @property
+    def client(self) -> "DynamoDBClient":
+        """Its client."""
+        return self._client
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._name
+
     def get(self, pk: str, sk: str) -> Item | None:
         """The item of that key, if there is one."""
         found = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=True)
-        return _deserialize_item(found["Item"]) if "Item" in found else None
+        return deserialize_item(found["Item"]) if "Item" in found else None
 
     def put(self, pk: str, sk: str, item: Item) -> None:
         """Write an item; it replaces an existing one."""
-        self._client.put_item(TableName=self._name, Item=_serialize_item(pk, sk, item))
+        self._client.put_item(TableName=self._name, Item=serialize_item(pk, sk, item))
 
     def put_new(self, pk: str, sk: str, item: Item) -> bool:
         """Write an item unless there is one. Returns whether it was written."""
         try:
             self._client.put_item(
                 TableName=self._name,
-                Item=_serialize_item(pk, sk, item),
+                Item=serialize_item(pk, sk, item),
                 ConditionExpression="attribute_not_exists(pk)",
             )
         except self._client.exceptions.ConditionalCheckFailedException:
@@ -130,30 +83,40 @@ class Table:
         None stands for an attribute that the item must not have. Returns whether the condition held. A set
         without members is no attribute.
         """
-        update = Update(pk, sk, fields, remove, add, delete, condition)
+        request = update_request(
+            pk, sk, fields, remove=remove, add=add, delete=delete, exists=True, **condition
+        )
         try:
-            self._client.update_item(**update.request(self._name))
+            self._client.update_item(TableName=self._name, **request)
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
 
-    def update_all(self, *updates: "Update") -> bool:
-        """Make several updates, all or none. Returns whether all conditions held.
+    def get_many(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Item]:
+        """Those of up to 100 items that there are, by their keys, in one request. Raises TransientError.
 
-        Raises TransientError if other transactions change the same items, after MAX_CONFLICTS tries.
+        DynamoDB may leave out some while it is throttled.
         """
-        items = [{"Update": update.request(self._name)} for update in updates]
-        for attempt in range(MAX_CONFLICTS):
-            try:
-                self._client.transact_write_items(TransactItems=items)  # type: ignore[arg-type]
-            except self._client.exceptions.TransactionCanceledException as error:
-                reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
-                if "ConditionalCheckFailed" in reasons:
-                    return False
-                time.sleep(random.uniform(0, CONFLICT_PAUSE_SECONDS * 2**attempt))  # noqa: S311  # jitter
-            else:
-                return True
-        raise TransientError(f"the items changed in each of {MAX_CONFLICTS} tries")
+        left = [_key(*key) for key in keys]
+        found: dict[tuple[str, str], Item] = {}
+        for delay in (*READ_DELAYS_SECONDS, None):
+            response = self._client.batch_get_item(
+                RequestItems={self._name: {"Keys": left, "ConsistentRead": True}}
+            )
+            for item in response["Responses"].get(self._name, []):
+                values = deserialize_item(item)
+                found[values["pk"], values["sk"]] = values
+            unprocessed = response.get("UnprocessedKeys", {}).get(self._name)
+            if not unprocessed:
+                return found
+            left = [dict(key) for key in unprocessed["Keys"]]
+            if delay is not None:
+                time.sleep(delay)
+        raise TransientError("BatchGetItem: keys were not processed")
+
+    def delete(self, pk: str, sk: str) -> None:
+        """Delete an item, if there is one."""
+        self._client.delete_item(TableName=self._name, Key=_key(pk, sk))
 
     def query(self, pk: str, first: str, last: str) -> Iterator[Item]:
         """The items of a partition whose `sk` lies between `first` and `last`, both included, in order."""
@@ -163,7 +126,7 @@ class Table:
             ExpressionAttributeValues={":pk": {"S": pk}, ":first": {"S": first}, ":last": {"S": last}},
             ConsistentRead=True,
         )
-        return (_deserialize_item(item) for page in pages for item in page["Items"])
+        return (deserialize_item(item) for page in pages for item in page["Items"])
 
     def query_index(
         self, index: str, partition: tuple[str, str], before: tuple[str, str], *, descending: bool = True
@@ -180,18 +143,67 @@ class Table:
             ExpressionAttributeValues={":partition": {"S": partition[1]}, ":before": {"S": before[1]}},
             ScanIndexForward=not descending,
         )
-        return (_deserialize_item(item) for page in pages for item in page["Items"])
+        return (deserialize_item(item) for page in pages for item in page["Items"])
+
+
+def update_request(
+    pk: str,
+    sk: str,
+    fields: Item,
+    *,
+    remove: Iterable[str] = (),
+    add: Mapping[str, Any] = MappingProxyType({}),
+    delete: Mapping[str, set[str]] = MappingProxyType({}),
+    below: Mapping[str, int] = MappingProxyType({}),
+    exists: bool = False,
+    **condition: Any,
+) -> dict[str, Any]:
+    """The parameters of an update without those of the table; see Table.update.
+
+    `add` also adds to numbers. `below` gives numbers that attributes must not have reached. Without `exists`
+    the item is made if there is none.
+    """
+    clauses = {
+        "SET": [f"#{name} = :{name}" for name in fields],
+        "REMOVE": [f"#{name}" for name in remove],
+        "ADD": [f"#{name} :{name}" for name in add],
+        "DELETE": [f"#{name} :{name}" for name in delete],
+    }
+    expression = " ".join(f"{verb} {', '.join(terms)}" for verb, terms in clauses.items() if terms)
+    terms = ["attribute_exists(pk)"] if exists else []
+    values: dict[str, Any] = {f":{name}": value for name, value in {**fields, **add, **delete}.items()}
+    for name, expected in condition.items():
+        if expected is None:
+            terms.append(f"attribute_not_exists(#{name})")
+            continue
+        several = expected if isinstance(expected, tuple) else (expected,)
+        placeholders = {f":if_{name}_{number}": each for number, each in enumerate(several)}
+        terms.append(f"{'NOT ' * isinstance(expected, tuple)}#{name} IN ({', '.join(placeholders)})")
+        values |= placeholders
+    for name, limit in below.items():
+        terms.append(f"(attribute_not_exists(#{name}) OR #{name} < :below_{name})")
+        values[f":below_{name}"] = limit
+    names = {*fields, *remove, *add, *delete, *condition, *below}
+    request: dict[str, Any] = {
+        "Key": _key(pk, sk),
+        "UpdateExpression": expression,
+        "ExpressionAttributeNames": {f"#{name}": name for name in names},
+        "ExpressionAttributeValues": {name: _serialize(value) for name, value in values.items()},
+    }
+    return request | ({"ConditionExpression": " AND ".join(terms)} if terms else {})
 
 
 def _key(pk: str, sk: str) -> dict[str, Any]:
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
 
-def _serialize_item(pk: str, sk: str, item: Item) -> dict[str, Any]:
+def serialize_item(pk: str, sk: str, item: Item) -> dict[str, Any]:
+    """An item as DynamoDB takes it."""
     return {**{name: _serialize(value) for name, value in item.items()}, **_key(pk, sk)}
 
 
-def _deserialize_item(item: Mapping[str, Any]) -> Item:
+def deserialize_item(item: Mapping[str, Any]) -> Item:
+    """An item of DynamoDB as Python values."""
     return {name: _serializers()[1](value) for name, value in item.items()}
 
 

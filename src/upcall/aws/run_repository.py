@@ -30,7 +30,9 @@ from types import MappingProxyType
 from typing import Any
 
 from upcall import config
-from upcall.aws.dynamodb import Item, Table, run_table
+from upcall.aws import control_items
+from upcall.aws.dynamodb import Item, Table, run_table, update_request
+from upcall.aws.transaction import put_new, transact, update
 from upcall.domain.caller import no_such_run
 from upcall.domain.errors import RunAlreadyEnded, RunNotRetryable
 from upcall.domain.failure import Failure
@@ -38,8 +40,10 @@ from upcall.domain.idempotency_claim import IdempotencyClaim
 from upcall.domain.json_size import json_bytes
 from upcall.domain.model import Model
 from upcall.domain.open_calls import CallAnswer, OpenCall
+from upcall.domain.quota import NO_QUOTA, Counted, Quota, day_of
 from upcall.domain.run import Run, Updates, run_id_prefix
 from upcall.domain.status import TERMINAL_STATUSES, Status, TerminalStatus
+from upcall.domain.stop import Controls
 from upcall.domain.tool_calls import LedgerEntry
 from upcall.domain.upstream_run import Message, UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
@@ -90,15 +94,29 @@ class DynamoDBRunRepository:
             return claim
         return IdempotencyClaim.from_item(self._table.get(pk, "KEY") or {})
 
-    def add_run(self, run: Run) -> Run:
-        """See RunRepository."""
+    def get_controls(self, owner: str, batch_id: str | None = None) -> Controls:
+        """See RunRepository. One request."""
+        return control_items.ControlItems(self._table).get(owner, batch_id)
+
+    def add_run(self, run: Run, quota: Quota = NO_QUOTA) -> Run:
+        """See RunRepository. A run without a quota is a single write."""
+        run = run.model_copy(update={"counted": _counted(quota, run.created_at)})
         record = _to_item(run)
         del record["waiting_calls"]  # a set without members is no attribute
         record |= {name: json.dumps(record[name]) for name in _WITH_FLOATS if name in record}
         record["excerpt"] = " ".join(run.last_input.split())[:EXCERPT_CHARACTERS]
         record |= {"item_type": "run", _OPEN: _OPEN}
-        added = self._table.put_new(_pk(run.run_id), _RECORD, self._with_expiry(run, record))
-        return run if added else self.get_run(run.run_id)
+        key = (_pk(run.run_id), _RECORD)
+        if run.counted is None:
+            added = self._table.put_new(*key, self._with_expiry(run, record))
+            return run if added else self.get_run(run.run_id)
+        writes = [put_new(*key, self._with_expiry(run, record)), *control_items.start_writes(run, quota)]
+        refusals = transact(self._table, writes)
+        if refusals is None:
+            return run
+        if refusals[0] is not None:  # there is a record, which counts already
+            return self.get_run(run.run_id)
+        raise control_items.refused_start(quota, refusals[1:], run.created_at)
 
     def get_run(self, run_id: str) -> Run:
         """See RunRepository."""
@@ -219,8 +237,32 @@ class DynamoDBRunRepository:
         """See RunRepository."""
         self._table.update(_pk(run.run_id), _RECORD, {"event_published": True}, attempt=run.attempt)
 
-    def reopen_run(self, run: Run, previous_upstream_run: UpstreamRun | None) -> Run:
+    def settle_run(self, run: Run) -> Run:
+        """See RunRepository. One transaction."""
+        settled = run.unsettled
+        if settled is None:
+            return run
+        marker = update_request(
+            _pk(run.run_id),
+            _RECORD,
+            {"settled": settled.model_dump()},
+            exists=True,
+            attempt=run.attempt,
+            settled=run.settled and run.settled.model_dump(),
+        )
+        transact(self._table, [update(marker), *control_items.end_writes(run)])
+        return self.get_run(run.run_id)  # if the marker was refused, the attempt was settled meanwhile
+
+    def reopen_run(
+        self,
+        run: Run,
+        previous_upstream_run: UpstreamRun | None,
+        quota: Quota = NO_QUOTA,
+        now: datetime | None = None,
+    ) -> Run:
         """See RunRepository."""
+        counted = _counted(quota, now or run.created_at)
+        reopened = run.model_copy(update={"counted": counted})
         fields = {
             "status": "queued",
             _OPEN: _OPEN,
@@ -232,9 +274,20 @@ class DynamoDBRunRepository:
             "ended_at": None,
             "message_parts": 0,
             "event_published": False,
+            "counted": counted and counted.model_dump(),
         }
+        writes = control_items.start_writes(reopened, quota)
+        condition: dict[str, Any] = {"status": run.status, "attempt": run.attempt}
         key = (_pk(run.run_id), _RECORD)
-        if not self._table.update(*key, fields, status=run.status, attempt=run.attempt):
+        if not writes:
+            refused = not self._table.update(*key, fields, **condition)
+        else:
+            record = update_request(*key, fields, exists=True, **condition)
+            refusals = transact(self._table, [update(record), *writes])
+            if refusals is not None and refusals[0] is None:
+                raise control_items.refused_start(quota, refusals[1:], now or run.created_at)
+            refused = refusals is not None
+        if refused:
             raise RunNotRetryable(f"run {run.run_id} is being retried already")
         return self.get_run(run.run_id)
 
@@ -335,6 +388,12 @@ class DynamoDBRunRepository:
 
     def _query(self, run_id: str, prefix: str, after: str = "") -> Iterator[Item]:
         return self._table.query(_pk(run_id), f"{prefix}{after}", f"{prefix}\U0010ffff")
+
+
+def _counted(quota: Quota, now: datetime) -> Counted | None:
+    if not quota.limits:
+        return None
+    return Counted(day=day_of(now), concurrent=quota.concurrent is not None)
 
 
 def _seconds(time: datetime) -> int:

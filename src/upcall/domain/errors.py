@@ -10,6 +10,8 @@
     ├── RunNotRetryable         wait for its end, or start a new run                         HTTP 409
     ├── CallConflict            look at the call again: it has other arguments or an answer  HTTP 409
     ├── IdempotencyKeyConflict  send another Idempotency-Key, or the request it stands for   HTTP 422
+    ├── QuotaExceeded           wait until the quota has room again                          HTTP 429
+    ├── Stopped                 wait until an operator lets runs start again                 HTTP 503
     ├── TransientError          wait, then repeat: the workflow's Retry names this
     ├── RequestRejected         do not repeat: the OpenAI server rejected the request
     │   └── InvalidSecret       store the secret anew: the message names it
@@ -79,6 +81,29 @@ class CallConflict(UpcallError):
 
 class IdempotencyKeyConflict(UpcallError):
     """The idempotency key stands for another request."""
+
+
+class QuotaExceeded(UpcallError):
+    """A quota of the caller is used up.
+
+    `quota` is its name and `limit` its size (dollars in millionths), `retry_after` says in how many seconds
+    it may have room again, `window` over how many seconds it counts; None for runs that are open at once.
+    """
+
+    def __init__(self, message: str, quota: str, limit: int, retry_after: int, window: int | None) -> None:
+        super().__init__(message)
+        self.quota = quota
+        self.limit = limit
+        self.retry_after = retry_after
+        self.window = window
+
+
+class Stopped(UpcallError):
+    """An operator has stopped the start of runs. `retry_after` are seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class TransientError(UpcallError):

@@ -13,6 +13,7 @@ from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.failure import Failure
 from upcall.domain.limits import Limits
 from upcall.domain.model import Model
+from upcall.domain.quota import Counted, Settled, settlement_of
 from upcall.domain.run_request import InputItem, Metadata, Reasoning, ResponseFormat
 from upcall.domain.status import TERMINAL_STATUSES, Status
 from upcall.domain.upstream_run import RunApiName, UpstreamRun
@@ -36,7 +37,8 @@ class Run(Model):
     of changes there. `tools` are those of its caller, `waiting_calls` the entries of the calls that wait for
     an answer from outside. `event_published` is set once its final event is published. `attempt` counts its
     executions, which come one after the other. `batch_id` and `batch_line` are the batch and the line of its
-    inputs that the run was started for.
+    inputs that the run was started for. `counted` says where its start counts, if its caller has a quota,
+    `settled` what was counted at the end of the last attempt that was settled.
     """
 
     run_id: str
@@ -75,6 +77,8 @@ class Run(Model):
     attempt: int = 1
     batch_id: str | None = None
     batch_line: int | None = None
+    counted: Counted | None = None
+    settled: Settled | None = None
 
     @classmethod
     def new(cls, *, created_at: datetime, previous: "Run | None" = None, **fields: Any) -> Self:
@@ -102,6 +106,13 @@ class Run(Model):
     def last_input(self) -> str:
         """The text that the run answers: the prompt, or the last item of the input."""
         return self.items[-1].content
+
+    @property
+    def unsettled(self) -> Settled | None:
+        """What is to be counted for the attempt that has ended; None if it was, or if nothing counts it."""
+        if self.counted is None or (self.settled is not None and self.settled.attempt >= self.attempt):
+            return None
+        return settlement_of(self.attempt, self.usage)
 
     @property
     def ended(self) -> bool:

@@ -5,6 +5,8 @@ import binascii
 import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from math import ceil
+from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -23,8 +25,10 @@ from upcall.domain.errors import (
     IdempotencyKeyConflict,
     InvalidInput,
     NotFound,
+    QuotaExceeded,
     RunAlreadyEnded,
     RunNotRetryable,
+    Stopped,
     TransientError,
 )
 from upcall.domain.model import Model
@@ -45,6 +49,14 @@ MAX_FIELD_NAME_CHARACTERS: Final = 200
 
 _TITLES: Final[Mapping[int, str]] = {413: "Content Too Large", 422: "Unprocessable Content"}
 """RFC 9110's names, which Python uses from 3.13 on: the description is the same for all versions."""
+
+QUOTA_UNITS: Final = {
+    "runs": "requests",
+    "tokens": "tokens",
+    "usd": "micro-usd",
+    "concurrent": "concurrent-requests",
+}
+"""The units of quotas in the field RateLimit-Policy."""
 
 RunId = Annotated[str, Path(description="The run's id.", max_length=80)]
 BatchId = Annotated[str, Path(description="The batch's id.", max_length=80)]
@@ -93,7 +105,9 @@ def http_api() -> APIGatewayHttpResolver:
     app.exception_handler(CallConflict)(_handle_conflict)
     app.exception_handler(DecisionNotAllowed)(_handle_forbidden)
     app.exception_handler(IdempotencyKeyConflict)(_handle_unprocessable)
-    app.exception_handler(TransientError)(_handle_transient_error)
+    app.exception_handler(QuotaExceeded)(_handle_quota_exceeded)
+    app.exception_handler(Stopped)(_handle_unavailable)
+    app.exception_handler(TransientError)(_handle_unavailable)
     app.exception_handler(UnicodeDecodeError)(_handle_not_utf8)
     app.exception_handler(RecursionError)(_handle_nesting)
     app.exception_handler(Exception)(_handle_any_error)
@@ -158,15 +172,17 @@ def json_response(status: HTTPStatus, content: Model, **headers: str) -> Respons
     )
 
 
-def problem_response(status: HTTPStatus, detail: str, *errors: FieldError) -> Response[str]:
-    """A problem document."""
+def problem_response(
+    status: HTTPStatus, detail: str, *errors: FieldError, headers: Mapping[str, str] = MappingProxyType({})
+) -> Response[str]:
+    """A problem document, with further headers."""
     fields = tuple(FieldProblem(field=error.field, reason=error.reason) for error in errors)
     document = Problem(title=_title(status), status=status.value, detail=detail, errors=fields)
     return Response(
         status_code=status,
         content_type=PROBLEM_JSON,
         body=json.dumps(document.model_dump(exclude=None if fields else {"errors"})),
-        headers={"Content-Type": PROBLEM_JSON},
+        headers={"Content-Type": PROBLEM_JSON, **headers},
     )
 
 
@@ -252,8 +268,21 @@ def _handle_unprocessable(error: IdempotencyKeyConflict) -> Response[str]:
     return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
 
 
-def _handle_transient_error(error: TransientError) -> Response[str]:
-    return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+def _handle_quota_exceeded(error: QuotaExceeded) -> Response[str]:
+    """The fields are those of draft-ietf-httpapi-ratelimit-headers-11; quotas are integers in a unit."""
+    unit = QUOTA_UNITS[error.quota]
+    window = f";w={error.window}" if error.window else ""
+    headers = {
+        "Retry-After": str(error.retry_after),
+        "RateLimit-Policy": f'"{error.quota}";q={error.limit};qu="{unit}"{window}',
+        "RateLimit": f'"{error.quota}";r=0;t={error.retry_after}',
+    }
+    return problem_response(HTTPStatus.TOO_MANY_REQUESTS, str(error), headers=headers)
+
+
+def _handle_unavailable(error: Stopped | TransientError) -> Response[str]:
+    headers = {"Retry-After": str(ceil(error.retry_after))} if error.retry_after else {}
+    return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
 
 
 def _handle_any_error(_: Exception) -> Response[str]:

@@ -53,11 +53,12 @@ def publish_end(
     batches: BatchRepository,
     waiting_tasks: WaitingTasks,
 ) -> RunEnded:
-    """End the line of a batch that the run was started for, and publish the final event of the run.
+    """Count what an ended run has used, end its line of a batch, and publish its final event.
 
-    The event is published unless the record says that this was done. If the function dies before it has
-    written that down, it is published again. Raises TransientError.
+    If the function dies before it has written down that the event was published, it is published again.
+    Whatever invokes the function again repeats all of this. Raises TransientError.
     """
+    run = repository.settle_run(run)
     end_batch_line(run, batches, waiting_tasks)
     if not run.event_published:
         publisher.publish(RunEndedEvent.of(run, repository.get_message(run)))

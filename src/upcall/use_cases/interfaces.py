@@ -11,8 +11,10 @@ from upcall.domain.execution import Execution
 from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
 from upcall.domain.open_calls import CallAnswer, OpenCall
+from upcall.domain.quota import NO_QUOTA, Quota
 from upcall.domain.run import Run, Updates
 from upcall.domain.status import Status
+from upcall.domain.stop import Controls
 from upcall.domain.tool_calls import LedgerEntry, ToolDefinition
 from upcall.domain.upstream_run import Message, RunApiName, UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
@@ -46,8 +48,15 @@ class RunRepository(Protocol):
     def claim_idempotency_key(self, key: str, run: Run, fingerprint: str) -> IdempotencyClaim:
         """Claim a key of the run's owner for this run. Returns the claim that holds."""
 
-    def add_run(self, run: Run) -> Run:
-        """Write the record of a new run. Returns the record that exists already, if there is one."""
+    def get_controls(self, owner: str, batch_id: str | None = None) -> Controls:
+        """What an operator has set for the runs of a caller, or for those in a batch of it."""
+
+    def add_run(self, run: Run, quota: Quota = NO_QUOTA) -> Run:
+        """Write the record of a new run, and count it if its caller has a quota.
+
+        Returns the record that exists already, if there is one; it is not counted again. Raises
+        QuotaExceeded, and TransientError if too many runs of the caller start at once.
+        """
 
     def get_run(self, run_id: str) -> Run:
         """The record of a run. Raises NotFound."""
@@ -116,8 +125,20 @@ class RunRepository(Protocol):
     def mark_event_published(self, run: Run) -> None:
         """Write down that the run's final event was published outside of the workflow."""
 
-    def reopen_run(self, run: Run, previous_upstream_run: UpstreamRun | None) -> Run:
-        """Queue an ended run for another attempt; its ledger stays. Raises RunNotRetryable if it moved on."""
+    def settle_run(self, run: Run) -> Run:
+        """Count what an ended run has used, once for each attempt. Raises TransientError."""
+
+    def reopen_run(
+        self,
+        run: Run,
+        previous_upstream_run: UpstreamRun | None,
+        quota: Quota = NO_QUOTA,
+        now: datetime | None = None,
+    ) -> Run:
+        """Queue an ended run, which was settled, for another attempt; its ledger stays. It counts as a start.
+
+        Raises RunNotRetryable if it moved on, and QuotaExceeded.
+        """
 
     def get_message(self, run: Run) -> str | None:
         """The message of a completed run, or the part that an incomplete one has; None for other runs."""

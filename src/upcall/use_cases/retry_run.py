@@ -2,9 +2,10 @@
 
 from upcall.domain.caller import Caller
 from upcall.domain.errors import RunNotRetryable
+from upcall.domain.quota import NO_QUOTA, Quota
 from upcall.domain.run import Run
 from upcall.use_cases.get_run import get_run_of_caller
-from upcall.use_cases.interfaces import GetRunApi, RunRepository, Workflow
+from upcall.use_cases.interfaces import Clock, GetRunApi, RunRepository, Workflow
 
 MAX_ATTEMPTS = 10
 
@@ -16,8 +17,12 @@ def retry_run(
     repository: RunRepository,
     get_run_api: GetRunApi,
     workflow: Workflow,
+    clock: Clock,
+    default_quota: Quota = NO_QUOTA,
 ) -> Run:
-    """Reopen a run and start the workflow on it. Raises NotFound, RunNotRetryable.
+    """Reopen a run and start the workflow on it. It counts as a run of its owner.
+
+    Raises NotFound, RunNotRetryable, Stopped and QuotaExceeded.
 
     Tools that have answered are not called again: the model gets the ledger. A run API that cannot resume
     after tool calls can only retry a run that has called none.
@@ -37,6 +42,10 @@ def retry_run(
     execution = workflow.describe_execution(run)
     if execution is not None and execution.status == "RUNNING":
         raise RunNotRetryable(f"the execution of run {run_id} is about to end; try again in a moment")
-    reopened = repository.reopen_run(run, run_api.conversation_to_retry_in(run))
+    controls = repository.get_controls(run.owner, run.batch_id)
+    controls.check()
+    run = repository.settle_run(run)
+    conversation = run_api.conversation_to_retry_in(run)
+    reopened = repository.reopen_run(run, conversation, controls.quota(default_quota), clock.now())
     workflow.start_execution(reopened)
     return reopened

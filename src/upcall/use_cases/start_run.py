@@ -10,6 +10,7 @@ from upcall.domain.caller import Caller
 from upcall.domain.caller_tools import name_clash
 from upcall.domain.completion_window import limits_for, window_exceeds_limit
 from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput, NotFound
+from upcall.domain.quota import NO_QUOTA, Quota
 from upcall.domain.run import Run
 from upcall.domain.run_request import RunRequest
 from upcall.domain.upstream_run import RunApiName
@@ -22,10 +23,14 @@ DEFAULT_ASSISTANT = "summarizer"
 
 @dataclass(frozen=True)
 class RunDefaults:
-    """The deployment's model and run API, for runs whose request and assistant name none."""
+    """The deployment's model and run API, for runs whose request and assistant name none.
+
+    `quota` is that of every caller for whom no other is set.
+    """
 
     model: str
     run_api: RunApiName
+    quota: Quota = NO_QUOTA
 
 
 def start_run(
@@ -50,7 +55,8 @@ def start_run(
     that it continues; model and run API otherwise those of the assistant, and otherwise the defaults. Another
     assistant has its own instructions. Raises InvalidInput for an assistant that does not exist, for a run
     that cannot be continued, for what the run API does not support, for a completion window that the run's
-    time limit cuts off, and for a tool of the caller that has the name of one of the assistant's.
+    time limit cuts off, and for a tool of the caller that has the name of one of the assistant's. Raises
+    Stopped if an operator has stopped these runs, and QuotaExceeded.
 
     With `batch_line`, a batch and the number of one of its lines, the run has the id of that line's run. One
     that was started for it before is returned.
@@ -102,6 +108,8 @@ def start_run(
         raise InvalidInput(clash)
     if run.callback_url:
         check_callback_url(run.callback_url)
+    controls = repository.get_controls(run.owner, run.batch_id)
+    controls.check()
     if idempotency_key is not None:
         fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
         claim = repository.claim_idempotency_key(idempotency_key, run, fingerprint)
@@ -113,7 +121,7 @@ def start_run(
         run = run.model_copy(
             update={"run_id": batch.run_id(line), "batch_id": batch.batch_id, "batch_line": line}
         )
-    run = repository.add_run(run)
+    run = repository.add_run(run, controls.quota(defaults.quota))
     if run.status == "queued":
         workflow.start_execution(run)
     logger.info("run accepted", run_id=run.run_id)

@@ -26,6 +26,10 @@ from upcall.domain.validation import WHOLE_BODY, field_errors
 
 MAX_DIGEST_URLS = 50
 
+FIRST_DELAY_SECONDS = 30
+MAX_DELAY_SECONDS = 3600
+"""With it, a message is delivered fewer than a thousand times in the 14 days that its queue keeps it."""
+
 StartRun = Callable[[RunRequest, str], Run]
 """Starts a run on behalf of events, with an idempotency key."""
 
@@ -41,6 +45,16 @@ def start_run_from_event(body: str, message_id: str, start_run: StartRun) -> lis
 
 _Requested = tuple[list[str], RunRequest]
 """A run's request, and the parts of its idempotency key."""
+
+
+def delay_seconds(received: int, retry_after: int, jitter: float) -> int:
+    """How long a message waits that may not start a run now and was received so often.
+
+    Delays double. `jitter`, from 0 to 1, spreads them over a quarter, so that not all messages come at once.
+    """
+    doubled = FIRST_DELAY_SECONDS << min(received - 1, 10)
+    delay = min(max(doubled, retry_after), MAX_DELAY_SECONDS)
+    return round(delay * (1 - jitter / 4))
 
 
 class _Event(BaseModel):

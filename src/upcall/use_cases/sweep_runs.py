@@ -47,7 +47,9 @@ def sweep_runs(
     for run in _open_runs(repository, clock.now() - MIN_AGE):
         checked += 1
         execution = workflow.describe_execution(run)
-        if execution is None:
+        if execution is None and repository.get_controls(run.owner, run.batch_id).stops:
+            logger.info("run not resumed: an operator has stopped it", run_id=run.run_id)
+        elif execution is None:
             workflow.start_execution(run)
             logger.warning("run resumed", run_id=run.run_id)
             resumed += 1

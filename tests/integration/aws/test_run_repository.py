@@ -12,6 +12,7 @@ from support.run_repository_contract import RunRepositoryContract
 from support.run_repository_contract.writes import DONE, LATER, add_calls, add_failed_run, add_run
 
 from local.config import ROOT
+from local.dynamodb import serialize_requests
 from upcall.aws import run_repository
 from upcall.aws.dynamodb import Table
 from upcall.aws.run_repository import MESSAGE_PART_BYTES, DynamoDBRunRepository
@@ -46,6 +47,7 @@ class RequestLog:
 
 @pytest.fixture(scope="module")
 def dynamodb(aws_client: Any) -> "DynamoDBClient":
+    serialize_requests()  # otherwise moto's transactions are not isolated from each other
     client: DynamoDBClient = aws_client("dynamodb")
     return client
 

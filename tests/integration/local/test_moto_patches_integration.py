@@ -167,7 +167,10 @@ def test_a_catch_may_lead_back_to_its_own_state() -> None:
 
 
 def test_an_execution_whose_task_waits_for_its_token_can_be_stopped() -> None:
-    """`ExecutionWorker.stop` and `Environment.set_error`, also inside of a Map state."""
+    """`ExecutionWorker.stop` and `Environment.set_error`, also inside of a Map state.
+
+    And `StepFunctionResponse.stop_execution`, which drops the error and the cause.
+    """
     wait: dict[str, object] = {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
@@ -189,7 +192,8 @@ def test_an_execution_whose_task_waits_for_its_token_can_be_stopped() -> None:
 
         client.stop_execution(executionArn=arn, error="cancelled", cause="On request.")
 
-        assert wait_for_end(arn)["status"] == "ABORTED"
+        ended = wait_for_end(arn)
+        assert (ended["status"], ended["error"], ended["cause"]) == ("ABORTED", "cancelled", "On request.")
         wait_until(lambda arn=arn: "ExecutionAborted" in history(arn), "the event")  # type: ignore[misc]
 
 

@@ -14,7 +14,8 @@ from support.waiting import wait_until
 
 from local.moto_patches import speed
 from local.stack import LocalStack
-from upcall.aws.dynamodb import Table
+from upcall.aws.dynamodb import Table, update_request
+from upcall.aws.transaction import put_new, transact, update
 
 pytestmark = pytest.mark.usefixtures("local_stack")
 
@@ -120,3 +121,22 @@ def test_a_query_of_an_index_reads_all_partitions(local_stack: LocalStack) -> No
 
     items = table.query_index("runs_by_owner", ("owner", f"{name}-me"), ("run_id", "run_2"))
     assert [item["run_id"] for item in items] == ["run_1"]
+
+
+def test_a_transaction_that_fails_leaves_every_item_as_it_was(
+    local_stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`DynamoDBBackend.transact_write_items`, which copies tables with `copy.deepcopy`."""
+    table, name = Table(local_stack.deployed.dynamodb, local_stack.deployed.table), uuid.uuid4().hex
+    copied: list[object] = []
+    monkeypatch.setattr(MotoTable, "__deepcopy__", lambda table, _: copied.append(table), raising=False)
+    table.put(name, "OLD", {"number": 1})
+    count = update(update_request(name, "OLD", {}, add={"number": 1}))
+
+    assert transact(table, [put_new(name, "NEW", {}), count]) is None
+    refusals = transact(table, [put_new(name, "OTHER", {}), count, put_new(name, "NEW", {})])
+
+    assert refusals == [None, None, {}]
+    assert (table.get(name, "OLD") or {})["number"] == 2
+    assert table.get(name, "OTHER") is None
+    assert copied == []

@@ -1,6 +1,6 @@
 """A run repository without DynamoDB."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from math import ceil
@@ -13,8 +13,10 @@ from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
 from upcall.domain.json_size import json_bytes
 from upcall.domain.open_calls import CallAnswer, OpenCall
+from upcall.domain.quota import NO_QUOTA, CallerUsage, Counted, Quota, QuotaSetting, check_quota, day_of
 from upcall.domain.run import Run, Updates, run_id_prefix
 from upcall.domain.status import Status, TerminalStatus
+from upcall.domain.stop import Controls, Stop
 from upcall.domain.tool_calls import LedgerEntry
 from upcall.domain.upstream_run import Message, UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
@@ -33,15 +35,40 @@ class InMemoryRunRepository:
         self._waiting: dict[str, WaitingTask] = {}
         self._webhooks: dict[str, datetime] = {}
         self._open_calls: dict[tuple[str, int, str], OpenCall] = {}
+        self.stops: list[Stop] = []
+        self.quotas: dict[str, QuotaSetting] = {}
+        self.days: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self.open_runs: Counter[str] = Counter()
 
     def claim_idempotency_key(self, key: str, run: Run, fingerprint: str) -> IdempotencyClaim:
         """See RunRepository."""
         claim = IdempotencyClaim(run_id=run.run_id, fingerprint=fingerprint)
         return self._claims.setdefault((run.owner, key), claim)
 
-    def add_run(self, run: Run) -> Run:
+    def get_controls(self, owner: str, batch_id: str | None = None) -> Controls:
+        """See RunRepository. `stops` and `quotas` are what an operator has set."""
+        matching = {("all", ""), ("caller", owner), ("batch", batch_id)}
+        stops = [stop for stop in self.stops if (stop.scope, stop.name) in matching]
+        return Controls(stops=tuple(stops), setting=self.quotas.get(owner))
+
+    def add_run(self, run: Run, quota: Quota = NO_QUOTA) -> Run:
         """See RunRepository."""
-        return self._runs.setdefault(run.run_id, run)
+        if run.run_id not in self._runs:
+            self._runs[run.run_id] = self._count_start(run, quota, run.created_at)
+        return self._runs[run.run_id]
+
+    def settle_run(self, run: Run) -> Run:
+        """See RunRepository."""
+        current = self._runs[run.run_id]
+        settled = current.unsettled
+        if settled is None or current.attempt != run.attempt:
+            return current
+        used = settled.since(current.settled)
+        day = self.days[current.owner, current.counted.day] if current.counted else Counter()
+        day.update(tokens=used.tokens, usd=used.usd)
+        if current.counted and current.counted.concurrent:
+            self.open_runs[current.owner] -= 1
+        return self._replace(current, {"settled": settled})
 
     def get_run(self, run_id: str) -> Run:
         """See RunRepository."""
@@ -149,11 +176,18 @@ class InMemoryRunRepository:
         if current.attempt == run.attempt:
             self._runs[run.run_id] = current.model_copy(update={"event_published": True})
 
-    def reopen_run(self, run: Run, previous_upstream_run: UpstreamRun | None) -> Run:
+    def reopen_run(
+        self,
+        run: Run,
+        previous_upstream_run: UpstreamRun | None,
+        quota: Quota = NO_QUOTA,
+        now: datetime | None = None,
+    ) -> Run:
         """See RunRepository."""
         current = self._runs[run.run_id]
         if (current.status, current.attempt) != (run.status, run.attempt):
             raise RunNotRetryable(f"run {run.run_id} is being retried already")
+        counted = self._count_start(current, quota, now or run.created_at).counted
         fields = {
             "status": "queued",
             "attempt": run.attempt + 1,
@@ -164,6 +198,7 @@ class InMemoryRunRepository:
             "ended_at": None,
             "message_parts": 0,
             "event_published": False,
+            "counted": counted,
         }
         return self._replace(current, fields)
 
@@ -218,6 +253,16 @@ class InMemoryRunRepository:
     def delete_run(self, run_id: str) -> None:
         """Delete the record of a run, as DynamoDB does when its retention is over."""
         del self._runs[run_id]
+
+    def _count_start(self, run: Run, quota: Quota, now: datetime) -> Run:
+        if not quota.limits:
+            return run.model_copy(update={"counted": None})
+        day = self.days[run.owner, day_of(now)]
+        concurrent = quota.concurrent is not None
+        check_quota(quota, CallerUsage(**day, concurrent=self.open_runs[run.owner]), now)
+        day.update(runs=1)
+        self.open_runs[run.owner] += concurrent
+        return run.model_copy(update={"counted": Counted(day=day_of(now), concurrent=concurrent)})
 
     def _end(
         self, run: Run, status: TerminalStatus, usage: Usage, ended_at: datetime, text: str, **fields: Any

@@ -7,11 +7,18 @@ from support.run_repository_contract.ends import EndContract
 from support.run_repository_contract.ledger import LedgerContract
 from support.run_repository_contract.lists import ListContract
 from support.run_repository_contract.open_calls import OpenCallContract
+from support.run_repository_contract.quotas import QuotaContract
 from support.run_repository_contract.records import RecordContract
 from support.run_repository_contract.webhooks import WebhookContract
 
 
 class RunRepositoryContract(
-    RecordContract, LedgerContract, EndContract, ListContract, WebhookContract, OpenCallContract
+    RecordContract,
+    LedgerContract,
+    EndContract,
+    ListContract,
+    WebhookContract,
+    OpenCallContract,
+    QuotaContract,
 ):
     """The whole contract."""

@@ -1,7 +1,11 @@
 from typing import Any
 
 import pytest
+from support.fakes.clock import START
 from support.wired_handlers import WiredHandlers
+
+from upcall.domain.quota import QuotaSetting
+from upcall.domain.stop import Stop
 
 KEY = {"idempotency-key": "a key"}
 
@@ -131,3 +135,49 @@ def test_a_callback_url_that_could_never_be_posted_to_is_rejected(
 
     assert response.status == 400
     assert response.json["errors"] == [{"field": "callback_url", "reason": reason}]
+
+
+@pytest.mark.parametrize(
+    ("setting", "detail", "policy", "rate_limit"),
+    [
+        (
+            {"runs": 1},
+            "this caller has used 1 of 1 runs of the day; the day ends at 2026-01-03T00:00:00Z",
+            '"runs";q=1;qu="requests";w=86400',
+            '"runs";r=0;t=75355',
+        ),
+        (
+            {"concurrent": 1},
+            "1 runs of this caller are open; 1 are allowed at once",
+            '"concurrent";q=1;qu="concurrent-requests"',
+            '"concurrent";r=0;t=10',
+        ),
+    ],
+    ids=["runs of a day", "open runs"],
+)
+def test_over_a_quota_the_response_says_which_the_figure_and_when_it_ends(
+    handlers: WiredHandlers, setting: dict[str, Any], detail: str, policy: str, rate_limit: str
+) -> None:
+    """Retry-After and the fields of draft-ietf-httpapi-ratelimit-headers."""
+    handlers.repository.quotas["anybody"] = QuotaSetting.model_validate(setting)
+    assert handlers.request("start_run").status == 202
+
+    response = handlers.request("start_run")
+
+    assert (response.status, response.json["title"]) == (429, "Too Many Requests")
+    assert response.json["detail"] == detail
+    assert response.headers["RateLimit-Policy"] == policy
+    assert response.headers["RateLimit"] == rate_limit
+    assert response.headers["Retry-After"] == rate_limit.rpartition("=")[2]
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+def test_while_runs_are_stopped_the_response_says_so_and_when_to_ask_again(handlers: WiredHandlers) -> None:
+    handlers.repository.stops.append(Stop(scope="caller", name="anybody", since=START))
+
+    response = handlers.request("start_run")
+
+    assert (response.status, response.headers["Retry-After"]) == (503, "60")
+    assert response.json["detail"] == (
+        "an operator has stopped the runs of this caller: no run starts until they are resumed"
+    )

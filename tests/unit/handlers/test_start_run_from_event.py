@@ -4,11 +4,15 @@ import pytest
 from support.fakes.clock import START
 from support.run_records import UPSTREAM_RUN, new_run
 from support.sample_events import sample_event, sample_message
+from support.templates import resources_of_type
 from support.wired_handlers import ENVIRONMENT, NOTHING_FAILED, WiredHandlers
 
 from upcall.domain.caller import ANYBODY, EVENTS
+from upcall.domain.quota import QuotaSetting
 from upcall.domain.run import Run
+from upcall.domain.stop import Stop
 from upcall.domain.upstream_run import Message
+from upcall.use_cases.start_run_from_event import delay_seconds
 
 DONE = Message(text="Done.")
 
@@ -244,3 +248,68 @@ def test_a_notification_some_of_whose_runs_cannot_be_started_now_starts_each_of_
     runs = started_runs(handlers)
     assert sorted(run.metadata["object"] for run in runs) == ["a.txt", "b.txt", "c.txt"]
     assert set(handlers.workflow.executions) == {run.run_id for run in runs}
+
+
+@pytest.mark.parametrize(
+    ("received", "shortest", "longest"), [(1, 45, 60), (3, 90, 120), (8, 2700, 3600), (999, 2700, 3600)]
+)
+def test_a_message_waits_in_its_queue_while_runs_are_stopped(
+    handlers: WiredHandlers, received: int, shortest: int, longest: int
+) -> None:
+    body = json.dumps({"prompt": "Go."})
+    handlers.repository.stops.append(Stop(scope="all", since=START))
+
+    result = handlers.deliver("start_run_from_event", body, ApproximateReceiveCount=str(received))
+
+    assert result == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    ((queue, _, seconds),) = handlers.delays
+    assert queue == ENVIRONMENT["REQUEST_QUEUE_URL"]
+    assert shortest <= seconds <= longest
+    assert (started_runs(handlers), handlers.dead_letters) == ([], [])
+
+    handlers.repository.stops.clear()
+    assert handlers.deliver("start_run_from_event", body) == NOTHING_FAILED
+    assert len(started_runs(handlers)) == 1
+
+
+def test_a_message_over_the_quota_of_events_waits_and_the_others_of_its_batch_do_not(
+    handlers: WiredHandlers,
+) -> None:
+    handlers.repository.quotas[EVENTS] = QuotaSetting(runs=2)
+    bodies = [json.dumps({"prompt": f"Say {number}."}) for number in range(3)]
+
+    for _ in range(2):
+        result = handlers.deliver("start_run_from_event", *bodies)
+        assert result == {"batchItemFailures": [{"itemIdentifier": "m2"}]}
+
+    assert [run.prompt for run in started_runs(handlers)] == ["Say 0.", "Say 1."]
+    assert [2700 <= seconds <= 3600 for *_, seconds in handlers.delays] == [True, True]
+    handlers.clock.advance(86_400)
+    assert handlers.deliver("start_run_from_event", *bodies) == NOTHING_FAILED
+    assert len(started_runs(handlers)) == 3
+
+
+def test_a_message_is_kept_for_longer_than_a_thousand_deliveries_take() -> None:
+    """The queue sends a message to the dead-letter queue after so many, and deletes it after 14 days."""
+    shortest = sum(delay_seconds(number, 1, jitter=1) for number in range(1, 1000))
+
+    properties = resources_of_type("AWS::SQS::Queue")["RequestQueue"]
+    assert properties["RedrivePolicy"]["maxReceiveCount"] == 1000
+    assert shortest > properties["MessageRetentionPeriod"]
+
+
+def test_a_message_on_which_we_fail_five_times_goes_to_the_dead_letter_queue(
+    handlers: WiredHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Run) -> None:
+        raise ValueError("secret")
+
+    monkeypatch.setattr(handlers.workflow, "start_execution", fail)
+    body = json.dumps({"prompt": "Go."})
+
+    result = handlers.deliver("start_run_from_event", body, ApproximateReceiveCount="4")
+    assert (result["batchItemFailures"], handlers.dead_letters) != ([], [])
+    assert handlers.deliver("start_run_from_event", body, ApproximateReceiveCount="5") == NOTHING_FAILED
+
+    reason = "failed 5 times, at last with ValueError"
+    assert handlers.dead_letters == [(ENVIRONMENT["DEAD_LETTER_QUEUE_URL"], body, reason)]

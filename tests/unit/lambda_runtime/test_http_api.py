@@ -19,7 +19,12 @@ from upcall.lambda_runtime.http_api import MAX_BODY_BYTES, describe_responses, p
 
 @pytest.fixture(autouse=True)
 def _start_run_without_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"TENANCY": "one", "MODEL": "m", "RUN_API": "responses"}.items():
+    for name, value in {
+        "TENANCY": "one",
+        "MODEL": "m",
+        "RUN_API": "responses",
+        "DEFAULT_QUOTA": "{}",
+    }.items():
         monkeypatch.setenv(name, value)
     repository = InMemoryRunRepository()
     monkeypatch.setattr(start_run, "run_repository", lambda: repository)

@@ -1,15 +1,17 @@
 from collections.abc import Callable
 
 import pytest
-from support.fakes.clock import START
+from support.fakes.clock import START, FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.workflow import InMemoryWorkflow
 from support.run_records import ANSWER, FAILURE, NEXT_UPSTREAM_RUN, UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.caller import ANYBODY, Caller
-from upcall.domain.errors import NotFound, RunNotRetryable
+from upcall.domain.errors import NotFound, QuotaExceeded, RunNotRetryable, Stopped
+from upcall.domain.quota import NO_QUOTA, Quota
 from upcall.domain.run import Run
+from upcall.domain.stop import Stop
 from upcall.domain.upstream_run import Message
 from upcall.use_cases.retry_run import MAX_ATTEMPTS, retry_run
 
@@ -18,14 +20,18 @@ Retry = Callable[..., Run]
 
 
 @pytest.fixture
-def retry(repository: InMemoryRunRepository, run_api: FakeRunApi, workflow: InMemoryWorkflow) -> Retry:
-    def call(run_id: str, caller: str = ANYBODY) -> Run:
+def retry(
+    repository: InMemoryRunRepository, run_api: FakeRunApi, workflow: InMemoryWorkflow, clock: FakeClock
+) -> Retry:
+    def call(run_id: str, caller: str = ANYBODY, quota: Quota = NO_QUOTA) -> Run:
         return retry_run(
             run_id,
             Caller(caller, one_tenant=False),
             repository=repository,
             get_run_api=run_api.get,
             workflow=workflow,
+            clock=clock,
+            default_quota=quota,
         )
 
     return call
@@ -158,7 +164,7 @@ def test_of_two_retries_at_once_one_is_a_conflict(
 ) -> None:
     reopen_run = repository.reopen_run
 
-    def reopened_before(run: Run, previous: object) -> Run:
+    def reopened_before(run: Run, *_: object) -> Run:
         reopen_run(run, None)
         return reopen_run(run, None)
 
@@ -176,3 +182,39 @@ def test_a_run_that_the_caller_may_not_see_is_not_found(retry: Retry, failed_run
 
     with pytest.raises(NotFound, match=f"there is no run '{run_id}'"):
         retry(run_id, "somebody else")
+
+
+def test_a_retry_counts_against_the_quota_of_the_owner(
+    retry: Retry, failed_run: Run, repository: InMemoryRunRepository, workflow: InMemoryWorkflow
+) -> None:
+    quota = Quota(runs=1)
+    workflow.end_execution(retry(failed_run.run_id, quota=quota), "FAILED")
+    failed = repository.record_failure(repository.get_run(failed_run.run_id), FAILURE, USAGE, START)
+
+    with pytest.raises(QuotaExceeded):
+        retry(failed.run_id, quota=quota)
+
+    assert repository.get_run(failed.run_id).ended
+
+
+def test_an_attempt_whose_end_was_not_counted_yet_is_counted_before_the_next_one(
+    retry: Retry, repository: InMemoryRunRepository
+) -> None:
+    quota = Quota(tokens=USAGE.total_tokens + 1, concurrent=1)
+    run = repository.add_run(new_run(), quota)
+    repository.record_failure(run, FAILURE, USAGE, START)
+
+    assert retry(run.run_id, quota=quota).attempt == 2
+    assert sum(day["tokens"] for day in repository.days.values()) == USAGE.total_tokens
+
+
+def test_no_run_is_retried_while_an_operator_has_stopped_them(
+    retry: Retry, failed_run: Run, repository: InMemoryRunRepository, workflow: InMemoryWorkflow
+) -> None:
+    repository.stops.append(Stop(scope="all", since=START))
+
+    with pytest.raises(Stopped):
+        retry(failed_run.run_id)
+
+    assert repository.get_run(failed_run.run_id) == failed_run
+    assert f"{failed_run.run_id}-2" not in workflow.executions

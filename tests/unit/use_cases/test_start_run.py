@@ -10,9 +10,11 @@ from support.run_records import FAILURE, UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.assistants import Assistant, find_assistant
 from upcall.domain.caller import Caller
-from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput
+from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput, QuotaExceeded, Stopped
+from upcall.domain.quota import NO_QUOTA, Quota, QuotaSetting
 from upcall.domain.run import Run
 from upcall.domain.run_request import Reasoning, RunRequest
+from upcall.domain.stop import Stop
 from upcall.domain.upstream_run import Message
 from upcall.use_cases import start_run as start_run_module
 from upcall.use_cases.start_run import RunDefaults, start_run
@@ -47,12 +49,14 @@ def start(
     clock: FakeClock,
     check_callback_url: CallbackUrlChecker,
 ) -> Start:
-    def call(caller: str = "ann", idempotency_key: str | None = None, **fields: Any) -> Run:
+    def call(
+        caller: str = "ann", idempotency_key: str | None = None, quota: Quota = NO_QUOTA, **fields: Any
+    ) -> Run:
         return start_run(
             RunRequest.model_validate({"prompt": "Go.", **fields}),
             Caller(caller, one_tenant=False),
             idempotency_key,
-            defaults=RunDefaults("default-model", "responses"),
+            defaults=RunDefaults("default-model", "responses", quota),
             repository=repository,
             get_run_api=run_api.get,
             workflow=workflow,
@@ -390,3 +394,59 @@ def test_a_conversation_keeps_its_instructions_unless_another_assistant_is_reque
 
     assert (second.instructions, second.reasoning) == ("Answer in Latin.", Reasoning(effort="low"))
     assert (second.temperature, other.instructions) == (None, None)
+
+
+def test_a_run_over_the_quota_is_neither_recorded_nor_started(
+    start: Start, repository: InMemoryRunRepository, workflow: InMemoryWorkflow
+) -> None:
+    first = start(quota=Quota(runs=1))
+
+    with pytest.raises(QuotaExceeded):
+        start(quota=Quota(runs=1))
+
+    assert runs_of(repository) == list(workflow.executions) == [first.run_id]
+
+
+def test_a_request_that_is_repeated_with_its_key_counts_once(start: Start) -> None:
+    first = start(idempotency_key="a key", quota=Quota(runs=1))
+
+    assert start(idempotency_key="a key", quota=Quota(runs=1)) == first
+
+
+@pytest.mark.parametrize(
+    ("setting", "allowed"),
+    [(QuotaSetting(runs=2), 2), (QuotaSetting(runs=0), 5), (QuotaSetting(tokens=9), 1)],
+    ids=["another quota", "none", "for something else"],
+)
+def test_a_quota_that_was_set_for_a_caller_replaces_the_default(
+    start: Start, repository: InMemoryRunRepository, setting: QuotaSetting, allowed: int
+) -> None:
+    repository.quotas["ann"] = setting
+    for _ in range(5):
+        try:
+            start(quota=Quota(runs=1))
+        except QuotaExceeded:
+            break
+
+    assert len(runs_of(repository)) == allowed
+
+
+@pytest.mark.parametrize(("scope", "name"), [("all", ""), ("caller", "ann")])
+def test_while_runs_are_stopped_none_is_recorded_and_none_started(
+    start: Start, repository: InMemoryRunRepository, workflow: InMemoryWorkflow, scope: Any, name: str
+) -> None:
+    repository.stops.append(Stop(scope=scope, name=name, since=START))
+
+    with pytest.raises(Stopped, match="an operator has stopped") as raised:
+        start()
+
+    assert raised.value.retry_after == 60
+    assert (runs_of(repository), workflow.executions) == ([], {})
+
+
+def test_runs_of_others_start_while_those_of_one_caller_are_stopped(
+    start: Start, repository: InMemoryRunRepository
+) -> None:
+    repository.stops.append(Stop(scope="caller", name="bob", since=START))
+
+    assert start().status == "queued"
