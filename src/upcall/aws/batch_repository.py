@@ -5,14 +5,14 @@
     BATCH#<batch_id>  COUNTS#<shard>      how many lines have ended and what their runs have used
     BATCH#<batch_id>  LINE#<number>       a line that was started: its run, its task token, its end
 
-A line that has not ended is in the index `open_runs`: its attribute `open` is the id of its batch. Several
-items hold the counts, because transactions that change the same item at once repeat each other.
+A line whose run has not ended is in the index `open_runs`: its attribute `open` is the id of its batch. The
+record is in no index, because lists of runs read those. Several items hold the counts, because transactions
+that change the same item at once repeat each other.
 """
 
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -39,6 +39,9 @@ _COUNTS = "COUNTS#"
 _LINE = "LINE#"
 _OPEN = "open"
 _WITHOUT_PRICE = "without_price"
+_PICODOLLARS = "picodollars"
+"""Integers, whose sums are exact."""
+
 _AS_TEXT = ("defaults", "tolerated_failures", "budget_usd")
 """Fields of a batch that are written as JSON text: DynamoDB takes no floats."""
 
@@ -62,7 +65,7 @@ class DynamoDBBatchRepository:
         """See BatchRepository."""
         record = batch.model_dump(mode="json", exclude_none=True)
         record |= {name: json.dumps(record[name]) for name in _AS_TEXT if name in record}
-        item = self._with_expiry(batch.created_at, {**record, "item_type": "batch", "run_id": batch.batch_id})
+        item = self._with_expiry(batch.created_at, record)
         return batch if self._table.put_new(*_key(batch), item) else self.get_batch(batch.batch_id)
 
     def get_batch(self, batch_id: str) -> Batch:
@@ -92,6 +95,12 @@ class DynamoDBBatchRepository:
         )
         return self.get_batch(batch.batch_id)
 
+    def restart_batch(self, batch: Batch) -> Batch:
+        """See BatchRepository."""
+        fields = {"attempt": batch.attempt + 1}
+        self._table.update(*_key(batch), fields, status=TERMINAL_BATCH_STATUSES, attempt=batch.attempt)
+        return self.get_batch(batch.batch_id)
+
     def begin_results(self, batch: Batch) -> Batch:
         """See BatchRepository."""
         fields = {"status": "finalizing"}
@@ -110,7 +119,8 @@ class DynamoDBBatchRepository:
         item = line.model_dump(exclude={"line", "end"}, exclude_none=True)
         if self._table.put_new(*key, self._with_expiry(batch.created_at, {**item, _OPEN: batch.batch_id})):
             return line
-        self._table.update(*key, {"task_token": line.task_token}, end=None)
+        if line.task_token:
+            self._table.update(*key, {"task_token": line.task_token}, end=None)
         return self._get_line(batch.batch_id, line.line) or line
 
     def end_line(self, batch_id: str, number: int, end: LineEnd, created_at: datetime) -> BatchLine:
@@ -134,8 +144,7 @@ class DynamoDBBatchRepository:
             return sum(shard.get(name, 0) for shard in shards)
 
         usage = {name: total(name) for name in Usage.model_fields}
-        if total(_WITHOUT_PRICE):
-            usage["usd"] = None
+        usage["usd"] = None if total(_WITHOUT_PRICE) else total(_PICODOLLARS) / 10**12
         return BatchCounts(
             completed=total("completed"),
             failed=total("failed"),
@@ -184,14 +193,12 @@ def _parse_line(item: Item) -> BatchLine:
     return BatchLine(line=_number(item["sk"]), end=end, **fields)
 
 
-def _counts_of(end: LineEnd) -> dict[str, int | Decimal]:
+def _counts_of(end: LineEnd) -> dict[str, int]:
     """What a line that has ended adds to the counts."""
     outcome = end.status if end.status in ("completed", "cancelled") else "failed"
-    usage = {
-        name: Decimal(str(number)) if isinstance(number, float) else number
-        for name, number in end.usage.model_dump().items()
-        if number
-    }
+    usage = {name: number for name, number in end.usage.model_dump(exclude={"usd"}).items() if number}
+    if end.usage.usd:
+        usage[_PICODOLLARS] = round(end.usage.usd * 10**12)
     return {outcome: 1, **usage, **({_WITHOUT_PRICE: 1} if _has_no_price(end.usage) else {})}
 
 

@@ -30,7 +30,7 @@ def start_execution(run: Run) -> None:
 
 
 def start_batch_execution(batch: Batch) -> bool:
-    """Start the workflow of batches on this attempt of a batch, unless that was done before."""
+    """Start the workflow of batches on this attempt of a batch. Returns whether it is running now."""
     client = get_client()
     try:
         client.start_execution(
@@ -38,7 +38,7 @@ def start_batch_execution(batch: Batch) -> bool:
             name=batch.execution_name,
             input=json.dumps({"batch_id": batch.batch_id}),
         )
-    except client.exceptions.ExecutionAlreadyExists:
+    except client.exceptions.ExecutionAlreadyExists:  # it has ended; for a running one this call succeeds
         return False
     return True
 

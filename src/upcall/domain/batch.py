@@ -131,13 +131,16 @@ class Batch(Model):
                     f"The runs have cost {counts.usage.usd:.4f} $; the budget is {self.budget_usd:.4f} $."
                 )
                 return Failure(code="budget_usd", message=message)
-        tolerated = self.tolerated_failures * (self.lines or 0)
-        if self.tolerated_failures < 1 and counts.failed > tolerated:
-            message = (
-                f"{counts.failed} of {self.lines} lines failed; {self.tolerated_failures:.1%} are tolerated."
-            )
-            return Failure(code="tolerated_failures", message=message)
-        return None
+        return self.too_many_failures(counts)
+
+    def too_many_failures(self, counts: BatchCounts) -> Failure | None:
+        """Why more lines failed than are tolerated; None if they are not more."""
+        if not self.lines or counts.failed / self.lines <= self.tolerated_failures:
+            return None
+        message = (
+            f"{counts.failed} of {self.lines} lines failed; {self.tolerated_failures:.1%} are tolerated."
+        )
+        return Failure(code="tolerated_failures", message=message)
 
 
 class LineSource(Model):
@@ -153,8 +156,9 @@ class LineSource(Model):
 
 
 class LineEnd(Model):
-    """How a line ended: as its run did, or failed without one."""
+    """How a line ended: as its run did, or without one."""
 
+    run_id: str | None = None
     status: TerminalStatus
     failure: Failure | None = None
     usage: Usage = Usage()
@@ -168,11 +172,12 @@ class LineEnd(Model):
 class BatchLine(Model):
     """A line that was started: its run, and how it ended, once it has.
 
-    `task_token` completes the task that waits for the end of the line.
+    A line without a run is one that no run is started for. `task_token` completes the task that waits for the
+    end of the line.
     """
 
     line: int
-    run_id: str
+    run_id: str | None = None
     custom_id: str | None = None
     task_token: str = ""
     end: LineEnd | None = None

@@ -4,13 +4,14 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from typing import BinaryIO, Final, NamedTuple
+from typing import IO, AnyStr, BinaryIO, Final, NamedTuple
 
 from upcall.domain.batch import InputFormat
 from upcall.domain.batch_request import MAX_LINE_BYTES
 from upcall.domain.errors import FieldError, InvalidInput
 
 _BOM: Final = b"\xef\xbb\xbf"
+_LINE_END: Final = b"\r\n"
 _TOO_LONG: Final = f"has more than {MAX_LINE_BYTES:,} bytes"
 
 
@@ -33,13 +34,10 @@ def read_lines(file: BinaryIO, input_format: InputFormat) -> Iterator[InputLine]
 
 def _read_json_lines(file: BinaryIO) -> Iterator[InputLine]:
     number = 0
-    while line := file.readline(MAX_LINE_BYTES + 2):
+    while line := file.readline(MAX_LINE_BYTES + len(_LINE_END)):
         number += 1
-        too_long = len(line) > MAX_LINE_BYTES + 1 or (
-            len(line) == MAX_LINE_BYTES + 1 and not line.endswith(b"\n")
-        )
-        if too_long:
-            _skip_rest(file, line)
+        if _is_too_long(line, _LINE_END):
+            _skip_rest(file, line, (b"\n",))
             yield InputLine(number, b"", _TOO_LONG)
             continue
         if number == 1:
@@ -48,18 +46,13 @@ def _read_json_lines(file: BinaryIO) -> Iterator[InputLine]:
             yield InputLine(number, data)
 
 
-def _skip_rest(file: BinaryIO, line: bytes) -> None:
-    while line and not line.endswith(b"\n"):
-        line = file.readline(MAX_LINE_BYTES)
-
-
 def _read_csv(file: BinaryIO) -> Iterator[InputLine]:
     csv.field_size_limit(MAX_LINE_BYTES)
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.reader(text)
+    lines = _TextLines(file)
+    reader = csv.reader(lines, strict=True)
     header = _read_header(reader)
     while True:
-        number = reader.line_num + 1
+        number = lines.number + 1
         try:
             record = next(reader, None)
         except csv.Error as error:
@@ -74,6 +67,42 @@ def _read_csv(file: BinaryIO) -> Iterator[InputLine]:
             continue
         data = json.dumps(dict(zip(header, record, strict=True))).encode()
         yield InputLine(number, *((b"", _TOO_LONG) if len(data) > MAX_LINE_BYTES else (data, "")))
+
+
+class _TextLines:
+    """The lines of a file as text. One that is too long is left out, and raises csv.Error.
+
+    `number` is that of the last line.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(MAX_LINE_BYTES + len(_LINE_END))
+        if not line:
+            raise StopIteration
+        self.number += 1
+        if _is_too_long(line, _LINE_END.decode()):
+            _skip_rest(self._text, line, ("\r", "\n"))
+            raise csv.Error(f"line {self.number} {_TOO_LONG}")
+        return line
+
+
+def _is_too_long(line: AnyStr, line_end: AnyStr) -> bool:
+    """Whether a line that was read up to the limit has more than that without its end."""
+    return len(line.rstrip(line_end)) > MAX_LINE_BYTES or (
+        len(line) == MAX_LINE_BYTES + len(line_end) and not line.endswith(line_end[-1:])
+    )
+
+
+def _skip_rest(file: IO[AnyStr], line: AnyStr, newlines: tuple[AnyStr, ...]) -> None:
+    while line and not line.endswith(newlines):
+        line = file.readline(MAX_LINE_BYTES)
 
 
 def _read_header(reader: "Iterator[list[str]]") -> list[str]:

@@ -34,8 +34,11 @@ MAX_DEFAULTS_BYTES: Final = 200_000
 MAX_CUSTOM_ID_CHARACTERS: Final = 200
 MAX_KEY_BYTES: Final = 1024
 
-_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\{\{([^{}]+)\}\}")
 _CUSTOM_ID = "custom_id"
+_MAX_GROWTH: Final = 8
+"""Of JSON that is written again: 1e15 becomes 1000000000000000.0."""
+
 _OF_ONE_RUN = ("prompt", "input", "previous_run_id", "completion_window")
 """Fields that no defaults have: they belong to one run, or stand beside the defaults."""
 
@@ -53,8 +56,13 @@ def _check_defaults(defaults: dict[str, Any]) -> dict[str, Any]:
     return defaults
 
 
+def _check_input(value: str | dict[str, Any]) -> str | dict[str, Any]:
+    check_json(value, MAX_LINE_BYTES)
+    return value
+
+
 Inputs = Annotated[
-    tuple[str | dict[str, Any], ...],
+    tuple[Annotated[str | dict[str, Any], AfterValidator(_check_input)], ...],
     Field(
         min_length=1,
         max_length=MAX_INLINE_INPUTS,
@@ -133,19 +141,30 @@ class BatchRequest(Model):
         return {**self.defaults, **({"completion_window": window} if window else {})}
 
 
-class LineRequest(Model):
-    """The request of a line, and its name in the results."""
+class LineInput(Model):
+    """What a line of the inputs says: a prompt, or fields by their names; and its name in the results."""
 
-    request: RunRequest
+    fields: dict[str, Any]
     custom_id: str | None = None
 
+    def run_request(self, defaults: Mapping[str, Any], prompt_template: str | None) -> RunRequest:
+        """The request of the line's run. With a template, the fields are those of the template.
 
-def parse_line(data: bytes, defaults: Mapping[str, Any], prompt_template: str | None) -> LineRequest:
-    """The request of one line: a JSON string is a prompt, an object has the fields of a run.
+        Fields that the line has replace the defaults. Raises InvalidInput.
+        """
+        fields = self.fields
+        if prompt_template is not None:
+            fields = {"prompt": fill_template(prompt_template, fields)}
+        elif _CUSTOM_ID in fields:
+            fields = {name: each for name, each in fields.items() if name != _CUSTOM_ID}
+        try:
+            return RunRequest.model_validate({**defaults, **fields})
+        except ValidationError as error:
+            raise InvalidInput(*field_errors(error)) from None
 
-    With a template, an object has the template's fields. Fields that the line has replace the defaults.
-    Raises InvalidInput.
-    """
+
+def parse_line(data: bytes) -> LineInput:
+    """Parse one line: a JSON string is a prompt, an object has fields. Raises InvalidInput."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -155,21 +174,17 @@ def parse_line(data: bytes, defaults: Mapping[str, Any], prompt_template: str | 
         value = {"prompt": value}
     if not isinstance(value, dict):
         raise InvalidInput(FieldError("line", "must be a JSON string or object"))
+    try:
+        check_json(value, MAX_LINE_BYTES * _MAX_GROWTH)
+    except ValueError as error:
+        raise InvalidInput(FieldError("line", str(error))) from None
     custom_id = value.get(_CUSTOM_ID)
     if custom_id is not None and not (
         isinstance(custom_id, str) and 0 < len(custom_id) <= MAX_CUSTOM_ID_CHARACTERS
     ):
         reason = f"must be a string of 1 to {MAX_CUSTOM_ID_CHARACTERS} characters"
         raise InvalidInput(FieldError(_CUSTOM_ID, reason))
-    if prompt_template is None:
-        fields = {name: each for name, each in value.items() if name != _CUSTOM_ID}
-    else:
-        fields = {"prompt": fill_template(prompt_template, value)}
-    try:
-        request = RunRequest.model_validate({**defaults, **fields})
-    except ValidationError as error:
-        raise InvalidInput(*field_errors(error)) from None
-    return LineRequest(request=request, custom_id=custom_id)
+    return LineInput(fields=value, custom_id=custom_id)
 
 
 def fill_template(template: str, fields: Mapping[str, Any]) -> str:
@@ -179,7 +194,7 @@ def fill_template(template: str, fields: Mapping[str, Any]) -> str:
     """
 
     def replace(match: re.Match[str]) -> str:
-        name = match[1]
+        name = match[1].strip()
         if name not in fields:
             reason = f"names {name!r}, which this line does not have"
             raise InvalidInput(FieldError("prompt_template", reason))

@@ -10,7 +10,7 @@ from upcall.domain.usage import Usage
 
 
 class LineResult(Model):
-    """What became of a line. A line without a run was not started."""
+    """What became of a line. Without `run_id` no run was started for it."""
 
     line: int
     custom_id: str | None = None
@@ -28,7 +28,7 @@ class LineResult(Model):
         return cls(
             line=line.line,
             custom_id=line.custom_id,
-            run_id=line.run_id,
+            run_id=line.end.run_id,
             status=line.end.status,
             message=message,
             failure=line.end.failure,

@@ -6,6 +6,7 @@ from upcall.domain.caller import Caller
 from upcall.domain.errors import BatchAlreadyEnded
 from upcall.use_cases.get_batch import get_batch_of_caller, view_batch
 from upcall.use_cases.interfaces import BatchRepository, BatchWorkflow, Clock
+from upcall.use_cases.start_batch import ensure_execution
 
 
 def cancel_batch(
@@ -23,5 +24,5 @@ def cancel_batch(
         raise BatchAlreadyEnded(f"batch {batch_id} has ended already: it is {cancelling.status}")
     for attempt in range(1, cancelling.attempt):
         workflow.stop_batch_execution(cancelling.model_copy(update={"attempt": attempt}).execution_name)
-    workflow.start_batch_execution(cancelling)
+    cancelling = ensure_execution(cancelling, batches, workflow)
     return view_batch(cancelling, batches, clock)

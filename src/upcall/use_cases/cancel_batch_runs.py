@@ -40,7 +40,7 @@ def cancel_batch_runs(
         if clock.monotonic() > end:
             return False
         with suppress(NotFound, RunAlreadyEnded):  # not started, or its line is about to end
-            cancel_run(line.run_id, caller)
+            cancel_run(batch.run_id(line.line), caller)
         return True
 
     lines = list(batches.list_open_lines(batch_id))

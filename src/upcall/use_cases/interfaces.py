@@ -183,6 +183,9 @@ class BatchRepository(Protocol):
     def cancel_batch(self, batch: Batch, failure: Failure) -> Batch:
         """Let a batch be cancelling, with another execution that completes this."""
 
+    def restart_batch(self, batch: Batch) -> Batch:
+        """Give a batch whose execution is lost another one. Of several restarts at once, one counts."""
+
     def begin_results(self, batch: Batch) -> Batch:
         """Let a batch be finalizing; one that is cancelling stays so."""
 
@@ -192,7 +195,8 @@ class BatchRepository(Protocol):
     def claim_line(self, batch: Batch, line: BatchLine) -> BatchLine:
         """Write down that the run of a line is started. Returns the line as it is already, if it is known.
 
-        A line that has not ended gets the new task token.
+        A line that has not ended gets the new task token, if there is one. A line without a run is claimed so
+        that no run is started for it.
         """
 
     def end_line(self, batch_id: str, number: int, end: LineEnd, created_at: datetime) -> BatchLine:
@@ -234,7 +238,10 @@ class BatchWorkflow(Protocol):
     """The Step Functions workflow of batches. A batch's executions have its id in their names."""
 
     def start_batch_execution(self, batch: Batch) -> bool:
-        """Start the workflow on this attempt of a batch, unless that was done before. Returns whether."""
+        """Start the workflow on this attempt of a batch. Returns whether it is running.
+
+        Otherwise it has been started before, and has ended.
+        """
 
     def stop_batch_execution(self, execution_name: str) -> None:
         """Stop the execution of that name, if it is running."""

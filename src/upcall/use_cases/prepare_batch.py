@@ -65,7 +65,7 @@ def _copy(batch: Batch, files: BatchFiles) -> int:
     with ExitStack() as stack:
         source = files.open_file(batch.input_key)
         copy = stack.enter_context(files.create_file(batch.inputs_key))
-        index = io.TextIOWrapper(stack.enter_context(files.create_file(batch.index_key)), newline="")
+        index = io.TextIOWrapper(stack.enter_context(files.create_file(batch.index_key)), "utf-8", newline="")
         writer = csv.writer(index)
         writer.writerow(("line", "offset", "length", "error"))
         for line in read_lines(source, batch.input_format):

@@ -54,9 +54,19 @@ def start_batch(
         if request.inputs is not None and batch.lines is None:
             content = "".join(f"{json.dumps(each)}\n" for each in request.inputs)
             files.write_file(batch.input_key, content.encode(), "application/jsonl")
-        workflow.start_batch_execution(batch)
+        batch = ensure_execution(batch, batches, workflow)
     logger.info("batch accepted", batch_id=batch.batch_id)
     return view_batch(batch, batches, clock)
+
+
+def ensure_execution(batch: Batch, batches: BatchRepository, workflow: BatchWorkflow) -> Batch:
+    """Start the workflow on an open batch, also if its last execution has ended without it."""
+    if workflow.start_batch_execution(batch):
+        return batch
+    batch = batches.restart_batch(batch)
+    if not batch.ended:
+        workflow.start_batch_execution(batch)
+    return batch
 
 
 def _check(request: BatchRequest, caller: Caller) -> None:

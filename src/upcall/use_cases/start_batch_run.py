@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from upcall.domain.batch import Batch, BatchCounts, BatchLine, LineEnd, LineSource
-from upcall.domain.batch_request import LineRequest, parse_line
+from upcall.domain.batch_request import LineInput, parse_line
 from upcall.domain.caller import Caller
 from upcall.domain.errors import BatchStopped, FieldError, InvalidInput
 from upcall.domain.failure import Failure
@@ -42,16 +42,19 @@ def start_batch_run(
     if reason := batch.stop_reason(counts):
         batches.stop_batch(batch, reason)
         raise BatchStopped(f"batch {batch_id} starts no further run")
+    line = BatchLine(line=source.line, task_token=task_token)
     try:
-        line_request = _read_line(batch, source, files)
+        line_input = _read_line(batch, source, files)
+        line = line.model_copy(update={"custom_id": line_input.custom_id})
+        request = line_input.run_request(batch.defaults, batch.prompt_template)
     except InvalidInput as error:
-        return _fail(batch, _claim(batch, source, None, task_token, batches), error, batches)
-    line = _claim(batch, source, line_request.custom_id, task_token, batches)
-    if line.end is not None:
+        return _fail(batch, batches.claim_line(batch, line), error, batches)
+    line = batches.claim_line(batch, line.model_copy(update={"run_id": batch.run_id(source.line)}))
+    if line.end is not None or line.run_id is None:
         return LineEnded()
     caller = Caller(batch.owner, one_tenant=one_tenant, person=batch.started_by or "")
     try:
-        run = start_run(line_request.request, caller, batch, source.line)
+        run = start_run(request, caller, batch, source.line)
     except InvalidInput as error:
         return _fail(batch, line, error, batches)
     if run.ended:
@@ -62,19 +65,10 @@ def start_batch_run(
     return None
 
 
-def _read_line(batch: Batch, source: LineSource, files: BatchFiles) -> LineRequest:
+def _read_line(batch: Batch, source: LineSource, files: BatchFiles) -> LineInput:
     if source.error:
         raise InvalidInput(FieldError("line", source.error))
-    data = files.read_range(batch.inputs_key, source.offset, source.length)
-    return parse_line(data, batch.defaults, batch.prompt_template)
-
-
-def _claim(
-    batch: Batch, source: LineSource, custom_id: str | None, task_token: str, batches: BatchRepository
-) -> BatchLine:
-    run_id = batch.run_id(source.line)
-    line = BatchLine(line=source.line, run_id=run_id, custom_id=custom_id, task_token=task_token)
-    return batches.claim_line(batch, line)
+    return parse_line(files.read_range(batch.inputs_key, source.offset, source.length))
 
 
 def _fail(batch: Batch, line: BatchLine, error: InvalidInput, batches: BatchRepository) -> LineEnded:

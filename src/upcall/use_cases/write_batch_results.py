@@ -5,7 +5,7 @@ An invocation writes as many parts as it has time for. The workflow passes on wh
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO, Final
 
@@ -46,7 +46,9 @@ PAUSE_SECONDS: Final = 60
 
 FIRST_PAUSE_SECONDS: Final = 5
 
-NOT_STARTED = Failure(status="cancelled", code="not_started", message="The batch ended before this line.")
+NOT_STARTED: Final = Failure(
+    code="not_started", message="No run was started, although it was tried repeatedly."
+)
 
 
 class ResultsProgress(Model):
@@ -88,39 +90,56 @@ def write_batch_results(
     batch = batches.begin_results(batch)
     if batch.ended:
         return ResultsWritten(done=True, pause_seconds=0, status=batch.status, progress=progress)
-    if _runs_under_way(batch, progress, batches, repository):
-        pause = PAUSE_SECONDS if progress.pauses else FIRST_PAUSE_SECONDS
-        waiting = progress.model_copy(update={"pauses": progress.pauses + 1})
-        return ResultsWritten(done=False, pause_seconds=pause, status=batch.status, progress=waiting)
+    lines = list(batches.list_open_lines(batch_id))
+    if _end_lines(batch, lines, progress.pauses, batches, repository):
+        return _wait(batch, progress)
     end = clock.monotonic() + MAX_SECONDS
     writer = _PartWriter(batch, batches, repository, files)
     complete = not batch.lines
     while not complete and clock.monotonic() < end:
-        progress, complete = writer.write_part(progress)
+        try:
+            progress, complete = writer.write_part(progress)
+        except _RunsUnderWay:
+            return _wait(batch, progress)
     if not complete:
         return ResultsWritten(done=False, pause_seconds=0, status=batch.status, progress=progress)
     batch = _end(batch, progress, batches, files, publisher, clock)
     return ResultsWritten(done=True, pause_seconds=0, status=batch.status, progress=ResultsProgress())
 
 
-def _runs_under_way(
-    batch: Batch, progress: ResultsProgress, batches: BatchRepository, repository: RunRepository
+class _RunsUnderWay(Exception):
+    """Lines have not ended. An index that is behind did not show them, or they were started since then."""
+
+
+def _wait(batch: Batch, progress: ResultsProgress) -> ResultsWritten:
+    pause = PAUSE_SECONDS if progress.pauses else FIRST_PAUSE_SECONDS
+    waiting = progress.model_copy(update={"pauses": progress.pauses + 1})
+    return ResultsWritten(done=False, pause_seconds=pause, status=batch.status, progress=waiting)
+
+
+def _end_lines(
+    batch: Batch,
+    lines: Iterable[BatchLine],
+    pauses: int,
+    batches: BatchRepository,
+    repository: RunRepository,
 ) -> bool:
-    """Whether lines have not ended. The end of a run that has ended is written down.
+    """End lines whose runs have ended, and those that no run is started for. Returns whether others are left.
 
     From the second pause on a run that does not exist will not be started: its function has died.
     """
     under_way = False
-    for line in batches.list_open_lines(batch.batch_id):
+    for line in lines:
         try:
-            run = repository.get_run(line.run_id)
+            run = None if line.run_id is None else repository.get_run(line.run_id)
         except NotFound:
-            if progress.pauses > 1:
-                batches.end_line(batch.batch_id, line.line, _not_started(batch), batch.created_at)
-            else:
+            if pauses < 2:
                 under_way = True
-            continue
-        if run.ended:
+                continue
+            run = None
+        if run is None:
+            batches.end_line(batch.batch_id, line.line, _not_started(batch), batch.created_at)
+        elif run.ended:
             batches.end_line(batch.batch_id, line.line, LineEnd.of(run), batch.created_at)
         else:
             under_way = True
@@ -149,7 +168,7 @@ class _PartWriter:
                 if not chunk:
                     complete = True
                     break
-                for result in self._results([source for source, _ in chunk]):
+                for result in self._results([source for source, _ in chunk], progress.pauses):
                     text = f"{result.model_dump_json(exclude_none=True)}\n".encode()
                     results.write(text)
                     if result.status != "completed":
@@ -171,31 +190,44 @@ class _PartWriter:
             parts = (*parts, size)
         return ResultsProgress(parts=parts, position=position), complete
 
-    def _results(self, sources: Sequence[LineSource]) -> Iterator[LineResult]:
-        known = self._batches.list_lines(self._batch.batch_id, sources[0].line, sources[-1].line)
-        started = {line.line: line for line in known}
-        lines = [started.get(source.line) or self._not_started(source) for source in sources]
-        return map_in_threads(self._result, lines, THREADS)
+    def _results(self, sources: Sequence[LineSource], pauses: int) -> Iterator[LineResult]:
+        def list_lines() -> Iterator[BatchLine]:
+            return self._batches.list_lines(self._batch.batch_id, sources[0].line, sources[-1].line)
+
+        started = {line.line: line for line in list_lines()}
+        if open_lines := [line for line in started.values() if line.end is None]:
+            if _end_lines(self._batch, open_lines, pauses, self._batches, self._repository):
+                raise _RunsUnderWay
+            started = {line.line: line for line in list_lines()}
+
+        def result(source: LineSource) -> LineResult:
+            return self._result(started.get(source.line) or self._end_line_without_run(source))
+
+        return map_in_threads(result, sources, THREADS)
 
     def _result(self, line: BatchLine) -> LineResult:
-        if line.end is None or line.end.status != "completed":
+        if line.end is None or line.end.status != "completed" or line.run_id is None:
             return LineResult.of(line, None)
         return LineResult.of(line, self._repository.get_message(self._repository.get_run(line.run_id)))
 
-    def _not_started(self, source: LineSource) -> BatchLine:
-        """The line, ended: from now on no run is started for it."""
-        line = BatchLine(line=source.line, run_id=self._batch.run_id(source.line))
-        claimed = self._batches.claim_line(self._batch, line)
-        if claimed.end is not None:
-            return claimed
+    def _end_line_without_run(self, source: LineSource) -> BatchLine:
+        """End a line that was not started. From now on no run is started for it."""
+        line = self._batches.claim_line(self._batch, BatchLine(line=source.line))
+        if line.end is not None:
+            return line
+        if line.run_id is not None:
+            raise _RunsUnderWay
         return self._batches.end_line(
             self._batch.batch_id, source.line, _not_started(self._batch), self._batch.created_at
         )
 
 
 def _not_started(batch: Batch) -> LineEnd:
-    reason = batch.failure.message if batch.failure else NOT_STARTED.message
-    failure = NOT_STARTED.model_copy(update={"message": f"No run was started: {reason}"})
+    """The end of a line without a run: the batch was stopped before it, or starting it failed."""
+    if batch.failure is None:
+        return LineEnd(status="failed", failure=NOT_STARTED)
+    message = f"No run was started: {batch.failure.message}"
+    failure = Failure(status="cancelled", code="not_started", message=message)
     return LineEnd(status="cancelled", failure=failure)
 
 
@@ -217,6 +249,9 @@ def _end(
     clock: Clock,
 ) -> Batch:
     counts = batches.get_counts(batch.batch_id)
+    if too_many := batch.too_many_failures(counts):  # the last lines may have been these
+        batch = batches.stop_batch(batch, too_many)
+    now = clock.now()
     status: BatchStatus = "failed" if batch.failure else "completed"
     if batch.failure == CANCELLED:
         status = "cancelled"
@@ -233,7 +268,7 @@ def _end(
     )
     content = manifest.model_dump_json(indent=2, exclude_none=True).encode()
     files.write_file(batch.manifest_key, content, "application/json")
-    ended = batch.model_copy(update={"status": status, "parts": len(progress.parts), "ended_at": clock.now()})
+    ended = batch.model_copy(update={"status": status, "parts": len(progress.parts), "ended_at": now})
     publisher.publish(BatchEndedEvent.of(ended, counts))
     logger.info("batch ended", batch_id=batch.batch_id, status=status)
-    return batches.end_batch(batch, status, len(progress.parts), clock.now())
+    return batches.end_batch(batch, status, len(progress.parts), now)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from upcall.domain.batch import Batch
 from upcall.domain.execution import Execution, ExecutionStatus
 from upcall.domain.run import Run
 
@@ -45,3 +46,19 @@ class InMemoryWorkflow:
         """Let the execution of this attempt of a run end."""
         name = run.execution_name
         self.executions[name] = Execution(name=name, status=status, error=error, cause=cause)
+
+
+class InMemoryBatchWorkflow:
+    """Implements BatchWorkflow. `executions` says of each execution, by its name, whether it is running."""
+
+    def __init__(self) -> None:
+        self.executions: dict[str, bool] = {}
+
+    def start_batch_execution(self, batch: Batch) -> bool:
+        """See BatchWorkflow."""
+        return self.executions.setdefault(batch.execution_name, True)
+
+    def stop_batch_execution(self, execution_name: str) -> None:
+        """See BatchWorkflow."""
+        if execution_name in self.executions:
+            self.executions[execution_name] = False
