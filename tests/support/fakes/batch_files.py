@@ -16,6 +16,7 @@ class InMemoryBatchFiles:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.content_types: dict[str, str] = {}
         self.writes: list[str] = []
 
     def open_file(self, key: str, offset: int = 0) -> BinaryIO:
@@ -29,6 +30,7 @@ class InMemoryBatchFiles:
     def write_file(self, key: str, content: bytes, content_type: str) -> None:
         """See BatchFiles."""
         self.objects[key] = content
+        self.content_types[key] = content_type
         self.writes.append(key)
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from upcall.domain.batch import BatchEndedEvent
 from upcall.domain.events import CallWaitsEvent, RunEndedEvent, RunEvent
 from upcall.domain.execution import Execution
 
@@ -9,20 +10,24 @@ from upcall.domain.execution import Execution
 class InMemoryEventPublisher:
     """Implements EventPublisher. `error` is raised instead if it is set.
 
-    `events` lists the final events that were published, `waiting_calls` those of calls that wait.
+    `events` lists the final events of runs that were published, `waiting_calls` those of calls that wait,
+    `batch_events` those of batches.
     """
 
     def __init__(self) -> None:
         self.events: list[RunEndedEvent] = []
         self.waiting_calls: list[CallWaitsEvent] = []
+        self.batch_events: list[BatchEndedEvent] = []
         self.error: Exception | None = None
 
-    def publish(self, event: RunEvent) -> None:
+    def publish(self, event: RunEvent | BatchEndedEvent) -> None:
         """See EventPublisher."""
         if self.error is not None:
             raise self.error
         if isinstance(event, RunEndedEvent):
             self.events.append(event)
+        elif isinstance(event, BatchEndedEvent):
+            self.batch_events.append(event)
         else:
             self.waiting_calls.append(event)
 

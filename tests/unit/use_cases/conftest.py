@@ -1,11 +1,13 @@
 """What use cases talk to, in memory."""
 
 import pytest
+from support.fakes.batch_files import InMemoryBatchFiles
+from support.fakes.batch_repository import InMemoryBatchRepository
 from support.fakes.clock import FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.senders import InMemoryEndedExecutionQueue, InMemoryEventPublisher
-from support.fakes.workflow import InMemoryWorkflow
+from support.fakes.workflow import InMemoryBatchWorkflow, InMemoryWorkflow
 
 
 @pytest.fixture
@@ -36,3 +38,18 @@ def publisher() -> InMemoryEventPublisher:
 @pytest.fixture
 def ended_executions() -> InMemoryEndedExecutionQueue:
     return InMemoryEndedExecutionQueue()
+
+
+@pytest.fixture
+def batches() -> InMemoryBatchRepository:
+    return InMemoryBatchRepository()
+
+
+@pytest.fixture
+def files() -> InMemoryBatchFiles:
+    return InMemoryBatchFiles()
+
+
+@pytest.fixture
+def batch_workflow() -> InMemoryBatchWorkflow:
+    return InMemoryBatchWorkflow()

@@ -2,10 +2,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.fakes.batch_repository import InMemoryBatchRepository
 from support.fakes.clock import START, FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.senders import InMemoryEventPublisher
+from support.fakes.workflow import InMemoryWorkflow
 from support.run_records import FAILURE, UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.errors import TransientError
@@ -33,6 +35,8 @@ def close(
             repository=repository,
             get_run_api=run_api.get,
             publisher=publisher,
+            batches=InMemoryBatchRepository(),
+            waiting_tasks=InMemoryWorkflow(),
             clock=clock,
         )
 

@@ -1,6 +1,8 @@
 """The final event of a run is published once, unless a function dies before it has written that down."""
 
 import pytest
+from support.fakes.batch_repository import InMemoryBatchRepository
+from support.fakes.workflow import InMemoryWorkflow
 from support.fakes.clock import START
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.senders import InMemoryEventPublisher
@@ -21,7 +23,7 @@ def ended(repository: InMemoryRunRepository) -> Run:
 def test_the_event_is_published_and_marked(
     ended: Run, repository: InMemoryRunRepository, publisher: InMemoryEventPublisher
 ) -> None:
-    result = publish_end(ended, repository, publisher)
+    result = publish_end(ended, repository, publisher, InMemoryBatchRepository(), InMemoryWorkflow())
 
     assert result == RunEnded(status="failed", failure_code=FAILURE.code)
     assert publisher.events == [RunEndedEvent.of(ended)]
@@ -33,7 +35,9 @@ def test_a_completed_run_has_its_message_in_the_event_and_no_failure_code(
 ) -> None:
     run = repository.complete_run(repository.add_run(new_run()), Message(text="Done."), START)
 
-    assert publish_end(run, repository, publisher) == RunEnded(status="completed")
+    assert publish_end(run, repository, publisher, InMemoryBatchRepository(), InMemoryWorkflow()) == RunEnded(
+        status="completed"
+    )
     (event,) = publisher.events
     assert event.message_excerpt == "Done."
 
@@ -41,8 +45,10 @@ def test_a_completed_run_has_its_message_in_the_event_and_no_failure_code(
 def test_a_published_event_is_not_published_again_and_the_result_is_the_same(
     ended: Run, repository: InMemoryRunRepository, publisher: InMemoryEventPublisher
 ) -> None:
-    first = publish_end(ended, repository, publisher)
-    second = publish_end(repository.get_run(ended.run_id), repository, publisher)
+    first = publish_end(ended, repository, publisher, InMemoryBatchRepository(), InMemoryWorkflow())
+    second = publish_end(
+        repository.get_run(ended.run_id), repository, publisher, InMemoryBatchRepository(), InMemoryWorkflow()
+    )
 
     assert first == second
     assert len(publisher.events) == 1
@@ -60,8 +66,10 @@ def test_an_event_is_published_again_if_the_function_died_before_it_was_marked(
     with monkeypatch.context() as patch:
         patch.setattr(repository, "mark_event_published", die)
         with pytest.raises(SystemExit):
-            publish_end(ended, repository, publisher)
-    publish_end(repository.get_run(ended.run_id), repository, publisher)
+            publish_end(ended, repository, publisher, InMemoryBatchRepository(), InMemoryWorkflow())
+    publish_end(
+        repository.get_run(ended.run_id), repository, publisher, InMemoryBatchRepository(), InMemoryWorkflow()
+    )
 
     assert publisher.events == [RunEndedEvent.of(ended)] * 2
     assert repository.get_run(ended.run_id).event_published
@@ -73,5 +81,5 @@ def test_an_event_that_the_bus_does_not_accept_is_not_marked(
     publisher.error = TransientError("the bus did not accept the event")
 
     with pytest.raises(TransientError):
-        publish_end(ended, repository, publisher)
+        publish_end(ended, repository, publisher, InMemoryBatchRepository(), InMemoryWorkflow())
     assert not repository.get_run(ended.run_id).event_published

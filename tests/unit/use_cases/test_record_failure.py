@@ -3,10 +3,12 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from support.fakes.batch_repository import InMemoryBatchRepository
 from support.fakes.clock import START, FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.senders import InMemoryEventPublisher
+from support.fakes.workflow import InMemoryWorkflow
 from support.run_records import FAILURE, UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.errors import NotFound, RequestRejected, TransientError
@@ -39,6 +41,8 @@ def record(
             repository=repository,
             get_run_api=run_api.get,
             publisher=publisher,
+            batches=InMemoryBatchRepository(),
+            waiting_tasks=InMemoryWorkflow(),
             clock=clock,
         )
         (event,) = publisher.events
