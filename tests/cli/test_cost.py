@@ -12,6 +12,7 @@ from support.fakes.clock import FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.senders import InMemoryEventPublisher
 from support.fakes.tools import FakeTools
+from support.fakes.waiting_requests import InMemoryWaitingRequests
 from support.fakes.workflow import InMemoryWorkflow
 from support.run_records import new_run
 
@@ -199,7 +200,15 @@ class RunLifecycle:
         close_run(execution, publisher=self.publisher, **self._wiring)
 
     def get(self, run_id: str) -> None:
-        get_run(run_id, 0, CALLER, repository=self.repository, clock=FakeClock())
+        waiting_requests = InMemoryWaitingRequests()
+        get_run(
+            run_id,
+            0,
+            CALLER,
+            repository=self.repository,
+            waiting_requests=waiting_requests,
+            clock=FakeClock(),
+        )
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 3])
