@@ -98,6 +98,10 @@ def count_index_writes(run: Run) -> int:
     return 2 * list_entries + open_entries
 
 
+CONTROL_READS = 3
+"""At the start: whether all runs are stopped, or those of the caller, and the caller's quota."""
+
+
 def count_read_units(run: Run, ledger: Sequence[LedgerEntry], message: str | None) -> int:
     """Read units of a run.
 
@@ -109,7 +113,11 @@ def count_read_units(run: Run, ledger: Sequence[LedgerEntry], message: str | Non
     answers = count_answers(ledger)
     record_reads = 4 + run.round + count_queue_messages(run) + answers * RECORD_READS_PER_ANSWER
     message_reads = 2 + (run.callback_url is not None)
-    units = record_reads * _read_units(run.model_dump_json()) + message_reads * _read_units(message or "")
+    units = (
+        CONTROL_READS
+        + record_reads * _read_units(run.model_dump_json())
+        + message_reads * _read_units(message or "")
+    )
     return units + 2 * count_webhooks(run) + answers * ITEM_READS_PER_ANSWER
 
 

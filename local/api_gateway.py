@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from local.lambda_runtime import FunctionRunner
+from local.lambda_runtime import FunctionRunner, Throttled
 from local.template import Route
 
 MAX_BODY_BYTES = 10_000_000
@@ -46,7 +46,10 @@ class HttpApi:
             return _gateway_response(413, "Request Entity Too Large")
         route: Route = matched
         event = _event(request, route, parameters)
-        result = self._runner.invoke(self._functions[route.function], json.dumps(event))
+        try:
+            result = self._runner.invoke(self._functions[route.function], json.dumps(event))
+        except Throttled:
+            return _gateway_response(503, "Service Unavailable")
         if result.is_error:
             return _gateway_response(500, "Internal Server Error")
         return _function_response(json.loads(result.payload))

@@ -109,6 +109,7 @@ def _function(
         memory_mb=function.memory_size,
         environment={**environment, **variables},
         exempt_hosts=exempt_hosts,
+        reserved_concurrency=int(function.reserved_concurrency) if function.reserved_concurrency else None,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError
 
-from local.lambda_runtime import FunctionRunner
+from local.lambda_runtime import FunctionRunner, Throttled
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -82,7 +82,10 @@ class EventSourceMapping:
 
     def _deliver(self, messages: "list[MessageTypeDef]") -> None:
         event = {"Records": [_record(message, self._queue_url) for message in messages]}
-        result = self._runner.invoke(self._function, json.dumps(event))
+        try:
+            result = self._runner.invoke(self._function, json.dumps(event))
+        except Throttled:  # Lambda returns the messages to the queue
+            return
         if result.is_error:
             return
         failed = {each["itemIdentifier"] for each in json.loads(result.payload)["batchItemFailures"]}

@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -45,6 +46,7 @@ class Function:
     environment: Mapping[str, str]
     exempt_hosts: tuple[str, ...] = ()
     """Loopback servers that its code may connect to: see upcall.web.ssrf.exempt_hosts."""
+    reserved_concurrency: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,19 +72,51 @@ class Context:
         return max(0, round((self.deadline - time.monotonic()) * 1000))
 
 
+class Throttled(Exception):
+    """As many functions run as may run at once."""
+
+
 class FunctionRunner:
     """Runs the handlers of these functions. Writes their errors to `log`.
 
-    A handler's module is imported at the function's first invocation.
+    A handler's module is imported at the function's first invocation. `concurrency` is how many functions the
+    account may run at once; None is no limit.
     """
 
     def __init__(self, functions: Mapping[str, Function], log: TextIO | None = None) -> None:
         self.functions = functions
         self._log = log
+        self.concurrency: int | None = None
+        self._running: Counter[str] = Counter()
+        self._counting = threading.Lock()
 
     def invoke(self, name: str, event: str) -> Invocation:
-        """Invoke a function by its name with a JSON event. Raises KeyError for an unknown name."""
+        """Invoke a function by its name with a JSON event. Raises KeyError for an unknown name, Throttled."""
         function = self.functions[name]
+        with self._concurrent(function):
+            return self._invoke(function, event)
+
+    @contextmanager
+    def _concurrent(self, function: Function) -> Iterator[None]:
+        """Count an invocation: among those of a function with a reserve, or among all others."""
+        reserved = function.reserved_concurrency
+        counted = function.name if reserved is not None else ""
+        limit = self.concurrency
+        if reserved is not None:
+            limit = reserved
+        elif limit is not None:
+            limit -= sum(each.reserved_concurrency or 0 for each in self.functions.values())
+        with self._counting:
+            if limit is not None and self._running[counted] >= limit:
+                raise Throttled(function.name)
+            self._running[counted] += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._running[counted] -= 1
+
+    def _invoke(self, function: Function, event: str) -> Invocation:
         try:
             with function_environment(function.environment):
                 _import_handler_module(function)  # outside of the timeout, as on Lambda
@@ -90,7 +124,7 @@ class FunctionRunner:
             return self._logged(_error_document("Runtime.ImportModuleError", error))
         results: list[Invocation] = []
         worker = threading.Thread(
-            target=lambda: results.append(_run(function, event)), daemon=True, name=name
+            target=lambda: results.append(_run(function, event)), daemon=True, name=function.name
         )
         worker.start()
         worker.join(function.timeout_seconds)

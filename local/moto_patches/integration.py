@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from botocore.model import ServiceModel as BotocoreServiceModel
 from botocore.utils import instance_cache
 from jsonata import Jsonata
-from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.exceptions import LambdaClientError, UnknownFunctionException
 from moto.awslambda.models import EventSourceMapping
 from moto.awslambda.utils import get_backend
 from moto.awslambda_simple.models import LambdaSimpleBackend
@@ -36,7 +36,7 @@ from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from local.config import AWS_ENVIRONMENT
-from local.lambda_runtime import Invocation
+from local.lambda_runtime import Invocation, Throttled
 
 
 class FunctionInvoker(Protocol):
@@ -196,7 +196,12 @@ def invoke_functions_with(invoker: FunctionInvoker) -> None:
         if name not in invoker.functions:
             raise UnknownFunctionException(function_name)
         event = body.decode() if isinstance(body, bytes) else body
-        result = invoker.invoke(name, event or "{}")
+        try:
+            result = invoker.invoke(name, event or "{}")
+        except Throttled:
+            error = LambdaClientError("TooManyRequestsException", "Rate Exceeded.")
+            error.code = 429
+            raise error from None
         if result.is_error:
             response_headers["x-amz-function-error"] = "Unhandled"
         return result.payload.encode()

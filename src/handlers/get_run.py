@@ -7,6 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from upcall.aws.run_repository import run_repository
+from upcall.aws.waiting_requests import waiting_requests
 from upcall.domain.views import RunView
 from upcall.lambda_runtime.caller_identity import current_caller
 from upcall.lambda_runtime.clock import SystemClock
@@ -35,8 +36,19 @@ WAIT = "Seconds to wait until the run has ended or waits for outputs of its call
 def handle_request(
     run_id: RunId, wait: Annotated[int, Query(ge=0, le=25, description=WAIT)] = 0
 ) -> Response[str]:
-    """Show a run. The wait counts from the request: a cold start is part of the 30 s that the API has."""
+    """Show a run. The wait counts from the request: a cold start is part of the 30 s that the API has.
+
+    While too many requests of the caller wait, the response comes at once, with a Retry-After header.
+    """
     clock = SystemClock()
     elapsed = clock.now().timestamp() - app.current_event.request_context.time_epoch / 1000
-    view = get_run(run_id, wait - max(elapsed, 0), current_caller(), repository=run_repository(), clock=clock)
-    return json_response(HTTPStatus.OK, view)
+    shown = get_run(
+        run_id,
+        wait - max(elapsed, 0),
+        current_caller(),
+        repository=run_repository(),
+        waiting_requests=waiting_requests(),
+        clock=clock,
+    )
+    headers = {"Retry-After": str(shown.retry_after)} if shown.retry_after else {}
+    return json_response(HTTPStatus.OK, shown.view, **headers)

@@ -93,6 +93,11 @@ def default_quota() -> Quota:
     return QuotaSetting.model_validate_json(_read("DEFAULT_QUOTA")).applied_to()
 
 
+def waiting_requests_per_caller() -> int:
+    """How many requests of a caller may wait for a change of a run at once."""
+    return int(_read("WAITING_REQUESTS_PER_CALLER"))
+
+
 def poll_window_seconds() -> float:
     """How long one invocation polls for a change; 0 polls once."""
     return float(_read("POLL_WINDOW_SECONDS"))

@@ -1,7 +1,7 @@
 """The estimated cost of a run: exact figures, and counts that are those of the repository and the use cases."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from math import ceil
@@ -12,6 +12,7 @@ from support.fakes.clock import FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.senders import InMemoryEventPublisher
 from support.fakes.tools import FakeTools
+from support.fakes.waiting_requests import InMemoryWaitingRequests
 from support.fakes.workflow import InMemoryWorkflow
 from support.run_records import new_run
 
@@ -56,6 +57,11 @@ class CountingTable(Table):
     def get(self, pk: str, sk: str) -> Item | None:
         self.reads += 1
         return self._items.get((pk, sk))
+
+    def get_many(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Item]:
+        wanted = list(keys)
+        self.reads += len(wanted)
+        return {key: self._items[key] for key in wanted if key in self._items}
 
     def put(self, pk: str, sk: str, item: Item) -> None:
         self._write((pk, sk), item)
@@ -199,7 +205,15 @@ class RunLifecycle:
         close_run(execution, publisher=self.publisher, **self._wiring)
 
     def get(self, run_id: str) -> None:
-        get_run(run_id, 0, CALLER, repository=self.repository, clock=FakeClock())
+        waiting_requests = InMemoryWaitingRequests()
+        get_run(
+            run_id,
+            0,
+            CALLER,
+            repository=self.repository,
+            waiting_requests=waiting_requests,
+            clock=FakeClock(),
+        )
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 3])
@@ -218,7 +232,7 @@ def test_reads_and_writes_of_a_completed_run_are_those_of_the_code(rounds: int) 
     assert (run.status, run.round, len(ledger), message) == ("completed", rounds, rounds, "Done.")
     assert index_writes == cost.count_index_writes(run) == 8 + 2 * rounds
     assert writes + index_writes == cost.count_write_units(run, ledger, message)
-    assert reads == cost.count_read_units(run, ledger, message) == 6 + rounds
+    assert reads == cost.count_read_units(run, ledger, message) == 9 + rounds
 
 
 def test_reads_and_writes_of_a_run_with_an_approved_call_are_those_of_the_code() -> None:
@@ -247,7 +261,7 @@ def test_reads_of_a_callback_are_those_of_the_code() -> None:
     deliver_callback(run_id, None, repository=lifecycle.repository, send_webhook=lambda *_: None)
     reads = lifecycle.table.reads
 
-    assert reads == cost.count_read_units(lifecycle.repository.get_run(run_id), [], "Done.") == 8
+    assert reads == cost.count_read_units(lifecycle.repository.get_run(run_id), [], "Done.") == 11
 
 
 def test_reads_and_writes_of_a_failed_run_are_those_of_the_code() -> None:
@@ -262,7 +276,7 @@ def test_reads_and_writes_of_a_failed_run_are_those_of_the_code() -> None:
     assert run.status == "failed"
     assert index_writes == cost.count_index_writes(run) == 8
     assert writes + index_writes == cost.count_write_units(run, [], None)
-    assert reads == cost.count_read_units(run, [], None) == 5
+    assert reads == cost.count_read_units(run, [], None) == 8
 
 
 def completed_run(**fields: Any) -> Run:
@@ -286,7 +300,7 @@ def test_the_dollars_of_a_run_without_tool_calls() -> None:
         "event": 0.000001,
     }
     assert dollars == pytest.approx(sum(expected.values()), rel=1e-9)
-    assert dollars == pytest.approx(0.0002170333, abs=1e-9)
+    assert dollars == pytest.approx(0.0002174083, abs=1e-9)
 
 
 def test_a_callback_costs_a_queue_message_an_invocation_and_a_read_of_record_and_message() -> None:
@@ -311,7 +325,7 @@ def test_large_records_messages_and_outputs_are_written_by_the_kilobyte() -> Non
         record - 1
     )
     assert cost.count_write_units(small, [], "x" * 2049) - cost.count_write_units(small, [], "Done.") == 2
-    assert cost.count_read_units(large, [], "x" * 9000) == 4 * ceil(record / 4) + 2 * 3
+    assert cost.count_read_units(large, [], "x" * 9000) == 3 + 4 * ceil(record / 4) + 2 * 3
 
 
 def test_a_call_that_is_made_at_most_once_is_recorded_twice_more() -> None:

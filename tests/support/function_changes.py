@@ -18,8 +18,12 @@ def function_changes(
     *,
     environment: Mapping[str, str] | None = None,
     exempt_hosts: tuple[str, ...] = (),
+    reserved_concurrency: int | None = None,
 ) -> Iterator[None]:
-    """Give a function other environment variables, and loopback servers (`host:port`) that it may reach."""
+    """Give a function other environment variables, and loopback servers (`host:port`) that it may reach.
+
+    And a reserved concurrency.
+    """
     functions = cast("dict[str, Function]", local_stack.runner.functions)
     name = local_stack.deployed.functions[logical_id].name
     before = functions[name]
@@ -27,6 +31,7 @@ def function_changes(
         before,
         environment={**before.environment, **(environment or {})},
         exempt_hosts=(*before.exempt_hosts, *exempt_hosts),
+        reserved_concurrency=reserved_concurrency,
     )
     try:
         yield

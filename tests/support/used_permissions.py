@@ -1,5 +1,6 @@
 """Records which AWS actions, and which partitions of the table, each function of the local stack uses."""
 
+import json
 import threading
 from collections import defaultdict
 from typing import Any
@@ -22,10 +23,11 @@ class UsedPermissions:
         BUILTIN_HANDLERS.append(("before-call", self._record))
         BUILTIN_HANDLERS.append(("before-parameter-build.dynamodb", self._record_partition_key))
 
-    def _record(self, model: Any, **_: Any) -> None:
+    def _record(self, model: Any, params: dict[str, Any], **_: Any) -> None:
         service = model.service_model.service_name
         function = threading.current_thread().name  # the local stack names a function's thread after it
-        self.actions[function].add(f"{IAM_PREFIXES.get(service, service)}:{model.name}")
+        names = {model.name} if model.name != "TransactWriteItems" else _actions_of_transaction(params)
+        self.actions[function] |= {f"{IAM_PREFIXES.get(service, service)}:{name}" for name in names}
 
     def _record_partition_key(self, params: dict[str, Any], **_: Any) -> None:
         item = params.get("Key") or params.get("Item")
@@ -33,3 +35,9 @@ class UsedPermissions:
             key = item["pk"]
             function = threading.current_thread().name
             self.partition_keys[function].add(key["S"] if isinstance(key, dict) else key)
+
+
+def _actions_of_transaction(request: dict[str, Any]) -> set[str]:
+    """A transaction needs the permissions of its writes."""
+    writes = json.loads(request["body"])["TransactItems"]
+    return {f"{kind}Item" for write in writes for kind in write}

@@ -13,6 +13,7 @@ from support.fakes.clock import FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.senders import FakeWebhookSender, InMemoryEndedExecutionQueue, InMemoryEventPublisher
+from support.fakes.waiting_requests import InMemoryWaitingRequests
 from support.fakes.workflow import InMemoryWorkflow
 from support.sample_events import sample_event
 from upcall.domain.caller import ANYBODY
@@ -60,6 +61,7 @@ class WiredHandlers:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = FakeClock()
         self.repository = InMemoryRunRepository()
+        self.waiting_requests = InMemoryWaitingRequests()
         self.run_api = FakeRunApi()
         self.workflow = InMemoryWorkflow()
         self.ended_executions = InMemoryEndedExecutionQueue()
@@ -73,6 +75,7 @@ class WiredHandlers:
         self._wiring = {
             "SystemClock": lambda: self.clock,
             "run_repository": lambda: self.repository,
+            "waiting_requests": lambda: self.waiting_requests,
             "get_run_api": self.run_api.get,
             "step_functions": self.workflow,
             "sqs": self.ended_executions,

@@ -92,6 +92,20 @@ class Table:
             return False
         return True
 
+    def update_or_read(self, request: Mapping[str, Any]) -> tuple[bool, Item]:
+        """Make an update (see update_request). Returns whether its condition held, and the item as it is."""
+        try:
+            response = self._client.update_item(
+                TableName=self._name,
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **request,
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            item: Any = error.response.get("Item", {})
+            return False, deserialize_item(item)
+        return True, deserialize_item(response["Attributes"])
+
     def get_many(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Item]:
         """Those of up to 100 items that there are, by their keys, in one request. Raises TransientError.
 

@@ -42,7 +42,8 @@ WAIT_SECONDS = 20
 """How long one request waits for a change of a run that is followed."""
 
 PAUSE_SECONDS = 2.0
-"""Between requests for a run that waits for outputs which others give: such a request does not wait."""
+"""From one request for a run to the next. The API does not wait for a run that needs outputs which others
+give, nor if too many requests of the caller wait."""
 
 
 class _RunAccepted(Model):
@@ -129,6 +130,7 @@ class UpcallClient:
         observer = observer or RunObserver()
         answered: set[str] = set()
         while True:
+            requested_at = time.monotonic()
             run = self.get_run(run_id, wait_seconds)
             observer.run_updated(run)
             if run.ended:
@@ -137,8 +139,8 @@ class UpcallClient:
             calls = self.answer_calls(run, functions, observer)
             new_calls = {f"{run.attempt} {call.id}" for call in calls} - answered
             answered |= new_calls
-            if not new_calls and any(call.waits_for == "output" for call in run.open_calls):
-                time.sleep(PAUSE_SECONDS)
+            if not new_calls:
+                time.sleep(max(0, requested_at + PAUSE_SECONDS - time.monotonic()))
 
     def answer_calls(
         self, run: RunView, functions: CallerFunctions, observer: RunObserver | None = None

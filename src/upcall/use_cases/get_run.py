@@ -1,30 +1,66 @@
 """Show a run, after waiting until it has ended or needs its caller, if that is asked for (long polling)."""
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from upcall.domain.caller import Caller
+from upcall.domain.long_poll import RETRY_SECONDS, wait_limit
 from upcall.domain.open_calls import needs_caller
 from upcall.domain.run import Run
 from upcall.domain.views import RunView
-from upcall.use_cases.interfaces import Clock, RunRepository
+from upcall.use_cases.interfaces import Clock, RunRepository, WaitingRequests
 
 POLL_INTERVAL_SECONDS: Final = 0.5
 
+PLACE_MARGIN_SECONDS: Final = 5
+"""A place is taken for so much longer than the wait, so that it is not given away while requests are slow."""
+
+
+@dataclass(frozen=True)
+class ShownRun:
+    """The view of a run. `retry_after` says after how many seconds to repeat a request that may not wait."""
+
+    view: RunView
+    retry_after: int | None = None
+
 
 def get_run(
-    run_id: str, wait_seconds: float, caller: Caller, *, repository: RunRepository, clock: Clock
-) -> RunView:
+    run_id: str,
+    wait_seconds: float,
+    caller: Caller,
+    *,
+    repository: RunRepository,
+    waiting_requests: WaitingRequests,
+    clock: Clock,
+) -> ShownRun:
     """The run as its caller sees it, with the calls that wait for an answer from outside.
 
-    With `wait_seconds`, once it has ended or waits for outputs of its caller, or after so many seconds.
-    Raises NotFound.
+    With `wait_seconds`, once it has ended or waits for outputs of its caller, or after so many seconds. The
+    wait is shorter if many requests of the caller wait, and there is none if too many do: each takes a
+    function. Raises NotFound.
     """
     deadline = clock.monotonic() + wait_seconds
     run = get_run_of_caller(run_id, caller, repository)
-    while not (run.ended or needs_caller(run.waiting_calls)) and (left := deadline - clock.monotonic()) > 0:
-        clock.sleep(min(POLL_INTERVAL_SECONDS, left))
-        run = repository.get_run(run_id)
-    return view_of(run, repository)
+    if _is_final(run) or wait_seconds <= 0:
+        return ShownRun(view_of(run, repository))
+    until = clock.now() + timedelta(seconds=wait_seconds + PLACE_MARGIN_SECONDS)
+    place = waiting_requests.take_place(caller.name, clock.now(), until)
+    if place is None:
+        return ShownRun(view_of(run, repository), RETRY_SECONDS)
+    try:
+        deadline = min(deadline, clock.monotonic() + wait_limit(place, waiting_requests.places))
+        while not _is_final(run) and (left := deadline - clock.monotonic()) > 0:
+            clock.sleep(min(POLL_INTERVAL_SECONDS, left))
+            run = repository.get_run(run_id)
+    finally:
+        waiting_requests.leave_place(caller.name, place)
+    return ShownRun(view_of(run, repository))
+
+
+def _is_final(run: Run) -> bool:
+    """Whether there is nothing to wait for."""
+    return run.ended or needs_caller(run.waiting_calls)
 
 
 def view_of(run: Run, repository: RunRepository) -> RunView:

@@ -10,6 +10,7 @@ from upcall.domain.events import RunEvent
 from upcall.domain.execution import Execution
 from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
+from upcall.domain.long_poll import Place
 from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.quota import NO_QUOTA, Quota
 from upcall.domain.run import Run, Updates
@@ -245,6 +246,20 @@ class BatchWorkflow(Protocol):
 
     def stop_batch_execution(self, execution_name: str) -> None:
         """Stop the execution of that name, if it is running."""
+
+
+class WaitingRequests(Protocol):
+    """The requests that wait for a change of a run. Each caller has so many `places`."""
+
+    @property
+    def places(self) -> int:
+        """How many requests of a caller may wait at once."""
+
+    def take_place(self, owner: str, now: datetime, until: datetime) -> Place | None:
+        """Take a place of a caller until some time; None if there is none."""
+
+    def leave_place(self, owner: str, place: Place) -> None:
+        """Give a place back."""
 
 
 class Workflow(Protocol):

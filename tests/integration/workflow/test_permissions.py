@@ -22,10 +22,14 @@ from support.waiting import wait_until
 
 from local.openai_emulator import Call, CallTools, Fail, Hang, Say
 from local.stack import LocalStack
+from upcall.aws.control_items import ControlItems
+from upcall.aws.dynamodb import Table
 from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.caller import ANYBODY, EVENTS
 from upcall.domain.events import RunEndedEvent
 from upcall.domain.failure import Failure
 from upcall.domain.open_calls import CallAnswer
+from upcall.domain.quota import QuotaSetting
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
 from upcall.domain.usage import Usage
@@ -62,6 +66,9 @@ def every_path(
     local_stack: LocalStack, runs: Runs, repository: DynamoDBRunRepository, invoke: Invoke
 ) -> None:
     """Runs that complete, fail, are retried, cancelled, closed, swept and called back, and invalid messages."""
+    controls = ControlItems(Table(local_stack.deployed.dynamodb, local_stack.deployed.table))
+    for caller in (ANYBODY, EVENTS):
+        controls.set_quota(caller, QuotaSetting(runs=10**6, concurrent=10**6))
     run_id = run_that_fails_and_is_retried(local_stack, runs)
     paths = [route.path for route in TEMPLATE.routes() if route.method == "GET"]
     for path in (*paths, "/runs?status=completed"):
@@ -72,6 +79,7 @@ def every_path(
     model = local_stack.emulator.script(Hang())
     cancelled = runs.post({"prompt": "Go.", "model": model}).json()["run_id"]
     runs.wait_for_state(cancelled, "Poll run")
+    runs.http.get(f"/runs/{cancelled}?wait=1")
     runs.http.post(f"/runs/{cancelled}/cancel")
     without_execution = add_run(repository)
     runs.http.post(f"/runs/{without_execution.run_id}/cancel")
@@ -79,11 +87,17 @@ def every_path(
     run_that_waits_for_answers(runs)
     sweep_lost_runs(local_stack, runs, repository, invoke)
     start_runs_from_events(invoke)
+    controls.stop("caller", EVENTS, datetime.now(UTC))
+    (record,) = sample_event("start_run_from_event")["Records"]
+    invoke("StartRunFromEventFunction", {"Records": [{**record, "messageId": str(uuid.uuid4())}]})
+    controls.resume("caller", EVENTS)
     close_runs(invoke, repository)
     run_that_is_pushed(local_stack, runs, invoke)
     deliver_callbacks(invoke, repository)
     with received_notifications(local_stack):
         invoke("NotifyFunction", sample_event("notify", run_id=f"run_{uuid.uuid4().hex[:28]}"))
+    for caller in (ANYBODY, EVENTS):
+        controls.remove_quota(caller)
 
 
 def run_that_waits_for_answers(runs: Runs) -> None:

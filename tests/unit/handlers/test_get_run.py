@@ -102,3 +102,16 @@ def test_a_message_that_does_not_fit_into_a_response_is_shown_by_its_address(
 
     assert (body["status"], body["message_url"]) == ("completed", f"/runs/{run.run_id}/message")
     assert "message" not in body
+
+
+def test_a_request_that_may_not_wait_is_answered_at_once_and_told_when_to_come_again(
+    handlers: WiredHandlers, run: Run
+) -> None:
+    handlers.waiting_requests.places = 0
+
+    response = handlers.request("get_run", run_id=run.run_id, query={"wait": "25"})
+
+    assert (response.status, response.json["status"]) == (200, "queued")
+    assert response.headers["Retry-After"] == "5"
+    assert handlers.clock.monotonic() == 0
+    assert "Retry-After" not in handlers.request("get_run", run_id=run.run_id).headers

@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 from support.fakes.clock import START, FakeClock
 from support.fakes.run_repository import InMemoryRunRepository
+from support.fakes.waiting_requests import InMemoryWaitingRequests
 from support.run_records import FAILURE, UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.caller import ANYBODY, Caller
@@ -20,9 +21,23 @@ Show = Callable[..., RunView]
 
 
 @pytest.fixture
-def show(repository: InMemoryRunRepository, clock: FakeClock) -> Show:
+def waiting_requests() -> InMemoryWaitingRequests:
+    return InMemoryWaitingRequests()
+
+
+@pytest.fixture
+def show(
+    repository: InMemoryRunRepository, clock: FakeClock, waiting_requests: InMemoryWaitingRequests
+) -> Show:
     def call(run_id: str, wait: float = 0, caller: str = ANYBODY, *, one_tenant: bool = False) -> RunView:
-        return get_run(run_id, wait, Caller(caller, one_tenant), repository=repository, clock=clock)
+        return get_run(
+            run_id,
+            wait,
+            Caller(caller, one_tenant),
+            repository=repository,
+            waiting_requests=waiting_requests,
+            clock=clock,
+        ).view
 
     return call
 
@@ -122,3 +137,76 @@ def test_a_run_that_the_caller_may_not_see_is_not_found_at_once(
 
 def test_a_stack_of_one_tenant_shows_every_run_to_every_caller(show: Show, run: Run) -> None:
     assert show(run.run_id, caller="somebody else", one_tenant=True).owner == ANYBODY
+
+
+def test_a_request_that_waits_takes_a_place_and_gives_it_back(
+    show: Show,
+    run: Run,
+    clock: FakeClock,
+    repository: InMemoryRunRepository,
+    waiting_requests: InMemoryWaitingRequests,
+) -> None:
+    taken: list[int] = []
+    clock.schedule(1, lambda: taken.append(len(waiting_requests.taken[ANYBODY])))
+    clock.schedule(2, lambda: repository.complete_run(run, DONE, START))
+
+    show(run.run_id, wait=20)
+
+    assert taken == [1]
+    assert waiting_requests.taken[ANYBODY] == {}
+
+
+def test_a_request_that_does_not_wait_takes_no_place(
+    show: Show, run: Run, repository: InMemoryRunRepository, waiting_requests: InMemoryWaitingRequests
+) -> None:
+    show(run.run_id, wait=0)
+    repository.complete_run(run, DONE, START)
+    show(run.run_id, wait=20)
+
+    assert ANYBODY not in waiting_requests.taken
+
+
+def test_a_place_is_given_back_also_if_the_table_fails(
+    show: Show,
+    run: Run,
+    clock: FakeClock,
+    repository: InMemoryRunRepository,
+    waiting_requests: InMemoryWaitingRequests,
+) -> None:
+    clock.schedule(1, lambda: repository.delete_run(run.run_id))
+
+    with pytest.raises(NotFound):
+        show(run.run_id, wait=20)
+
+    assert waiting_requests.taken[ANYBODY] == {}
+
+
+@pytest.mark.parametrize(
+    ("others", "seconds"), [(0, 20), (4, 20), (5, 5), (9, 5), (10, 0)], ids=lambda value: str(value)
+)
+def test_the_more_requests_of_a_caller_wait_the_shorter_is_the_next_wait(
+    show: Show,
+    run: Run,
+    clock: FakeClock,
+    waiting_requests: InMemoryWaitingRequests,
+    others: int,
+    seconds: int,
+) -> None:
+    """Of ten places."""
+    for _ in range(others):
+        waiting_requests.take_place(ANYBODY, clock.now(), clock.now() + timedelta(minutes=1))
+
+    show(run.run_id, wait=20)
+
+    assert clock.monotonic() == seconds
+
+
+def test_requests_of_one_caller_take_no_places_of_another(
+    show: Show, run: Run, clock: FakeClock, waiting_requests: InMemoryWaitingRequests
+) -> None:
+    for _ in range(10):
+        waiting_requests.take_place("somebody else", clock.now(), clock.now() + timedelta(minutes=1))
+
+    show(run.run_id, wait=20)
+
+    assert clock.monotonic() == 20
