@@ -90,7 +90,13 @@ OWNERS = {
         "aws/sqs.py",
         "aws/step_functions.py",
     },
-    "botocore": {"aws/eventbridge.py", "aws/s3.py", "aws/step_functions.py", "client/auth.py"},
+    "botocore": {
+        "aws/eventbridge.py",
+        "aws/rate_limit_repository.py",
+        "aws/s3.py",
+        "aws/step_functions.py",
+        "client/auth.py",
+    },
     "httpcore": {"web/transport.py", "web/download.py", "web/page_response.py"},
     "httpx": {
         "client/auth.py",
@@ -120,6 +126,7 @@ DOMAIN_MAY_IMPORT = {
     "dataclasses",
     "datetime",
     "decimal",
+    "email",
     "enum",
     "functools",
     "hashlib",
@@ -143,7 +150,7 @@ MAX_HANDLER_LINES = 100
 WITHOUT_USE_CASE = {"describe_api", "list_assistants", "list_tools"}
 """Handlers that return static data of the deployment."""
 
-SHARED_BY_USE_CASES = {"answer_call", "end_run", "interfaces", "upstream_request"}
+SHARED_BY_USE_CASES = {"answer_call", "end_run", "interfaces", "turn_pacing", "upstream_request"}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)

@@ -9,6 +9,7 @@ from upcall.domain.execution import Execution
 from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
 from upcall.domain.open_calls import CallAnswer, OpenCall
+from upcall.domain.rate_limit import RateLimit
 from upcall.domain.run import Run, Updates
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import LedgerEntry, ToolDefinition
@@ -136,6 +137,28 @@ class RunRepository(Protocol):
 
     def list_open_runs(self, created_before: datetime) -> Iterator[str]:
         """The ids of runs without a terminal status that were created before that time."""
+
+
+class RateLimitRepository(Protocol):
+    """What is known of the rate limits of the server's models.
+
+    Every method raises UpcallError if that cannot be read or written now.
+    """
+
+    def get(self, model: str, *, consistent: bool = False) -> RateLimit | None:
+        """The rate limit of a model, if one is known; a moment old, unless it is `consistent`."""
+
+    def begin(self, model: str, begin: RateLimit, replaced: RateLimit | None) -> RateLimit | None:
+        """Write a new generation in place of the one that is known. Returns the one that holds."""
+
+    def take_ticket(self, model: str, known: RateLimit, unused_before: int) -> RateLimit | None:
+        """Take the next ticket, which is higher than `unused_before`, if this generation holds still.
+
+        Returns the rate limit with that ticket as the number of tickets.
+        """
+
+    def update(self, model: str, changed: RateLimit, version: int) -> bool:
+        """Write what is known now, except tickets, in place of that version. Returns whether it could."""
 
 
 class Workflow(Protocol):

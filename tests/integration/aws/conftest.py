@@ -9,7 +9,11 @@ import pytest
 from botocore.config import Config
 from moto import mock_aws
 
-pytest.register_assert_rewrite("support.run_repository_contract", "support.workflow_contract")
+pytest.register_assert_rewrite(
+    "support.rate_limit_repository_contract",
+    "support.run_repository_contract",
+    "support.workflow_contract",
+)
 
 GetClient = Callable[[str], Any]
 """A client of the AWS service of that name."""

@@ -1,3 +1,7 @@
 import pytest
 
-pytest.register_assert_rewrite("support.run_repository_contract", "support.workflow_contract")
+pytest.register_assert_rewrite(
+    "support.rate_limit_repository_contract",
+    "support.run_repository_contract",
+    "support.workflow_contract",
+)

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from support.fakes.clock import START, FakeClock
+from support.fakes.rate_limit_repository import InMemoryRateLimitRepository
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.tools import FakeTools
@@ -12,6 +13,7 @@ from upcall.domain.caller import EVENTS
 from upcall.domain.errors import NotFound, RequestRejected, RunAlreadyEnded, TransientError
 from upcall.domain.failure import Failure
 from upcall.domain.limits import Limits
+from upcall.domain.rate_limit import Ticket
 from upcall.domain.run import Run
 from upcall.domain.upstream_errors import MAX_ERRORS, MAX_PAUSE_SECONDS, NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
@@ -27,7 +29,12 @@ its turn again which has `failed` with this `usage`."""
 
 
 @pytest.fixture
-def create(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock) -> Create:
+def create(
+    repository: InMemoryRunRepository,
+    rate_limits: InMemoryRateLimitRepository,
+    run_api: FakeRunApi,
+    clock: FakeClock,
+) -> Create:
     def call(
         run: Run,
         seconds: float = 1,
@@ -35,6 +42,7 @@ def create(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeCl
         failed: UpstreamRun | None = None,
         usage: Usage = NO_USAGE,
         *,
+        ticket: Ticket | None = None,
         one_tenant: bool = True,
     ) -> RunCreated:
         created = create_run(
@@ -44,11 +52,13 @@ def create(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeCl
             errors,
             failed,
             usage,
+            ticket,
             may_wait=True,
             webhooks=False,
             window_seconds=0,
             one_tenant=one_tenant,
             repository=repository,
+            rate_limits=rate_limits,
             get_run_api=run_api.get,
             tools=FakeTools(),
             clock=clock,
