@@ -165,6 +165,8 @@ class LocalStack:
             fault_rate=config.fault_rate,
             seed=config.seed,
             webhook_faults=config.webhook_faults,
+            requests_per_minute=config.requests_per_minute,
+            tokens_per_minute=config.tokens_per_minute,
         )
         self._cleanup.callback(emulator.stop)
         self._emulator_file = config.state_folder / "emulator.pickle"

@@ -83,7 +83,7 @@ def test_a_short_wait_is_slept_and_a_long_one_is_left_to_the_workflow(
     assert clock.sleeps == [pytest.approx(1)]
     for _ in range(20):
         rate_limits.take_ticket("m", limit, 0)
-    assert pace().wait_for_turn() == 20  # whole seconds, as the workflow waits
+    assert pace().wait_for_turn() in (20, 21)  # whole seconds, as the workflow waits
     assert len(clock.sleeps) == 1
     assert max(clock.sleeps) <= MAX_SLEEP_SECONDS
 
