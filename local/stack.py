@@ -33,6 +33,7 @@ from local.http_server import HttpServer, PortInUse
 from local.lambda_runtime import FunctionRunner
 from local.moto_patches import caches, integration, jsonata, speed, startup
 from local.openai_emulator import Emulator
+from local.openai_emulator.rate_limits import DEFAULT_REQUESTS_PER_MINUTE
 from local.table_file import TableFile
 from local.template import Template
 from upcall.observability.logging import SERVICE, PackageLogHandler
@@ -165,7 +166,7 @@ class LocalStack:
             fault_rate=config.fault_rate,
             seed=config.seed,
             webhook_faults=config.webhook_faults,
-            requests_per_minute=config.requests_per_minute,
+            requests_per_minute=config.requests_per_minute or DEFAULT_REQUESTS_PER_MINUTE,
             tokens_per_minute=config.tokens_per_minute,
         )
         self._cleanup.callback(emulator.stop)

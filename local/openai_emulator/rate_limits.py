@@ -1,4 +1,4 @@
-"""Rate limits of the emulator's models: requests and tokens per minute, with the headers and errors of OpenAI.
+"""Rate limits of the emulator's models: requests and tokens per minute, with OpenAI's headers and errors.
 
 A limit is a token bucket that is refilled continuously, as OpenAI's are:
 https://platform.openai.com/docs/guides/rate-limits.
@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+DEFAULT_REQUESTS_PER_MINUTE = 30_000
+"""As OpenAI gives its largest customers."""
 
 MAX_OUTPUT_FIELDS = ("max_output_tokens", "max_completion_tokens")
 
@@ -54,7 +57,7 @@ class RateLimits:
 
     def __init__(
         self,
-        requests_per_minute: int | None = None,
+        requests_per_minute: int | None = DEFAULT_REQUESTS_PER_MINUTE,
         tokens_per_minute: int | None = None,
         *,
         minute_seconds: float = 60,

@@ -13,7 +13,7 @@ from local.openai_emulator.agents import Agents
 from local.openai_emulator.assistants import Assistants
 from local.openai_emulator.errors import ApiError
 from local.openai_emulator.fault_injection import FaultInjection
-from local.openai_emulator.rate_limits import RateLimits
+from local.openai_emulator.rate_limits import DEFAULT_REQUESTS_PER_MINUTE, RateLimits
 from local.openai_emulator.responses import Responses
 from local.openai_emulator.scripted_model import ScriptedModels
 from local.openai_emulator.webhook_delivery import WebhookFaults
@@ -40,7 +40,7 @@ class Emulator:
         fault_rate: float = 0,
         seed: int = 0,
         webhook_faults: WebhookFaults | None = None,
-        requests_per_minute: int | None = None,
+        requests_per_minute: int | None = DEFAULT_REQUESTS_PER_MINUTE,
         tokens_per_minute: int | None = None,
     ) -> None:
         self.models = ScriptedModels(first_turn, RateLimits(requests_per_minute, tokens_per_minute))

@@ -18,6 +18,9 @@ FORGOTTEN_AFTER_SECONDS = 600.0
 MAX_CLOCK_SKEW_SECONDS = 5.0
 """A state from further in the future is not believed."""
 
+HELD_SECONDS = 0.5
+"""After a refusal that does not say for how long."""
+
 MAX_HELD_SECONDS = 600.0
 """How long one refusal holds others back, whatever the server asks for."""
 
@@ -46,6 +49,10 @@ RECOVERY_SECONDS = 60.0
 
 INCREASE_SECONDS = 240.0
 """Without headers, until the rate has grown by as much as it was when a request was refused."""
+
+WRONG_ESTIMATE = 1.2
+FAST_INCREASE_SECONDS = 30.0
+"""Once the rate is so many times the refused one, the limit was another: then it grows by its own share."""
 
 MIN_RATE = 1 / 600
 
@@ -173,7 +180,7 @@ class RateLimit(Model):
 
     def _after_refusal(self, seen: ServerLimits, now: float) -> "RateLimit":
         """Hold all back for as long as the server asks for, and go on more slowly."""
-        pause = min(1.0 if seen.retry_after is None else seen.retry_after, MAX_HELD_SECONDS)
+        pause = min(HELD_SECONDS if seen.retry_after is None else seen.retry_after, MAX_HELD_SECONDS)
         held_until = max(now + pause, self.held_until)
         sent = self.sent(now)
         held = {"held_until": held_until, "refused_at": now, "base_time": held_until}
@@ -183,12 +190,12 @@ class RateLimit(Model):
             begin = sent + INITIAL_BURST
             return self.model_copy(update={**held, "phase": "slow_start", "base_ticket": begin})
         # a limit that nothing else is known of is one per minute
-        rate = sent / MINUTE_SECONDS if self.phase == "slow_start" else self.rate
+        rate = max(sent, INITIAL_BURST) / MINUTE_SECONDS if self.phase == "slow_start" else self.rate
         if ceiling is not None:
             rate = min(rate, ceiling) if self.phase == "limited" else ceiling
         slower = max(rate * DECREASE, MIN_RATE)
         burst = self.burst if self.ceiling else slower * INCREASE_WRITE_SECONDS
-        changed = {"base_ticket": sent, "rate": slower, "refused_rate": rate, "burst": max(burst, 1)}
+        changed = {"base_ticket": sent + 1, "rate": slower, "refused_rate": rate, "burst": max(burst, 1)}
         return self.model_copy(update={**held, **tokens, **changed, "phase": "limited", "ceiling": ceiling})
 
     def _after_headers(self, seen: ServerLimits, ticket: Ticket | None, now: float) -> "RateLimit | None":
@@ -248,7 +255,9 @@ class RateLimit(Model):
             return self if waited >= REFRESH_SECONDS else None
         if waited < INCREASE_WRITE_SECONDS or now < self.held_until:
             return None
-        rate = self.rate + self.refused_rate * waited / INCREASE_SECONDS
+        wrong = self.rate > WRONG_ESTIMATE * self.refused_rate
+        step = self.rate / FAST_INCREASE_SECONDS if wrong else self.refused_rate / INCREASE_SECONDS
+        rate = self.rate + step * waited
         begin = {"base_ticket": self.served(now), "base_time": now}
         return self.model_copy(update={**begin, "rate": rate, "burst": max(rate * INCREASE_WRITE_SECONDS, 1)})
 

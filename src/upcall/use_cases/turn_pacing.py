@@ -85,7 +85,7 @@ class TurnPacing:
         if seconds and self._is_unknown:
             return max(min(seconds, _spread(UNKNOWN_PAUSE_SECONDS)), self._held_seconds)
         if self._known and self._known.ceiling is None:
-            seconds = min(seconds, max(seconds * SURE_SHARE, SURE_SECONDS))
+            seconds = min(seconds, max(seconds * SURE_SHARE, SURE_SECONDS, self._held_seconds))
         return max(math.floor(seconds), 1) if seconds else 0
 
     @property

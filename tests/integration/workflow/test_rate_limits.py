@@ -41,10 +41,11 @@ def test_runs_at_once_are_hardly_refused(local_stack: LocalStack, runs: Runs) ->
 
 
 @pytest.mark.parametrize("run_api", RUN_APIS)
-def test_a_turn_over_the_limit_is_requested_again(
-    local_stack: LocalStack, runs: Runs, run_api: RunApiName
+def test_a_turn_over_the_limit_waits(
+    local_stack: LocalStack, runs: Runs, run_api: RunApiName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = local_stack.emulator.script(CallTools(Call("fetch", {"url": "x"})), Say("Done."))
+    monkeypatch.setattr(rate_limit, "MINUTE_SECONDS", 1)
+    model = local_stack.emulator.script(CallTools((Call.of("fetch", url="x"),)), Say("Done."))
     local_stack.emulator.models.rate_limits.limit(model, 1, minute_seconds=1)
 
     ended = runs.run("Go.", model=model, run_api=run_api)

@@ -19,7 +19,7 @@ def now() -> FakeTime:
 
 
 def test_a_model_without_limits_admits_all_and_says_nothing() -> None:
-    limits = RateLimits()
+    limits = RateLimits(None)
 
     assert all(limits.admit("m", b"{}").error is None for _ in range(1000))
     assert limits.admit("m", b"{}").headers == {}
@@ -50,7 +50,7 @@ def test_headers_are_those_of_openai(now: FakeTime) -> None:
 
 
 def test_a_refusal_says_why_and_for_how_long(now: FakeTime) -> None:
-    limits = RateLimits(tokens_per_minute=6000, clock=now)
+    limits = RateLimits(None, tokens_per_minute=6000, clock=now)
     limits.admit("m", b'{"max_output_tokens": 5950}')
     refused = limits.admit("m", b'{"max_output_tokens": 250}')
 
@@ -61,7 +61,7 @@ def test_a_refusal_says_why_and_for_how_long(now: FakeTime) -> None:
 
 
 def test_a_request_larger_than_the_limit_is_never_admitted(now: FakeTime) -> None:
-    refused = RateLimits(tokens_per_minute=100, clock=now).admit("m", b"x" * 4000)
+    refused = RateLimits(None, tokens_per_minute=100, clock=now).admit("m", b"x" * 4000)
 
     assert refused.error is not None
     assert refused.error["error"]["message"].startswith("Request too large")
