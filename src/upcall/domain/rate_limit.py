@@ -212,9 +212,10 @@ class RateLimit(Model):
         rate = ceiling
         if self.phase == "limited":
             rate = min(self.rate + ceiling * (now - self.written_at) / RECOVERY_SECONDS, rate)
-        under_way = 0.0
-        if self.phase == "slow_start" and ticket:
-            under_way = min(max(sent - ticket.number, 0), INITIAL_BURST)
+        under_way = 0.0  # those with higher tickets, which the server had not counted yet
+        if ticket and self.phase != "free":
+            under_way = max(sent - ticket.number, 0)
+            under_way = under_way if self.phase == "slow_start" else min(under_way, self.burst)
         free = all(quota.is_ample(each) for quota, each in quotas)
         changed = self.model_copy(
             update={
