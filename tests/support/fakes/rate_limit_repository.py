@@ -1,7 +1,7 @@
 """Rate limits without DynamoDB."""
 
 from upcall.domain.errors import TransientError
-from upcall.domain.rate_limit import RateLimit
+from upcall.domain.rate_limit import RateLimit, ServerLimits
 
 
 class InMemoryRateLimitRepository:
@@ -57,3 +57,12 @@ class InMemoryRateLimitRepository:
     def _require_available(self) -> None:
         if not self.available:
             raise TransientError("the table of rate limits: ClientError")
+
+
+def hold_back(repository: InMemoryRateLimitRepository, model: str, now: float, seconds: float) -> None:
+    """Let all turns of a model wait for so many seconds, as after a refusal."""
+    limit = RateLimit.unknown(now).after(
+        ServerLimits(refused=True, retry_after=seconds), None, requested_at=now, now=now
+    )
+    assert limit is not None
+    repository.limits[model] = limit

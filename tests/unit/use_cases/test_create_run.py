@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 from support.fakes.clock import START, FakeClock
-from support.fakes.rate_limit_repository import InMemoryRateLimitRepository
+from support.fakes.rate_limit_repository import InMemoryRateLimitRepository, hold_back
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.tools import FakeTools
@@ -419,3 +419,25 @@ def test_a_run_that_ends_while_its_turn_is_requested_again_is_cancelled_upstream
     with pytest.raises(RunAlreadyEnded):
         create(run, failed=UPSTREAM_RUN)
     assert run_api.cancelled == [AGAIN]
+
+
+def test_a_run_waits_for_the_rate_limit_with_its_ticket_and_is_created_after_that(
+    create: Create, run: Run, rate_limits: InMemoryRateLimitRepository, run_api: FakeRunApi, clock: FakeClock
+) -> None:
+    hold_back(rate_limits, run.model, clock.now().timestamp(), 30)
+    waiting = create(run)
+
+    assert (waiting.status, waiting.upstream_run, waiting.failure) == ("queued", None, None)
+    assert waiting.pause_seconds >= 29
+    assert run_api.created == []
+    clock.advance(waiting.pause_seconds)
+    assert create(run, ticket=waiting.ticket).upstream_run is not None
+
+
+def test_a_run_that_an_earlier_try_has_created_waits_for_no_rate_limit(
+    create: Create, run: Run, rate_limits: InMemoryRateLimitRepository, clock: FakeClock
+) -> None:
+    created = create(run)
+    hold_back(rate_limits, run.model, clock.now().timestamp(), 30)
+
+    assert create(run).upstream_run == created.upstream_run

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from support.fakes.clock import START, FakeClock
-from support.fakes.rate_limit_repository import InMemoryRateLimitRepository
+from support.fakes.rate_limit_repository import InMemoryRateLimitRepository, hold_back
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.tools import FakeTools
@@ -302,3 +302,17 @@ def test_a_pause_does_not_outlast_the_runs_time_limit(submit: Submit, run: Run, 
 def test_a_run_that_does_not_exist_is_not_found(submit: Submit) -> None:
     with pytest.raises(NotFound):
         submit(new_run())
+
+
+def test_outputs_wait_for_the_rate_limit_with_their_ticket_and_are_submitted_after_that(
+    submit: Submit, run: Run, rate_limits: InMemoryRateLimitRepository, run_api: FakeRunApi, clock: FakeClock
+) -> None:
+    hold_back(rate_limits, run.model, clock.now().timestamp(), 30)
+    waiting = submit(run)
+
+    assert (waiting.status, waiting.failure) == ("requires_action", None)
+    assert waiting.pause_seconds >= 29
+    assert run_api.submitted == []
+    clock.advance(waiting.pause_seconds)
+    submit(run, ticket=waiting.ticket)
+    assert len(run_api.submitted) == 1
