@@ -52,7 +52,8 @@ class LocalStackConfig:
     For the emulator: `model_seconds` is the time that the model takes for a turn, `poll_after_ms` a header
     (see Emulator), `first_turn` the number of the first turn, from which ids are made. `fault_rate` is the
     share of requests that fail, from 0 to 1; `seed` decides which. `webhook_faults` are those of its
-    webhooks, which it sends if `parameters` name a secret for them.
+    webhooks, which it sends if `parameters` name a secret for them. `requests_per_minute` and
+    `tokens_per_minute` are the rate limits of each model.
 
     With `takes_messages`, what is sent to the operator's webhook goes to MESSAGE_FILE in the state folder.
     `parameters` override the defaults of the template.
@@ -72,6 +73,8 @@ class LocalStackConfig:
     fault_rate: float = 0
     seed: int = 0
     webhook_faults: "WebhookFaults | None" = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
     takes_messages: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
 

@@ -35,6 +35,7 @@ from local.http_server import HttpServer, PortInUse
 from local.lambda_runtime import FunctionRunner
 from local.moto_patches import caches, distributed_map, integration, jsonata, speed, startup
 from local.openai_emulator import Emulator
+from local.openai_emulator.rate_limits import DEFAULT_REQUESTS_PER_MINUTE
 from local.table_file import TableFile
 from local.template import QueueMapping, Template
 from upcall.observability.logging import SERVICE, PackageLogHandler
@@ -168,6 +169,8 @@ class LocalStack:
             fault_rate=config.fault_rate,
             seed=config.seed,
             webhook_faults=config.webhook_faults,
+            requests_per_minute=config.requests_per_minute or DEFAULT_REQUESTS_PER_MINUTE,
+            tokens_per_minute=config.tokens_per_minute,
         )
         self._cleanup.callback(emulator.stop)
         self._emulator_file = config.state_folder / "emulator.pickle"

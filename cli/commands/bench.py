@@ -34,6 +34,12 @@ def load(
             help="Let runs wait for webhooks: late, doubled, reordered, forged, and a fifth lost.",
         ),
     ] = False,
+    requests_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="The emulator's rate limit of each model, in turns.")
+    ] = None,
+    tokens_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="The emulator's rate limit of each model, in tokens.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Write an SVG of finished and open runs.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,7 +62,9 @@ def load(
     build_run_request("Go.", {"run_api": api})  # report invalid input before a stack is started
     if webhooks and api == "assistants":
         raise CommandError("the Assistants API has no webhooks")
-    config = LoadTestConfig(runs, concurrency, faults, seed, api, webhooks)
+    config = LoadTestConfig(
+        runs, concurrency, faults, seed, api, webhooks, requests_per_minute, tokens_per_minute
+    )
     report = run_load_test(config, err, plot)
     if as_json:
         print_json(out, asdict(report))

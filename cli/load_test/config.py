@@ -8,7 +8,8 @@ class LoadTestConfig:
     """The number of runs, how many of them are open at a time, and the faults of the emulator.
 
     `fault_rate` is the share of the emulator's responses that are faulty, from 0 to 1; `seed` selects them.
-    With `webhooks` the runs wait for webhooks, which have faults of their own.
+    With `webhooks` the runs wait for webhooks, which have faults of their own. Turns are refused that exceed
+    `requests_per_minute` or `tokens_per_minute` of their model.
     """
 
     runs: int = 1000
@@ -17,3 +18,5 @@ class LoadTestConfig:
     seed: int = 0
     run_api: str | None = None
     webhooks: bool = False
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None

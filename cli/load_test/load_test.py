@@ -12,6 +12,7 @@ from cli.load_test.audit import audit_runs, wait_for_executions
 from cli.load_test.config import LoadTestConfig
 from cli.load_test.event_listener import EventListener
 from cli.load_test.plot import draw_svg
+from cli.load_test.rate_limits import build_rate_limit_report
 from cli.load_test.report import LoadTestReport, build_report, progress_bar
 from cli.load_test.runner import execute_runs
 from cli.load_test.webhooks import (
@@ -33,7 +34,11 @@ def run_load_test(config: LoadTestConfig, err: Console, plot: Path | None = None
     """Run a load test on a new local stack. If `plot` is given, write a plot to that file."""
     with tempfile.TemporaryDirectory() as folder, err.status("Starting the local stack") as status:
         stack_config = LocalStackConfig(
-            state_folder=Path(folder), fault_rate=config.fault_rate, seed=config.seed
+            state_folder=Path(folder),
+            fault_rate=config.fault_rate,
+            seed=config.seed,
+            requests_per_minute=config.requests_per_minute,
+            tokens_per_minute=config.tokens_per_minute,
         )
         if config.webhooks:
             stack_config = replace(
@@ -68,6 +73,9 @@ def _run_on(
         peak_megabytes=peak_megabytes(),
         requests=stack.emulator.fault_injection.requests,
         faults=stack.emulator.fault_injection.injected,
+        rate_limits=build_rate_limit_report(stack.emulator.models.rate_limits)
+        if config.requests_per_minute or config.tokens_per_minute
+        else None,
         turns=sum(len(turns) for turns in stack.emulator.models.started_turns.values()),
         webhooks=build_webhook_report(webhooks.deliveries, audit.pushed, function_log)
         if config.webhooks

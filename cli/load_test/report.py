@@ -12,6 +12,7 @@ from rich.table import Table
 
 from cli.load_test.audit import AuditResult
 from cli.load_test.config import LoadTestConfig
+from cli.load_test.rate_limits import RateLimitReport
 from cli.load_test.runner import RunResult
 from cli.load_test.webhooks import WebhookReport
 
@@ -25,7 +26,7 @@ class LoadTestReport:
 
     `statuses` counts runs by status, `failure_codes` failed runs by code. `requests`, `faults` and `turns` of
     the model are those of the emulator. There may be more turns than needed, because a request is repeated if
-    its response was lost. `webhooks` is None if the runs were polled.
+    its response was lost. `webhooks` is None if the runs were polled, `rate_limits` if there were none.
     """
 
     runs: int
@@ -42,6 +43,7 @@ class LoadTestReport:
     faults: Mapping[str, int]
     turns: int
     webhooks: WebhookReport | None = None
+    rate_limits: RateLimitReport | None = None
 
     @property
     def passed(self) -> bool:
@@ -59,6 +61,7 @@ def build_report(
     faults: Mapping[str, int],
     turns: int,
     webhooks: WebhookReport | None = None,
+    rate_limits: RateLimitReport | None = None,
 ) -> LoadTestReport:
     """The report on these results."""
     seconds = max(each.ended for each in results)
@@ -78,6 +81,7 @@ def build_report(
         faults=dict(sorted(faults.items())),
         turns=turns,
         webhooks=webhooks,
+        rate_limits=rate_limits,
     )
 
 
@@ -119,6 +123,9 @@ def print_report(out: Console, report: LoadTestReport) -> None:
     table.add_row("emulator", f"{report.requests:,} requests, {faults:,} faults, {report.turns:,} turns")
     if report.faults:
         table.add_row("faults", _join(report.faults))
+    if limits := report.rate_limits:
+        share = f"{limits.refused:,} refused ({limits.refused_share:.1%})"
+        table.add_row("rate limits", f"{limits.sent:,} requests for turns, {share}")
     if report.webhooks is not None:
         _add_webhook_rows(table, report.webhooks)
     out.print(table)

@@ -80,7 +80,7 @@ def fail_with_the_first_item() -> None:
 
 def keep_no_history_of_items() -> None:
     """Let the histories of a Map's items not be kept. Nothing reads them, and a batch has thousands."""
-    distributed_iteration_component.EventManager = _NoHistory  # type: ignore[misc]
+    distributed_iteration_component.EventManager = _NoHistory  # type: ignore[attr-defined]
 
 
 class _NoHistory(EventManager):

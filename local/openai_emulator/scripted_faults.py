@@ -1,5 +1,6 @@
-"""Injects the faults of a model's script into requests."""
+"""Injects the faults of a model's script into requests, and holds its rate limits."""
 
+import json
 import socket
 from collections.abc import Callable
 
@@ -7,9 +8,27 @@ from flask import Response, request
 
 from local.openai_emulator.scripted_model import Fault, ScriptedModels
 
+TURN_OPERATIONS = ("create", "submit")
+"""They start a turn of the model."""
+
 
 def respond(models: ScriptedModels, model: str, operation: str, process: Callable[[], Response]) -> Response:
-    """The response of `process`, unless the model's script has a fault for this operation."""
+    """The response of `process`, unless the model's script has a fault for this operation.
+
+    A request that starts a turn is refused if it exceeds a rate limit of the model.
+    """
+    if operation not in TURN_OPERATIONS:
+        return _respond(models, model, operation, process)
+    admission = models.rate_limits.admit(model, request.get_data())
+    if admission.error is None:
+        response = _respond(models, model, operation, process)
+    else:
+        response = Response(json.dumps(admission.error), 429, content_type="application/json")
+    response.headers.update(admission.headers)
+    return response
+
+
+def _respond(models: ScriptedModels, model: str, operation: str, process: Callable[[], Response]) -> Response:
     fault = models.take_fault(model, operation)
     if fault is None:
         return process()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from local.openai_emulator.conversation import CallTools, Conversation, FailAtFirst, Say, Step
 from local.openai_emulator.offline_model import offline_model
+from local.openai_emulator.rate_limits import RateLimits
 from local.openai_emulator.turn import Turn
 
 
@@ -44,7 +45,8 @@ class ScriptedModels:
     turns may be continued.
     """
 
-    def __init__(self, first_turn: int | None = None) -> None:
+    def __init__(self, first_turn: int | None = None, rate_limits: RateLimits | None = None) -> None:
+        self.rate_limits = rate_limits or RateLimits()
         self._turn_numbers = itertools.count(first_turn or time.time_ns() // 1000)
         self._scripts: dict[str, Script] = {}
         self._script_numbers = itertools.count(1)

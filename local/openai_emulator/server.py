@@ -13,6 +13,7 @@ from local.openai_emulator.agents import Agents
 from local.openai_emulator.assistants import Assistants
 from local.openai_emulator.errors import ApiError
 from local.openai_emulator.fault_injection import FaultInjection
+from local.openai_emulator.rate_limits import DEFAULT_REQUESTS_PER_MINUTE, RateLimits
 from local.openai_emulator.responses import Responses
 from local.openai_emulator.scripted_model import ScriptedModels
 from local.openai_emulator.webhook_delivery import WebhookFaults
@@ -25,7 +26,7 @@ class Emulator:
     `model_seconds` is the time of each turn of a model. `poll_after_ms`, if it is set, is sent as the header
     `openai-poll-after-ms`: the interval at which clients should poll. Ids are numbered from `first_turn` on.
     The share `fault_rate` of all requests fails; `seed` decides which. `webhooks` has the endpoints to which
-    events are sent, with `webhook_faults`.
+    events are sent, with `webhook_faults`. `requests_per_minute` and `tokens_per_minute` limit each model.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class Emulator:
         fault_rate: float = 0,
         seed: int = 0,
         webhook_faults: WebhookFaults | None = None,
+        requests_per_minute: int | None = DEFAULT_REQUESTS_PER_MINUTE,
+        tokens_per_minute: int | None = None,
     ) -> None:
-        self.models = ScriptedModels(first_turn)
+        self.models = ScriptedModels(first_turn, RateLimits(requests_per_minute, tokens_per_minute))
         self.script = self.models.script
         flask = Flask(__name__, static_folder=None)
         unauthorised = ApiError(401, "You didn't provide an API key.")

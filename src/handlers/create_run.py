@@ -3,9 +3,12 @@
 import tools
 from upcall import config
 from upcall.aws import step_functions
+from upcall.aws.dynamodb import run_table
+from upcall.aws.rate_limit_repository import DynamoDBRateLimitRepository
 from upcall.aws.run_repository import run_repository
 from upcall.aws.secrets_manager import secrets_provider
 from upcall.domain.model import Model
+from upcall.domain.rate_limit import Ticket
 from upcall.domain.upstream_errors import NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
@@ -13,7 +16,7 @@ from upcall.lambda_runtime.clock import SystemClock
 from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.workflow_task import waiting_task
 from upcall.run_apis import get_run_api
-from upcall.run_apis.client import load_sdk
+from upcall.run_apis.client import load_sdk, server_fingerprint
 from upcall.use_cases.create_run import RunCreated, create_run
 
 load_sdk()
@@ -23,7 +26,7 @@ load_at_init(run_repository, secrets_provider, step_functions.get_client)
 class CreateRun(Model):
     """The run to create, or one whose turn failed there and is requested again, and its age in seconds.
 
-    `failed_usage` are the tokens of the turn that failed.
+    `failed_usage` are the tokens of the turn that failed, `ticket` a place in the queue for the rate limit.
     """
 
     run_id: str
@@ -31,6 +34,7 @@ class CreateRun(Model):
     errors: UpstreamErrors = NO_ERRORS
     failed_upstream_run: UpstreamRun | None = None
     failed_usage: Usage = NO_USAGE
+    ticket: Ticket | None = None
     task_token: str = ""
     may_wait: bool = False
 
@@ -45,11 +49,13 @@ def lambda_handler(event: CreateRun) -> RunCreated | None:
         event.errors,
         event.failed_upstream_run,
         event.failed_usage,
+        event.ticket,
         may_wait=event.may_wait,
         webhooks=config.openai_webhook_secret_name() is not None,
         window_seconds=config.poll_window_seconds(),
         one_tenant=config.one_tenant(),
         repository=run_repository(),
+        rate_limits=DynamoDBRateLimitRepository(run_table, server_fingerprint),
         get_run_api=get_run_api,
         tools=tools,
         clock=SystemClock(),

@@ -3,9 +3,12 @@
 import tools
 from upcall import config
 from upcall.aws import step_functions
+from upcall.aws.dynamodb import run_table
+from upcall.aws.rate_limit_repository import DynamoDBRateLimitRepository
 from upcall.aws.run_repository import run_repository
 from upcall.aws.secrets_manager import secrets_provider
 from upcall.domain.model import Model
+from upcall.domain.rate_limit import Ticket
 from upcall.domain.tool_calls import ToolCall
 from upcall.domain.upstream_errors import NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun
@@ -14,7 +17,7 @@ from upcall.lambda_runtime.clock import SystemClock
 from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.workflow_task import waiting_task
 from upcall.run_apis import get_run_api
-from upcall.run_apis.client import load_sdk
+from upcall.run_apis.client import load_sdk, server_fingerprint
 from upcall.use_cases.submit_tool_outputs import OutputsSubmitted, submit_tool_outputs
 
 load_sdk()
@@ -24,7 +27,7 @@ load_at_init(run_repository, secrets_provider, step_functions.get_client)
 class SubmitToolOutputs(Model):
     """A round: its number from 1 on, its calls, their results in the same order, and its tokens.
 
-    `seconds` is how long ago the execution was started.
+    `seconds` is how long ago the execution was started, `ticket` a place in the queue for the rate limit.
     """
 
     run_id: str
@@ -35,6 +38,7 @@ class SubmitToolOutputs(Model):
     usage: Usage
     seconds: float
     errors: UpstreamErrors = NO_ERRORS
+    ticket: Ticket | None = None
     task_token: str = ""
     may_wait: bool = False
 
@@ -52,10 +56,12 @@ def lambda_handler(event: SubmitToolOutputs) -> OutputsSubmitted | None:
         event.usage,
         event.seconds,
         event.errors,
+        event.ticket,
         may_wait=event.may_wait,
         window_seconds=config.poll_window_seconds(),
         one_tenant=config.one_tenant(),
         repository=run_repository(),
+        rate_limits=DynamoDBRateLimitRepository(run_table, server_fingerprint),
         get_run_api=get_run_api,
         tools=tools,
         clock=SystemClock(),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.fakes.clock import FakeClock
+from support.fakes.rate_limit_repository import InMemoryRateLimitRepository
 from support.fakes.run_api import FakeRunApi
 from support.fakes.senders import InMemoryEventPublisher
 from support.fakes.tools import FakeTools
@@ -54,7 +55,7 @@ class CountingTable(Table):
         self._items: dict[tuple[str, str], Item] = {}
         self.writes = self.index_writes = self.reads = 0
 
-    def get(self, pk: str, sk: str) -> Item | None:
+    def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:  # noqa: ARG002
         self.reads += 1
         return self._items.get((pk, sk))
 
@@ -142,6 +143,7 @@ class RunLifecycle:
             window_seconds=0,
             one_tenant=True,
             tools=FakeTools(),
+            rate_limits=InMemoryRateLimitRepository(),
             **self._wiring,
         )
         return run.run_id
@@ -164,6 +166,7 @@ class RunLifecycle:
             window_seconds=0,
             one_tenant=True,
             tools=FakeTools(),
+            rate_limits=InMemoryRateLimitRepository(),
             **self._wiring,
         )
 

@@ -14,6 +14,7 @@ import pytest
 
 from cli.load_test.audit import RunEvidence, find_duplicates, find_losses
 from cli.load_test.plot import draw_svg
+from cli.load_test.rate_limits import RateLimitReport
 from cli.load_test.report import LoadTestReport, percentiles, print_report
 from cli.load_test.runner import RunResult
 from cli.load_test.webhooks import WebhookReport
@@ -191,6 +192,13 @@ def test_the_report_fails_if_a_forged_webhook_is_not_rejected(changes: dict[str,
     assert report.passed == passed
     assert "8, of them 1 x lost, 2 x forged" in text
     assert "RejectedWebhooks" in text
+
+
+def test_the_report_says_how_many_requests_the_rate_limits_refused() -> None:
+    console = plain_console()
+    print_report(console, replace(REPORT, rate_limits=RateLimitReport(400, 8, 0.02)))
+
+    assert "400 requests for turns, 8 refused (2.0%)" in printed_text(console)
 
 
 def test_runs_of_the_assistants_api_cannot_be_pushed(upcall: Upcall) -> None:

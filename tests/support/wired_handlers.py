@@ -10,6 +10,7 @@ import pytest
 
 from local.lambda_runtime import Context
 from support.fakes.clock import FakeClock
+from support.fakes.rate_limit_repository import InMemoryRateLimitRepository
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.senders import FakeWebhookSender, InMemoryEndedExecutionQueue, InMemoryEventPublisher
@@ -62,6 +63,7 @@ class WiredHandlers:
         self.clock = FakeClock()
         self.repository = InMemoryRunRepository()
         self.waiting_requests = InMemoryWaitingRequests()
+        self.rate_limits = InMemoryRateLimitRepository()
         self.run_api = FakeRunApi()
         self.workflow = InMemoryWorkflow()
         self.ended_executions = InMemoryEndedExecutionQueue()
@@ -76,6 +78,7 @@ class WiredHandlers:
             "SystemClock": lambda: self.clock,
             "run_repository": lambda: self.repository,
             "waiting_requests": lambda: self.waiting_requests,
+            "DynamoDBRateLimitRepository": lambda *_: self.rate_limits,
             "get_run_api": self.run_api.get,
             "step_functions": self.workflow,
             "sqs": self.ended_executions,

@@ -96,6 +96,7 @@ OWNERS = {
     "botocore": {
         "aws/batch_files.py",
         "aws/eventbridge.py",
+        "aws/rate_limit_repository.py",
         "aws/s3.py",
         "aws/step_functions.py",
         "client/auth.py",
@@ -130,6 +131,7 @@ DOMAIN_MAY_IMPORT = {
     "dataclasses",
     "datetime",
     "decimal",
+    "email",
     "enum",
     "functools",
     "hashlib",
@@ -154,7 +156,14 @@ MAX_HANDLER_LINES = 100
 WITHOUT_USE_CASE = {"describe_api", "list_assistants", "list_tools"}
 """Handlers that return static data of the deployment."""
 
-SHARED_BY_USE_CASES = {"answer_call", "end_batch_line", "end_run", "interfaces", "upstream_request"}
+SHARED_BY_USE_CASES = {
+    "answer_call",
+    "end_batch_line",
+    "end_run",
+    "interfaces",
+    "turn_pacing",
+    "upstream_request",
+}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)

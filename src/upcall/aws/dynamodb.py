@@ -29,7 +29,7 @@ def run_table() -> "Table":
 
 
 class Table:
-    """A table with the keys `pk` and `sk`. Reads are consistent, except for those of an index."""
+    """A table with the keys `pk` and `sk`. Reads are consistent, except of an index or on request."""
 
     def __init__(self, client: "DynamoDBClient", name: str) -> None:
         self._client = client
@@ -45,9 +45,9 @@ class Table:
         """Its name."""
         return self._name
 
-    def get(self, pk: str, sk: str) -> Item | None:
-        """The item of that key, if there is one."""
-        found = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=True)
+    def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
+        """The item of that key, if there is one. A read that need not be consistent costs half."""
+        found = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=consistent)
         return deserialize_item(found["Item"]) if "Item" in found else None
 
     def put(self, pk: str, sk: str, item: Item) -> None:
@@ -65,6 +65,57 @@ class Table:
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
+
+    def put_if(self, pk: str, sk: str, item: Item, **condition: int | None) -> bool:
+        """Write an item in place of one whose attribute has a value, or of none if the value is None.
+
+        Returns whether the condition held.
+        """
+        ((name, value),) = condition.items()
+        if value is None:
+            return self.put_new(pk, sk, item)
+        try:
+            self._client.put_item(
+                TableName=self._name,
+                Item=serialize_item(pk, sk, item),
+                ConditionExpression="#name = :value",
+                ExpressionAttributeNames={"#name": name},
+                ExpressionAttributeValues={":value": _serialize(value)},
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def count_up(
+        self, pk: str, sk: str, counter: str, lowest: int, *, expected: int, **condition: int
+    ) -> Item | None:
+        """Add one to a counter, which is set to `lowest` before if it is lower. Returns the item after that.
+
+        None if the condition on another attribute does not hold. A counter that is about as `expected` takes
+        one request.
+        """
+        ((name, value),) = condition.items()
+        above = ("SET #counter = #counter + :one", "#counter >= :lowest", {":one": 1})
+        below = ("SET #counter = :first", "#counter < :lowest", {":first": lowest + 1})
+        forms = (above, below, above) if expected >= lowest else (below, above)  # a counter never falls
+        for expression, comparison, values in forms:
+            try:
+                changed = self._client.update_item(
+                    TableName=self._name,
+                    Key=_key(pk, sk),
+                    UpdateExpression=expression,
+                    ConditionExpression=f"{comparison} AND #name = :value",
+                    ExpressionAttributeNames={"#counter": counter, "#name": name},
+                    ExpressionAttributeValues={
+                        key: _serialize(each)
+                        for key, each in {**values, ":lowest": lowest, ":value": value}.items()
+                    },
+                    ReturnValues="ALL_NEW",
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                continue
+            return deserialize_item(changed["Attributes"])
+        return None
 
     def update(
         self,

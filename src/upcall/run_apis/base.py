@@ -9,6 +9,7 @@ from typing import Protocol
 
 from upcall.domain.assistants import Assistant
 from upcall.domain.errors import FieldError
+from upcall.domain.rate_limit import ServerLimits
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import LedgerEntry, ToolDefinition
 from upcall.domain.upstream_run import Message, UpstreamRun, UpstreamSnapshot
@@ -45,6 +46,35 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
     finally:
         _deadline.reset(token)
+
+
+class ObservedLimits:
+    """What the newest response to a POST says of the server's rate limits; None without a response."""
+
+    newest: ServerLimits | None = None
+
+
+_observed: ContextVar[ObservedLimits | None] = ContextVar("observed", default=None)
+
+
+@contextmanager
+def observe_server_limits() -> Iterator[ObservedLimits]:
+    """Collect what the responses to this thread's POSTs say of the server's rate limits.
+
+    The last POST of a creation or a submission is the one that starts a turn.
+    """
+    observed = ObservedLimits()
+    token = _observed.set(observed)
+    try:
+        yield observed
+    finally:
+        _observed.reset(token)
+
+
+def record_server_limits(limits: ServerLimits) -> None:
+    """Hand on what a response says of the server's rate limits to whoever observes them."""
+    if observed := _observed.get():
+        observed.newest = limits
 
 
 def request_seconds(default: float) -> float:

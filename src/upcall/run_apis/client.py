@@ -5,15 +5,15 @@ Its typed resources and models stay unloaded: they double a cold start, and comp
 them. The SDK itself is loaded with the first request, or by `load_sdk`.
 """
 
+import hashlib
 import json
-import math
 import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from functools import cache
+from http import HTTPStatus
 from http.client import responses
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -23,8 +23,10 @@ from upcall import config
 from upcall.aws.secrets_manager import get_secret
 from upcall.domain.errors import InvalidSecret, RequestRejected, TransientError
 from upcall.domain.failure import MAX_CODE_CHARACTERS
+from upcall.domain.retry_after import parse_retry_after, parse_seconds
 from upcall.observability.logging import logger
-from upcall.run_apis.base import request_seconds
+from upcall.run_apis.base import record_server_limits, request_seconds
+from upcall.run_apis.rate_limit_headers import parse_server_limits
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -124,12 +126,25 @@ def get(
 def post(
     path: str, body: Mapping[str, Any] | None = None, *, headers: Headers = NO_HEADERS
 ) -> ServerResponse:
-    """POST JSON to a path below the base URL. Raises TransientError or RequestRejected."""
+    """POST JSON to a path below the base URL. Raises TransientError or RequestRejected.
+
+    What the response says of the server's rate limits is recorded.
+    """
     from httpx2 import Response
 
+    from upcall.run_apis.openai_sdk import APIStatusError
+
     options: Any = {"headers": headers, "timeout": request_seconds(TIMEOUT_SECONDS)}
-    with _translate_errors(f"POST {path}"):
-        response = _client().post(path, cast_to=Response, body=body, options=options)
+    try:
+        with _translate_errors(f"POST {path}"):
+            response = _client().post(path, cast_to=Response, body=body, options=options)
+    except TransientError as error:
+        if isinstance(cause := error.__cause__, APIStatusError):
+            refused = cause.status_code == HTTPStatus.TOO_MANY_REQUESTS
+            headers = cause.response.headers
+            record_server_limits(parse_server_limits(headers, error.retry_after, refused=refused))
+        raise
+    record_server_limits(parse_server_limits(response.headers))
     return _parse_response(response)
 
 
@@ -139,6 +154,14 @@ def parse_api_key(secret_name: str, secret: str) -> str:
     if not _HEADER_TOKEN.fullmatch(key):
         raise InvalidSecret(f"the secret {secret_name} holds blanks, or characters that no API key has")
     return key
+
+
+def server_fingerprint() -> str:
+    """A hash of the base URL, the API key and the project: together they have rate limits of their own."""
+    name = config.openai_secret_name()
+    key = parse_api_key(name, get_secret(name))
+    server = [config.openai_base_url(), key, config.openai_organization(), config.openai_project()]
+    return hashlib.sha256(json.dumps(server).encode()).hexdigest()
 
 
 def _client() -> "OpenAI":
@@ -184,7 +207,9 @@ def create_client(base_url: str, api_key: str, organization: str | None, project
 
 
 def _parse_response(response: "Response") -> ServerResponse:
-    poll_after = _parse_seconds(response.headers.get("openai-poll-after-ms"), unit=0.001)
+    poll_after = parse_seconds(response.headers.get("openai-poll-after-ms"), unit=0.001)
+    if poll_after is not None:
+        poll_after = min(poll_after, MAX_RETRY_AFTER_SECONDS)
     if response.status_code in (202, 204) and not response.content:
         return ServerResponse({}, poll_after)
     try:
@@ -288,18 +313,10 @@ def _is_final(code: str, body: object) -> bool:
 
 def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """The pause that a response asks for: `retry-after-ms`, or `Retry-After` in seconds or as a date."""
-    milliseconds = _parse_seconds(headers.get("retry-after-ms"), unit=0.001)
-    if milliseconds is not None:
-        return milliseconds
-    text = headers.get("retry-after")
-    seconds = _parse_seconds(text)
-    if seconds is not None or not text:
-        return seconds
-    try:
-        seconds = parsedate_to_datetime(text).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(seconds, 0), MAX_RETRY_AFTER_SECONDS)
+    seconds = parse_seconds(headers.get("retry-after-ms"), unit=0.001)
+    if seconds is None:
+        seconds = parse_retry_after(headers.get("retry-after"), datetime.now(UTC))
+    return None if seconds is None else min(seconds, MAX_RETRY_AFTER_SECONDS)
 
 
 def _message(body: object) -> str | None:
@@ -307,12 +324,3 @@ def _message(body: object) -> str | None:
     if isinstance(body, dict):
         body = body.get("message") or body.get("detail")
     return str(body) if body else None
-
-
-def _parse_seconds(header: str | None, unit: float = 1) -> float | None:
-    """The seconds in a header that holds a number of units; None for a date or anything else."""
-    try:
-        seconds = float(header or "") * unit
-    except ValueError:
-        return None
-    return min(seconds, MAX_RETRY_AFTER_SECONDS) if math.isfinite(seconds) and seconds >= 0 else None

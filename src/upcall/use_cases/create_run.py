@@ -11,13 +11,15 @@ from pydantic_core import to_jsonable_python
 
 from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.limits import Counters, Limits
+from upcall.domain.rate_limit import Ticket
 from upcall.domain.run import Updates
 from upcall.domain.upstream_errors import UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.domain.waiting_task import WaitingTask
 from upcall.run_apis.base import UpstreamRequest
-from upcall.use_cases.interfaces import Clock, GetRunApi, RunRepository, Tools
+from upcall.use_cases.interfaces import Clock, GetRunApi, RateLimitRepository, RunRepository, Tools
+from upcall.use_cases.turn_pacing import TurnPacing
 from upcall.use_cases.upstream_request import build_request, cancel_upstream_if_ended, send_upstream_request
 from upcall.use_cases.wait_for_change import wait_or_poll
 
@@ -28,7 +30,7 @@ class RunCreated(UpstreamSnapshot):
     `approval` has the assistant's rules of when a person must approve a call, `tools` the other tools with
     functions: so a workflow that knows no approvals does not call a tool that has a rule. `tokens` are those
     of the turns before. Without `upstream_run` nothing was created: the request is repeated after
-    `pause_seconds`, or the run has failed.
+    `pause_seconds`, with its `ticket` for the server's rate limit, or the run has failed.
     """
 
     upstream_run: UpstreamRun | None = None
@@ -40,6 +42,7 @@ class RunCreated(UpstreamSnapshot):
     round: int
     tokens: int
     answered_calls: int
+    ticket: Ticket | None = None
 
 
 def create_run(
@@ -49,12 +52,14 @@ def create_run(
     errors: UpstreamErrors,
     failed: UpstreamRun | None = None,
     usage: Usage = NO_USAGE,
+    ticket: Ticket | None = None,
     *,
     may_wait: bool,
     webhooks: bool,
     window_seconds: float,
     one_tenant: bool,
     repository: RunRepository,
+    rate_limits: RateLimitRepository,
     get_run_api: GetRunApi,
     tools: Tools,
     clock: Clock,
@@ -72,7 +77,8 @@ def create_run(
     run = repository.get_run(run_id)
     request, allowed = build_request(run, tools, one_tenant=one_tenant)
     approval = request.assistant.approval
-    if run.upstream_run != failed:  # an earlier try has recorded it
+    recorded = run.upstream_run != failed  # by an earlier try
+    if recorded:
         usage = NO_USAGE
     result = send_upstream_request(
         lambda: _create(request, failed, usage, repository, get_run_api, webhooks=webhooks),
@@ -80,6 +86,7 @@ def create_run(
         seconds,
         errors,
         clock,
+        None if recorded else TurnPacing(rate_limits, run.model, clock, ticket),
     )
     updates = _updates(result.upstream_run, get_run_api, webhooks=webhooks)
     created: dict[str, Any] = {
@@ -92,6 +99,7 @@ def create_run(
         "round": run.round,
         "tokens": (run.usage + usage).total_tokens,
         "answered_calls": run.tool_calls,
+        "ticket": result.ticket,
     }
     if result.upstream_run is None:
         return RunCreated(

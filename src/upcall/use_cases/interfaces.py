@@ -13,6 +13,7 @@ from upcall.domain.idempotency_claim import IdempotencyClaim
 from upcall.domain.long_poll import Place
 from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.quota import NO_QUOTA, Quota
+from upcall.domain.rate_limit import RateLimit
 from upcall.domain.run import Run, Updates
 from upcall.domain.status import Status
 from upcall.domain.stop import Controls
@@ -260,6 +261,28 @@ class WaitingRequests(Protocol):
 
     def leave_place(self, owner: str, place: Place) -> None:
         """Give a place back."""
+
+
+class RateLimitRepository(Protocol):
+    """What is known of the rate limits of the server's models.
+
+    Every method raises UpcallError if that cannot be read or written now.
+    """
+
+    def get(self, model: str, *, consistent: bool = False) -> RateLimit | None:
+        """The rate limit of a model, if one is known; a moment old, unless it is `consistent`."""
+
+    def begin(self, model: str, begin: RateLimit, replaced: RateLimit | None) -> RateLimit | None:
+        """Write a new generation in place of the one that is known. Returns the one that holds."""
+
+    def take_ticket(self, model: str, known: RateLimit, unused_before: int) -> RateLimit | None:
+        """Take the next ticket, which is higher than `unused_before`, if this generation holds still.
+
+        Returns the rate limit with that ticket as the number of tickets.
+        """
+
+    def update(self, model: str, changed: RateLimit, version: int) -> bool:
+        """Write what is known now, except tickets, in place of that version. Returns whether it could."""
 
 
 class Workflow(Protocol):

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from upcall.domain.limits import Counters
+from upcall.domain.rate_limit import Ticket
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolOutput
 from upcall.domain.upstream_errors import UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 from upcall.domain.usage import Usage
 from upcall.domain.waiting_task import WaitingTask
-from upcall.use_cases.interfaces import Clock, GetRunApi, RunRepository, Tools
+from upcall.use_cases.interfaces import Clock, GetRunApi, RateLimitRepository, RunRepository, Tools
+from upcall.use_cases.turn_pacing import TurnPacing
 from upcall.use_cases.upstream_request import build_request, cancel_upstream_if_ended, send_upstream_request
 from upcall.use_cases.wait_for_change import wait_or_poll
 
@@ -17,10 +19,12 @@ from upcall.use_cases.wait_for_change import wait_or_poll
 class OutputsSubmitted(UpstreamSnapshot):
     """How the run stands, and where it lives from now on.
 
-    With `requires_action` and `pause_seconds` the outputs were not submitted: the request is repeated.
+    With `requires_action` and `pause_seconds` the outputs were not submitted: the request is repeated, with
+    the `ticket` for the server's rate limit.
     """
 
     upstream_run: UpstreamRun
+    ticket: Ticket | None = None
 
 
 def submit_tool_outputs(
@@ -33,11 +37,13 @@ def submit_tool_outputs(
     usage: Usage,
     seconds: float,
     errors: UpstreamErrors,
+    ticket: Ticket | None = None,
     *,
     may_wait: bool,
     window_seconds: float,
     one_tenant: bool,
     repository: RunRepository,
+    rate_limits: RateLimitRepository,
     get_run_api: GetRunApi,
     tools: Tools,
     clock: Clock,
@@ -64,7 +70,9 @@ def submit_tool_outputs(
             repository.record_round(run, next_upstream_run, answers, usage)
         return next_upstream_run
 
-    result = send_upstream_request(submit, run.limits, seconds, errors, clock)
+    recorded = run.round >= round
+    pacing = None if recorded else TurnPacing(rate_limits, run.model, clock, ticket)
+    result = send_upstream_request(submit, run.limits, seconds, errors, clock, pacing)
     if result.upstream_run is None:
         return OutputsSubmitted(
             status=result.failure.status if result.failure else "requires_action",
@@ -73,8 +81,8 @@ def submit_tool_outputs(
             pause_seconds=result.pause_seconds,
             errors=result.errors,
             upstream_run=upstream_run,
+            ticket=result.ticket,
         )
-    recorded = run.round >= round
     task = WaitingTask(
         run_id=run_id,
         task_token=task_token,
@@ -88,7 +96,7 @@ def submit_tool_outputs(
             errors=result.errors,
         ),
         since=clock.now(),
-        result={"upstream_run": result.upstream_run.model_dump(mode="json")},
+        result={"upstream_run": result.upstream_run.model_dump(mode="json"), "ticket": None},
     )
     snapshot = wait_or_poll(
         task,

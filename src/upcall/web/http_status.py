@@ -1,11 +1,12 @@
 """Responses that are no page: what the model is told, and when it may ask again."""
 
 import math
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Final
 
 import httpx
+
+from upcall.domain.retry_after import parse_retry_after
 
 READABLE: Final = frozenset({200, 203})
 """203 is a page that a proxy has changed. Of the other 2xx, 204 and 205 have no body, 206 is a part that was
@@ -16,7 +17,6 @@ MAX_RETRY_SECONDS: Final = 30 * 86_400
 MAX_REASON_CHARACTERS: Final = 100
 """Of the server's own name of a status."""
 
-_MAX_HEADER_CHARACTERS: Final = 60
 
 _ADVICE: Final = {
     202: "the page is not ready yet",
@@ -59,17 +59,7 @@ def challenger(response: httpx.Response) -> str | None:
 
 def retry_after_seconds(value: str, now: datetime) -> int | None:
     """The seconds in a Retry-After header, which may be a date; None if there is nothing to wait for."""
-    value = value.strip()
-    if not value or len(value) > _MAX_HEADER_CHARACTERS:
-        return None
-    if value.isascii() and value.isdigit():
-        seconds = int(value)
-    else:
-        try:
-            date = parsedate_to_datetime(value)
-            seconds = math.ceil(((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds())
-        except (ValueError, TypeError, OverflowError):
-            return None
+    seconds = math.ceil(parse_retry_after(value, now) or 0)
     return seconds if 0 < seconds <= MAX_RETRY_SECONDS else None
 
 

@@ -10,10 +10,11 @@ from botocore.config import Config
 from moto import mock_aws
 
 pytest.register_assert_rewrite(
+    "support.batch_files_contract",
+    "support.batch_repository_contract",
+    "support.rate_limit_repository_contract",
     "support.run_repository_contract",
     "support.workflow_contract",
-    "support.batch_repository_contract",
-    "support.batch_files_contract",
 )
 
 GetClient = Callable[[str], Any]

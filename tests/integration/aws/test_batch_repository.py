@@ -58,7 +58,7 @@ def batches(table: Table) -> DynamoDBBatchRepository:
 
 
 def scan(dynamodb: "DynamoDBClient", name: str) -> list[dict[str, Any]]:
-    return dynamodb.scan(TableName=name)["Items"]  # type: ignore[return-value]
+    return dynamodb.scan(TableName=name)["Items"]
 
 
 class TestDynamoDBBatchRepository(BatchRepositoryContract):

@@ -113,7 +113,7 @@ class _Chain(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         if not self._first:
-            return self._rest.readinto(buffer)  # type: ignore[return-value]
+            return self._rest.readinto(buffer)
         size = len(self._first)
         buffer[:size], self._first = self._first, b""
         return size

@@ -86,6 +86,7 @@ def test_create_run_returns_upstream_ids_tools_limits_and_counters(handlers: Wir
     assert handlers.invoke("create_run", sample_event("create_run")) == {
         "status": "completed",
         "tool_calls": [],
+        "ticket": None,
         "max_output_bytes": 0,
         "usage": USAGE.model_dump(),
         "upstream_run": UPSTREAM_RUN.model_dump(),

@@ -35,7 +35,10 @@ def transformations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         templates.append(template)
         definition = (root / "workflow.yaml").read_text("utf-8")
         return TransformedTemplate(
-            "workflow.yaml", definition, parse_yaml(template), {"number": len(templates)}
+            {"Machine": "workflow.yaml"},
+            {"Machine": definition},
+            parse_yaml(template),
+            {"number": len(templates)},
         )
 
     monkeypatch.setattr(module, "_transform", transform)
@@ -59,7 +62,7 @@ def test_a_changed_file_is_transformed_again(root: Path, transformations: list[s
 
     assert len(transformations) == 2
     assert later.transformed == {"number": 2}
-    assert text in (later.definition, transformations[1])
+    assert text in (later.definitions["Machine"], transformations[1])
 
 
 @pytest.mark.parametrize("package", ["aws-sam-translator", "pyyaml"])
@@ -96,7 +99,7 @@ def test_a_cache_that_cannot_be_read_is_replaced(
 
 def test_a_template_that_json_would_change_is_not_cached(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_number_as_key: dict[Any, Any] = {"Mappings": {1: "one"}}
-    made = TransformedTemplate("workflow.yaml", "StartAt: A", with_number_as_key, {})
+    made = TransformedTemplate({"A": "workflow.yaml"}, {"A": "StartAt: A"}, with_number_as_key, {})
     monkeypatch.setattr(module, "_transform", lambda *_: made)
 
     assert transform_template(root, root / "cache.json") == made

@@ -4,6 +4,7 @@ import pytest
 from support.fakes.batch_files import InMemoryBatchFiles
 from support.fakes.batch_repository import InMemoryBatchRepository
 from support.fakes.clock import FakeClock
+from support.fakes.rate_limit_repository import InMemoryRateLimitRepository
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.senders import InMemoryEndedExecutionQueue, InMemoryEventPublisher
@@ -18,6 +19,11 @@ def clock() -> FakeClock:
 @pytest.fixture
 def repository() -> InMemoryRunRepository:
     return InMemoryRunRepository()
+
+
+@pytest.fixture
+def rate_limits() -> InMemoryRateLimitRepository:
+    return InMemoryRateLimitRepository()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 from support.fakes.clock import START, FakeClock
+from support.fakes.rate_limit_repository import InMemoryRateLimitRepository
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.senders import InMemoryEndedExecutionQueue
@@ -114,6 +115,7 @@ def test_a_run_that_was_not_created_yet_is_never_created(
             window_seconds=0,
             one_tenant=False,
             repository=repository,
+            rate_limits=InMemoryRateLimitRepository(),
             get_run_api=run_api.get,
             tools=FakeTools(),
             clock=clock,

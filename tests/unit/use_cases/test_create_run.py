@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from support.fakes.clock import START, FakeClock
+from support.fakes.rate_limit_repository import InMemoryRateLimitRepository, hold_back
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.tools import FakeTools
@@ -12,6 +13,7 @@ from upcall.domain.caller import EVENTS
 from upcall.domain.errors import NotFound, RequestRejected, RunAlreadyEnded, TransientError
 from upcall.domain.failure import Failure
 from upcall.domain.limits import Limits
+from upcall.domain.rate_limit import Ticket
 from upcall.domain.run import Run
 from upcall.domain.upstream_errors import MAX_ERRORS, MAX_PAUSE_SECONDS, NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
@@ -27,7 +29,12 @@ its turn again which has `failed` with this `usage`."""
 
 
 @pytest.fixture
-def create(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock) -> Create:
+def create(
+    repository: InMemoryRunRepository,
+    rate_limits: InMemoryRateLimitRepository,
+    run_api: FakeRunApi,
+    clock: FakeClock,
+) -> Create:
     def call(
         run: Run,
         seconds: float = 1,
@@ -35,6 +42,7 @@ def create(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeCl
         failed: UpstreamRun | None = None,
         usage: Usage = NO_USAGE,
         *,
+        ticket: Ticket | None = None,
         one_tenant: bool = True,
     ) -> RunCreated:
         created = create_run(
@@ -44,11 +52,13 @@ def create(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeCl
             errors,
             failed,
             usage,
+            ticket,
             may_wait=True,
             webhooks=False,
             window_seconds=0,
             one_tenant=one_tenant,
             repository=repository,
+            rate_limits=rate_limits,
             get_run_api=run_api.get,
             tools=FakeTools(),
             clock=clock,
@@ -409,3 +419,25 @@ def test_a_run_that_ends_while_its_turn_is_requested_again_is_cancelled_upstream
     with pytest.raises(RunAlreadyEnded):
         create(run, failed=UPSTREAM_RUN)
     assert run_api.cancelled == [AGAIN]
+
+
+def test_a_run_waits_for_the_rate_limit_with_its_ticket_and_is_created_after_that(
+    create: Create, run: Run, rate_limits: InMemoryRateLimitRepository, run_api: FakeRunApi, clock: FakeClock
+) -> None:
+    hold_back(rate_limits, run.model, clock.now().timestamp(), 30)
+    waiting = create(run)
+
+    assert (waiting.status, waiting.upstream_run, waiting.failure) == ("queued", None, None)
+    assert waiting.pause_seconds >= 29
+    assert run_api.created == []
+    clock.advance(waiting.pause_seconds)
+    assert create(run, ticket=waiting.ticket).upstream_run is not None
+
+
+def test_a_run_that_an_earlier_try_has_created_waits_for_no_rate_limit(
+    create: Create, run: Run, rate_limits: InMemoryRateLimitRepository, clock: FakeClock
+) -> None:
+    created = create(run)
+    hold_back(rate_limits, run.model, clock.now().timestamp(), 30)
+
+    assert create(run).upstream_run == created.upstream_run

@@ -43,7 +43,7 @@ class Starter:
         self.files.objects[batch.inputs_key], self.sources = line_sources(lines)
         return batch
 
-    def start(self, number: int = 1, token: str = "first") -> LineEnded | None:
+    def start(self, number: int = 1, token: str = "first") -> LineEnded | None:  # noqa: S107
         """Start the run of a line."""
         return start_batch_run(
             BATCH_ID,

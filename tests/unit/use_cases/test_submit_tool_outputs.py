@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from support.fakes.clock import START, FakeClock
+from support.fakes.rate_limit_repository import InMemoryRateLimitRepository, hold_back
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.tools import FakeTools
@@ -20,6 +21,7 @@ from support.run_records import (
 
 from upcall.domain.errors import NotFound, RequestRejected, RunAlreadyEnded, TransientError
 from upcall.domain.failure import Failure
+from upcall.domain.rate_limit import Ticket
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import ToolCall
 from upcall.domain.upstream_errors import MAX_ERRORS, NO_ERRORS, UpstreamErrors
@@ -34,7 +36,12 @@ Submit = Callable[..., OutputsSubmitted]
 
 
 @pytest.fixture
-def submit(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClock) -> Submit:
+def submit(
+    repository: InMemoryRunRepository,
+    rate_limits: InMemoryRateLimitRepository,
+    run_api: FakeRunApi,
+    clock: FakeClock,
+) -> Submit:
     def call(
         run: Run,
         results: Sequence[object] = (RESULT,),
@@ -43,6 +50,7 @@ def submit(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeCl
         round_number: int = 1,
         seconds: float = 1,
         errors: UpstreamErrors = NO_ERRORS,
+        ticket: Ticket | None = None,
         one_tenant: bool = True,
     ) -> OutputsSubmitted:
         submitted = submit_tool_outputs(
@@ -55,10 +63,12 @@ def submit(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeCl
             USAGE,
             seconds,
             errors,
+            ticket,
             may_wait=True,
             window_seconds=0,
             one_tenant=one_tenant,
             repository=repository,
+            rate_limits=rate_limits,
             get_run_api=run_api.get,
             tools=FakeTools(),
             clock=clock,
@@ -292,3 +302,17 @@ def test_a_pause_does_not_outlast_the_runs_time_limit(submit: Submit, run: Run, 
 def test_a_run_that_does_not_exist_is_not_found(submit: Submit) -> None:
     with pytest.raises(NotFound):
         submit(new_run())
+
+
+def test_outputs_wait_for_the_rate_limit_with_their_ticket_and_are_submitted_after_that(
+    submit: Submit, run: Run, rate_limits: InMemoryRateLimitRepository, run_api: FakeRunApi, clock: FakeClock
+) -> None:
+    hold_back(rate_limits, run.model, clock.now().timestamp(), 30)
+    waiting = submit(run)
+
+    assert (waiting.status, waiting.failure) == ("requires_action", None)
+    assert waiting.pause_seconds >= 29
+    assert run_api.submitted == []
+    clock.advance(waiting.pause_seconds)
+    submit(run, ticket=waiting.ticket)
+    assert len(run_api.submitted) == 1

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from support.fakes.clock import FakeClock
+from support.fakes.rate_limit_repository import InMemoryRateLimitRepository
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.tools import FakeTools
@@ -38,6 +39,7 @@ def wired(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClo
         "window_seconds": WINDOW_SECONDS,
         "one_tenant": True,
         "repository": repository,
+        "rate_limits": InMemoryRateLimitRepository(),
         "get_run_api": run_api.get,
         "tools": FakeTools(),
         "clock": clock,
