@@ -5,6 +5,7 @@ import sys
 import typer
 
 from cli.commands.approvals import app as approvals
+from cli.commands.batch import app as batch
 from cli.commands.bench import app as bench
 from cli.commands.cancel import cancel
 from cli.commands.doctor import doctor
@@ -42,6 +43,7 @@ app.command("send-event")(send_event)
 app.command("trigger")(trigger)
 app.command("listen")(listen)
 app.command("doctor")(doctor)
+app.add_typer(batch, name="batch")
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(bench, name="bench")
 
