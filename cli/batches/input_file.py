@@ -55,7 +55,7 @@ def open_input_file(path: str, input_format: InputFormat | None) -> Iterator[Inp
         names = " or ".join(get_args(InputFormat))
         raise CommandError(f"the name of {path} does not tell its format: give --format {names}")
     try:
-        file = Path(path).open("rb")
+        file = Path(path).open("rb")  # noqa: SIM115  # errors of reading it later are others
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}") from None
     with file:

@@ -4,7 +4,6 @@ import shlex
 from datetime import datetime
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from cli.terminal.call_arguments import printable_line
@@ -28,7 +27,7 @@ def describe_progress(batch: BatchView) -> str:
     parts += [f"{batch.counts.cancelled:,} cancelled"] if batch.counts.cancelled else []
     parts += [f"{batch.under_way:,} under way"] if batch.under_way else []
     parts += [f"{usage.total_tokens:,} tokens"]
-    parts += [f"${usage.usd:,.4f}"] if usage.usd is not None else []
+    parts += [f"${usage.usd:,.4f}"] if usage.usd is not None and batch.counts.ended else []
     if batch.estimated_end_at:
         parts.append(f"ends about {batch.estimated_end_at.astimezone():%Y-%m-%d %H:%M}")
     if batch.ended_at:
@@ -68,13 +67,10 @@ def print_batch(console: Console, batch: BatchView) -> None:
         "ended at": _format_time(batch.ended_at),
         "failure": Text(printable_line(_describe_failure(batch)), "red") if batch.failure else None,
     }
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
     for name, value in rows.items():
         if value is not None:
-            table.add_row(name, value if isinstance(value, Text) else Text(printable_line(value)))
-    console.print(table)
+            shown = value if isinstance(value, Text) else Text(printable_line(value))
+            console.print(Text.assemble((f"{name:<11}", "dim"), "  ", shown), soft_wrap=True)
 
 
 def batch_command(command: str, batch_id: str, stack: str | None) -> str:
