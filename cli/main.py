@@ -5,6 +5,7 @@ import sys
 import typer
 
 from cli.commands.approvals import app as approvals
+from cli.commands.batch import app as batch
 from cli.commands.bench import app as bench
 from cli.commands.cancel import cancel
 from cli.commands.doctor import doctor
@@ -47,6 +48,7 @@ app.command("doctor")(doctor)
 app.add_typer(quota, name="quota")
 app.command("stop")(stop)
 app.command("resume")(resume)
+app.add_typer(batch, name="batch")
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(bench, name="bench")
 

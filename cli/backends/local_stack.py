@@ -36,9 +36,13 @@ run. Of several such commands at a time, the last one is found."""
 
 @dataclass(frozen=True)
 class LocalStackClient:
-    """A local stack to send requests to. Expects boto3's environment to point at it."""
+    """A local stack to send requests to. Expects boto3's environment to point at it.
+
+    A temporary one was started for the command, and ends with it.
+    """
 
     endpoints: Endpoints
+    temporary: bool = False
 
     @property
     def repository(self) -> "DynamoDBRunRepository":
@@ -71,7 +75,7 @@ def connect_or_start() -> Iterator[LocalStackClient]:
             start_local_stack(LocalStackConfig(pages_port=PAGES_PORT)) as stack,
             publish_endpoints(stack.endpoints, COMMAND_ENDPOINTS_FILE),
         ):
-            yield LocalStackClient(stack.endpoints)
+            yield LocalStackClient(stack.endpoints, temporary=True)
 
 
 @contextmanager

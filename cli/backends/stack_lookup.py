@@ -10,11 +10,13 @@ import httpx
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
+from cli.batches.upload import BatchBucket
 from cli.errors import CommandError
 from upcall.client import BearerAuth, IamAuth
 from upcall.client.http_api import LOOPBACK_HOSTS
 
 API_URL_OUTPUT = "ApiUrl"
+BATCH_BUCKET_OUTPUT = "BatchBucketName"
 TIMEOUTS = Config(connect_timeout=5, read_timeout=20)
 NO_REGION = "there is no AWS region: set AWS_REGION, or a region in the profile"
 
@@ -24,7 +26,7 @@ def find_api_url(stack: str) -> str:
 
     A name is looked up in CloudFormation, in the region and with the profile that boto3 finds.
     """
-    url = stack if "://" in stack else _read_stack_output(stack)
+    url = stack if "://" in stack else _read_stack_output(stack, API_URL_OUTPUT)
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
@@ -50,13 +52,25 @@ def find_auth(url: str, token: str | None) -> IamAuth | BearerAuth:
     return IamAuth(credentials, region)
 
 
+def find_batch_bucket(stack: str) -> BatchBucket:
+    """The bucket for batches of a stack, with the user's AWS credentials. Raises CommandError.
+
+    The URL of an API does not tell it.
+    """
+    if "://" in stack:
+        raise CommandError("--stack has a URL, which does not tell the bucket: give the name of the stack")
+    name = _read_stack_output(stack, BATCH_BUCKET_OUTPUT)
+    with _aws_errors():
+        return BatchBucket(_session().client("s3"), name)
+
+
 def region_of(url: str) -> str | None:
     """The region in a URL of API Gateway; None for a custom domain."""
     match = re.search(r"\.execute-api\.([a-z0-9-]+)\.", httpx.URL(url).host)
     return match[1] if match else None
 
 
-def _read_stack_output(name: str) -> str:
+def _read_stack_output(name: str, output_key: str) -> str:
     with _aws_errors():
         session = _session()
         client = session.client("cloudformation", config=TIMEOUTS)
@@ -71,10 +85,10 @@ def _read_stack_output(name: str) -> str:
                 raise CommandError(message) from error
             raise
     for output in description.get("Outputs", []):
-        if output["OutputKey"] == API_URL_OUTPUT:
+        if output["OutputKey"] == output_key:
             return output["OutputValue"]
     raise CommandError(
-        f"the stack {name!r} has no output {API_URL_OUTPUT}: it is not a stack of Upcall, or not complete"
+        f"the stack {name!r} has no output {output_key}: it is not a stack of Upcall, or not complete"
     )
 
 

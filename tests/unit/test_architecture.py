@@ -104,6 +104,7 @@ OWNERS = {
     "httpcore": {"web/transport.py", "web/download.py", "web/page_response.py"},
     "httpx": {
         "client/auth.py",
+        "client/batch_results.py",
         "client/client.py",
         "client/http_api.py",
         "web/cookies.py",

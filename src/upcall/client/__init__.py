@@ -1,4 +1,4 @@
-"""A client for programs that start runs, answer calls of their own tools, and decide about calls.
+"""A client for programs that start runs and batches, answer calls of their own tools, and decide about calls.
 
     from upcall.client import UpcallClient
 
@@ -19,12 +19,17 @@ from upcall.client.client import RunObserver, UpcallClient
 from upcall.client.errors import ApiError, ClientError, ConnectionLost
 from upcall.client.functions import CallerFunctions, FunctionResult
 from upcall.domain.answers import GivenOutput
+from upcall.domain.batch_request import BatchRequest
+from upcall.domain.batch_results import LineResult
+from upcall.domain.batch_view import BatchView
 from upcall.domain.errors import InvalidInput, ToolError
 from upcall.domain.run_request import RunRequest
 from upcall.domain.views import OpenCallView, RunSummary, RunView
 
 __all__ = [
     "ApiError",
+    "BatchRequest",
+    "BatchView",
     "BearerAuth",
     "CallerFunctions",
     "ClientError",
@@ -33,6 +38,7 @@ __all__ = [
     "GivenOutput",
     "IamAuth",
     "InvalidInput",
+    "LineResult",
     "OpenCallView",
     "RunObserver",
     "RunRequest",

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self, TypeVar
 import httpx
 from pydantic import ValidationError
 
+from upcall.client.batches import BatchClient
 from upcall.client.errors import ApiError
 from upcall.client.functions import CallerFunctions, Function, FunctionResult, forget_run
 from upcall.client.http_api import RETRY_DELAYS_SECONDS, TIMEOUT_SECONDS, HttpApi, query
@@ -74,7 +75,7 @@ class RunObserver:
         logger.warning("output rejected", extra={"tool": result.call.name, "detail": error.detail})
 
 
-class UpcallClient:
+class UpcallClient(BatchClient):
     """The API at a URL; a context manager. One client may serve several threads.
 
     `auth` is a BearerAuth, an IamAuth or None for the local stack; `auth_hint` is added to the error if the

@@ -38,17 +38,10 @@ class HttpApi:
         timeout: float,
     ) -> None:
         self.url = url
+        self.retry_delays = retry_delays
+        self.timeout = timeout
         self._auth_hint = auth_hint
-        self._retry_delays = retry_delays
-        self._timeout = timeout
-        # a proxy cannot reach the loopback interface of this machine
-        use_proxy_settings = httpx.URL(url).host not in LOOPBACK_HOSTS
-        try:
-            self._http = httpx.Client(base_url=url, auth=auth, timeout=timeout, trust_env=use_proxy_settings)
-        except (ImportError, OSError, ValueError) as error:
-            raise ClientError(
-                f"the environment's proxy or certificate settings are invalid: {error}"
-            ) from error
+        self._http = open_http_client(url, timeout, auth, base_url=url)
 
     def close(self) -> None:
         """Close the connections."""
@@ -76,11 +69,11 @@ class HttpApi:
 
         Raises ApiError and ConnectionLost.
         """
-        for delay in (*(self._retry_delays if retry else ()), None):
+        for delay in (*(self.retry_delays if retry else ()), None):
             try:
                 response = self._http.request(method, path, content=content, headers=headers)
             except httpx.TimeoutException:
-                failure: ClientError = ConnectionLost(f"{self.url} did not respond within {self._timeout} s")
+                failure: ClientError = ConnectionLost(f"{self.url} did not respond within {self.timeout} s")
             except httpx.RequestError as error:
                 failure = ConnectionLost(f"{self.url} cannot be reached: {error or type(error).__name__}")
             else:
@@ -115,6 +108,18 @@ class HttpApi:
             return model.model_validate_json(content, extra="ignore")
         except ValidationError:
             raise ClientError(f"the response of {self.url} is not that of an Upcall API") from None
+
+
+def open_http_client(
+    url: str, timeout: float, auth: httpx.Auth | None = None, base_url: str = ""
+) -> httpx.Client:
+    """An HTTP client for the host of that URL. Raises ClientError."""
+    # a proxy cannot reach the loopback interface of this machine
+    use_proxy_settings = httpx.URL(url).host not in LOOPBACK_HOSTS
+    try:
+        return httpx.Client(base_url=base_url, auth=auth, timeout=timeout, trust_env=use_proxy_settings)
+    except (ImportError, OSError, ValueError) as error:
+        raise ClientError(f"the environment's proxy or certificate settings are invalid: {error}") from error
 
 
 def query(**parameters: str | int | None) -> str:

@@ -1,0 +1,1 @@
+"""What `upcall batch submit` does with a file: read it, and upload it unless it fits into the request."""
