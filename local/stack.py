@@ -31,7 +31,7 @@ from local.config import (
 from local.event_source_mapping import EventSourceMapping
 from local.http_server import HttpServer, PortInUse
 from local.lambda_runtime import FunctionRunner
-from local.moto_patches import caches, integration, jsonata, speed, startup
+from local.moto_patches import caches, in_process, integration, jsonata, speed, startup
 from local.openai_emulator import Emulator
 from local.table_file import TableFile
 from local.template import Template
@@ -188,7 +188,9 @@ class LocalStack:
         speed.query_one_partition()
         startup.parse_json_templates()
         startup.share_service_models()
-        server = self._serve(speed.Dispatcher(), self._config.aws_port)
+        dispatcher = speed.Dispatcher()
+        server = self._serve(dispatcher, self._config.aws_port)
+        self._cleanup.enter_context(in_process.requests_in_process(server.host, dispatcher))
         os.environ["AWS_ENDPOINT_URL"] = server.url
         os.environ["MOTO_PORT"] = server.url.rpartition(":")[2]  # the tasks of moto's workflows read it
         return server
