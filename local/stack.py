@@ -33,7 +33,11 @@ from local.config import (
 from local.event_source_mapping import EventSourceMapping
 from local.http_server import HttpServer, PortInUse
 from local.lambda_runtime import FunctionRunner
+<<<<<<< HEAD
 from local.moto_patches import caches, distributed_map, integration, jsonata, speed, startup
+=======
+from local.moto_patches import caches, in_process, integration, jsonata, speed, startup
+>>>>>>> helper-speed
 from local.openai_emulator import Emulator
 from local.openai_emulator.rate_limits import DEFAULT_REQUESTS_PER_MINUTE
 from local.table_file import TableFile
@@ -198,7 +202,9 @@ class LocalStack:
         speed.back_up_items_of_transactions()
         startup.parse_json_templates()
         startup.share_service_models()
-        server = self._serve(speed.Dispatcher(), self._config.aws_port)
+        dispatcher = speed.Dispatcher()
+        server = self._serve(dispatcher, self._config.aws_port)
+        self._cleanup.enter_context(in_process.requests_in_process(server.host, dispatcher))
         os.environ["AWS_ENDPOINT_URL"] = server.url
         os.environ["MOTO_PORT"] = server.url.rpartition(":")[2]  # the tasks of moto's workflows read it
         return server

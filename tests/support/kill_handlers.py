@@ -1,7 +1,7 @@
 """Kills handlers at any of their requests, as if their machine was lost.
 
-A request goes to the table, a queue, the event bus, Step Functions, OpenAI or a webhook. On loopback each request has
-a connection of its own, and a handler is killed when it opens one. The handler cannot catch that.
+A request goes to the table, a queue, the event bus, Step Functions, OpenAI or a webhook. A handler is killed when it
+sends one to AWS, or opens a connection: on loopback each other request has one of its own. It cannot catch that.
 """
 
 import sys
@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from local.lambda_runtime import Context, function_environment
+from local.moto_patches.in_process import AUDIT_EVENT
 from local.stack import LocalStack
 from upcall.web.ssrf import exempt_hosts
 
@@ -27,18 +28,18 @@ class Killed(BaseException):
 
 
 _remaining: ContextVar[list[int] | None] = ContextVar("remaining", default=None)
-_ignored_target: ContextVar[bytes | None] = ContextVar("ignored_target", default=None)
+_ignored_target: ContextVar[str | None] = ContextVar("ignored_target", default=None)
 
 
 def _count_request(event: str, arguments: Any) -> None:
     remaining, ignored_target = _remaining.get(), _ignored_target.get()
     if remaining is None:
         return
-    if ignored_target is None and event == "socket.connect":
+    if ignored_target is None and event in ("socket.connect", AUDIT_EVENT):
         remaining[0] -= 1
-    elif ignored_target is not None and event == "http.client.send":  # botocore's, with the headers
-        head = bytes(arguments[1]) if isinstance(arguments[1], bytes | bytearray) else b""
-        remaining[0] -= b"X-Amz-Target" in head and ignored_target not in head
+    elif ignored_target is not None and event == AUDIT_EVENT:
+        target = str(arguments[0])
+        remaining[0] -= bool(target) and ignored_target not in target
     else:
         return
     if remaining[0] == 0:
@@ -50,7 +51,7 @@ sys.addaudithook(_count_request)
 
 
 @contextmanager
-def killed_at(request: int, ignored_target: bytes | None = None) -> Iterator[None]:
+def killed_at(request: int, ignored_target: str | None = None) -> Iterator[None]:
     """Kill the code inside when it begins the request of that number.
 
     With `ignored_target`, only requests to AWS count, except those with that X-Amz-Target.
@@ -96,7 +97,7 @@ class HandlerKiller:
         raise AssertionError("the handler makes too many requests")
 
     def kill_and_repeat(
-        self, make: Callable[[], T], act: Callable[[T], Any], ignored_target: bytes | None = None
+        self, make: Callable[[], T], act: Callable[[T], Any], ignored_target: str | None = None
     ) -> Iterator[T]:
         """Make something, act on it, be killed at the first request, and act on it once more.
 

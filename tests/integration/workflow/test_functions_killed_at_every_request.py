@@ -336,7 +336,7 @@ def test_sweep_runs(stack: KillingStack) -> None:
     def sweep(_: object) -> None:
         stack.killer.invoke("SweepRunsFunction", sample_event("sweep_runs"))
 
-    lost_runs = stack.killer.kill_and_repeat(make, sweep, ignored_target=b"DynamoDB_20120810.Query")
+    lost_runs = stack.killer.kill_and_repeat(make, sweep, ignored_target="DynamoDB_20120810.Query")
     for never_started, failed in lost_runs:
         assert stack.repository.get_message(stack.wait_for_end(never_started.run_id)) == "Late."
         assert stack.turn_phases(never_started) == ["done"]
