@@ -33,11 +33,7 @@ from local.config import (
 from local.event_source_mapping import EventSourceMapping
 from local.http_server import HttpServer, PortInUse
 from local.lambda_runtime import FunctionRunner
-<<<<<<< HEAD
-from local.moto_patches import caches, distributed_map, integration, jsonata, speed, startup
-=======
-from local.moto_patches import caches, in_process, integration, jsonata, speed, startup
->>>>>>> helper-speed
+from local.moto_patches import caches, distributed_map, in_process, integration, jsonata, speed, startup
 from local.openai_emulator import Emulator
 from local.openai_emulator.rate_limits import DEFAULT_REQUESTS_PER_MINUTE
 from local.table_file import TableFile

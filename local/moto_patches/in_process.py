@@ -1,8 +1,8 @@
 """A patch that sends the requests of boto3's clients to moto without HTTP. Fits botocore 1.44 and moto 5.2.5.
 
-Client and server are in one process. A request over HTTP took two threads, a socket and two parsers of HTTP, and a
-third of the processor time of a run. moto gets the same WSGI request as from its server, and other processes still
-reach it over HTTP.
+Client and server are in one process. A request over HTTP took two threads, a socket and two parsers of HTTP,
+and a third of the processor time of a run. moto gets the same WSGI request as from its server, and other
+processes still reach it over HTTP.
 """
 
 import io
@@ -38,9 +38,9 @@ _applications: dict[str, "WSGIApplication"] = {}
 def requests_in_process(host: str, app: "WSGIApplication") -> Iterator[None]:
     """Let clients of this process call `app` instead of its server at `host`, which has its port.
 
-    The thread of the client runs the application, in a context of its own, as a thread of the server does: the
-    application does not see the environment of a function that makes a request. An exception becomes a response 500.
-    Each request raises the audit event AUDIT_EVENT, as a socket would raise its own.
+    The thread of the client runs the application, in a context of its own, as a thread of the server does:
+    the application does not see the environment of a function that makes a request. An exception becomes a
+    response 500. Each request raises the audit event AUDIT_EVENT, as a socket would raise its own.
     """
     Endpoint._send = _send  # type: ignore[attr-defined]
     SigV4Auth.add_auth = _add_auth  # type: ignore[method-assign]
