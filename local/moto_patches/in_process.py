@@ -54,7 +54,7 @@ def requests_in_process(host: str, app: "WSGIApplication") -> Iterator[None]:
 def _send(self: Endpoint, request: AWSPreparedRequest) -> AWSResponse:
     app = _applications.get(urlsplit(request.url).netloc)
     if app is None:
-        return _send_over_http(self, request)
+        return _send_over_http(self, request)  # type: ignore[no-any-return]
     environ = _environ(request)
     sys.audit(AUDIT_EVENT, environ.get("HTTP_X_AMZ_TARGET", ""))
     return Context().run(_respond, app, environ, request)
@@ -68,7 +68,8 @@ def _respond(app: "WSGIApplication", environ: "WSGIEnvironment", request: AWSPre
         chunks, status, headers = run_wsgi_app(InternalServerError(), environ, buffered=True)
     body = b"" if request.method == "HEAD" else b"".join(chunks)
     headers.setdefault("Date", http_date())
-    return AWSResponse(request.url, int(status.split()[0]), headers, MockRawResponse(body))
+    response = MockRawResponse(body)
+    return AWSResponse(request.url, int(status.split()[0]), headers, response)  # type: ignore[arg-type]
 
 
 def _environ(request: AWSPreparedRequest) -> "WSGIEnvironment":
@@ -122,9 +123,10 @@ def _add_auth(self: SigV4Auth, request: AWSRequest) -> None:
     if type(self) is not SigV4Auth or self.credentials is None or not is_local:
         _sign(self, request)
         return
+    region, service = self._region_name, self._service_name  # type: ignore[attr-defined]
     request.headers["Authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={self.credentials.access_key}/20000101/{self._region_name}/"
-        f"{self._service_name}/aws4_request, SignedHeaders=host, Signature=none"
+        f"AWS4-HMAC-SHA256 Credential={self.credentials.access_key}/20000101/{region}/"
+        f"{service}/aws4_request, SignedHeaders=host, Signature=none"
     )
 
 

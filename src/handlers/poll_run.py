@@ -5,6 +5,7 @@ from upcall.aws.secrets_manager import secrets_provider
 from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.limits import Counters, Limits
 from upcall.domain.model import Model
+from upcall.domain.prices import Price
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 from upcall.lambda_runtime.clock import SystemClock
 from upcall.lambda_runtime.init import load_at_init
@@ -21,6 +22,7 @@ class PollRun(Model):
     """The run to poll, where it lives upstream, its limits, and what it has used of them.
 
     `waited_seconds` is how long the model has been at work, of the completion window that it has if any.
+    `price` is that of its model.
     """
 
     run_id: str
@@ -29,6 +31,7 @@ class PollRun(Model):
     counters: Counters
     waited_seconds: float = 0
     completion_window: CompletionWindow | None = None
+    price: Price | None = None
 
 
 @workflow_task
@@ -41,6 +44,7 @@ def lambda_handler(event: PollRun) -> UpstreamSnapshot:
         config.poll_window_seconds(),
         event.waited_seconds,
         event.completion_window,
+        event.price,
         get_run_api=get_run_api,
         clock=SystemClock(),
     )

@@ -1,5 +1,6 @@
 """State "Save message": saves the final message of a completed run, once."""
 
+from upcall import config
 from upcall.aws import eventbridge, step_functions
 from upcall.aws.batch_repository import batch_repository
 from upcall.aws.run_repository import run_repository
@@ -36,5 +37,6 @@ def lambda_handler(event: SaveMessage) -> RunEnded:
         publisher=eventbridge,
         batches=batch_repository(),
         waiting_tasks=step_functions,
+        prices=config.price_list(),
         clock=SystemClock(),
     )

@@ -48,7 +48,7 @@ def _start_run(request: RunRequest, caller: Caller, batch: Batch, line: int) -> 
         request,
         caller,
         batch_line=(batch, line),
-        defaults=RunDefaults(config.model(), config.run_api(), config.default_quota()),
+        defaults=RunDefaults(config.model(), config.run_api(), config.default_quota(), config.price_list()),
         repository=run_repository(),
         get_run_api=get_run_api,
         workflow=step_functions,

@@ -62,7 +62,7 @@ def handle_request(
         request,
         current_caller(),
         idempotency_key,
-        defaults=RunDefaults(config.model(), config.run_api(), config.default_quota()),
+        defaults=RunDefaults(config.model(), config.run_api(), config.default_quota(), config.price_list()),
         repository=run_repository(),
         get_run_api=get_run_api,
         workflow=step_functions,

@@ -66,7 +66,7 @@ def _start_run(request: RunRequest, idempotency_key: str) -> Run:
         request,
         Caller(EVENTS, one_tenant=config.one_tenant()),
         idempotency_key,
-        defaults=RunDefaults(config.model(), config.run_api(), config.default_quota()),
+        defaults=RunDefaults(config.model(), config.run_api(), config.default_quota(), config.price_list()),
         repository=run_repository(),
         get_run_api=get_run_api,
         workflow=step_functions,

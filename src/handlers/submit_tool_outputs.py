@@ -64,5 +64,6 @@ def lambda_handler(event: SubmitToolOutputs) -> OutputsSubmitted | None:
         rate_limits=DynamoDBRateLimitRepository(run_table, server_fingerprint),
         get_run_api=get_run_api,
         tools=tools,
+        prices=config.price_list(),
         clock=SystemClock(),
     )

@@ -5,6 +5,7 @@ from upcall.aws.run_repository import run_repository
 from upcall.aws.secrets_manager import secrets_provider
 from upcall.domain.limits import Counters, Limits
 from upcall.domain.model import Model
+from upcall.domain.prices import Price
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 from upcall.domain.waiting_task import WaitingTask
 from upcall.lambda_runtime.clock import SystemClock
@@ -25,6 +26,7 @@ class WaitForChange(Model):
     upstream_run: UpstreamRun
     limits: Limits
     counters: Counters
+    price: Price | None = None
     task_token: str = ""
 
 

@@ -5,12 +5,17 @@ variable is read when it is used, and one that is missing is named in the error.
 """
 
 import os
+from functools import cache
 from typing import cast
 
+from pydantic import ValidationError
+
 from upcall.domain.chat_message import WebhookFormat
-from upcall.domain.errors import UpcallError
+from upcall.domain.errors import FieldError, InvalidInput, UpcallError
+from upcall.domain.prices import OwnPrices, Price, PriceList
 from upcall.domain.quota import Quota, QuotaSetting
 from upcall.domain.upstream_run import RunApiName
+from upcall.domain.validation import field_errors
 
 
 class MissingVariable(UpcallError):
@@ -96,6 +101,23 @@ def default_quota() -> Quota:
 def waiting_requests_per_caller() -> int:
     """How many requests of a caller may wait for a change of a run at once."""
     return int(_read("WAITING_REQUESTS_PER_CALLER"))
+
+
+def price_list() -> PriceList:
+    """The prices of models, with the operator's own. Raises InvalidInput if those are invalid."""
+    return PriceList(_own_prices(os.environ.get("MODEL_PRICES", "")))
+
+
+@cache
+def _own_prices(text: str) -> dict[str, Price]:
+    if not text.strip():
+        return {}
+    try:
+        return OwnPrices.validate_json(text)
+    except ValidationError as error:
+        raise InvalidInput(
+            *(FieldError(f"ModelPrices.{e.field}", e.reason) for e in field_errors(error))
+        ) from None
 
 
 def poll_window_seconds() -> float:

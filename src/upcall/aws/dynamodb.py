@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = Mapping[str, Any]
-"""An item's attributes as Python values, without its keys. DynamoDB takes no floats."""
+"""An item's attributes as Python values, without its keys. Floats are read as decimals."""
 
 
 READ_DELAYS_SECONDS = (0.05, 0.2, 0.8)
@@ -273,7 +274,16 @@ def deserialize_item(item: Mapping[str, Any]) -> Item:
 
 
 def _serialize(value: Any) -> Any:
-    return _serializers()[0](value)
+    return _serializers()[0](_without_floats(value))
+
+
+def _without_floats(value: Any) -> Any:
+    """The value with decimals in place of floats, which DynamoDB does not take."""
+    if isinstance(value, float):
+        return Decimal(str(value))
+    if isinstance(value, Mapping):
+        return {name: _without_floats(each) for name, each in value.items()}
+    return [_without_floats(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 @cache

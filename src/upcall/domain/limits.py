@@ -49,6 +49,17 @@ Tokens = Annotated[
 ]
 
 
+Usd = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=10_000,
+        allow_inf_nan=False,
+        description="Dollars that the model may cost, after which no tool is called.",
+    ),
+]
+
+
 class Limits(Model):
     """Where a run is stopped."""
 
@@ -57,6 +68,7 @@ class Limits(Model):
     seconds: Seconds = 900
     answer_seconds: AnswerSeconds = DEFAULT_ANSWER_SECONDS
     tokens: Tokens = 1_000_000
+    usd: Usd | None = None
 
 
 class LimitsRequest(Model):
@@ -67,6 +79,7 @@ class LimitsRequest(Model):
     seconds: Seconds | None = None
     answer_seconds: AnswerSeconds | None = None
     tokens: Tokens | None = None
+    usd: Usd | None = None
 
 
 class Counters(Model):
@@ -76,6 +89,7 @@ class Counters(Model):
     rounds: int = 0
     tool_calls: int = 0
     tokens: int = 0
+    usd: float | None = None
     requested_calls: int = 0
     requested_bytes: int = 0
     errors: UpstreamErrors = NO_ERRORS
@@ -115,6 +129,10 @@ def exceeded(limits: Limits, counters: Counters) -> Failure | None:
             f"The model asked for tools again after {counters.tokens} tokens; {limits.tokens} are allowed."
         )
         return _limit("tokens", message)
+    if limits.usd is not None and (counters.usd is None or counters.usd >= limits.usd):
+        cost = "an unknown cost" if counters.usd is None else f"{counters.usd:.6f} $"
+        message = f"The model asked for tools again after {cost}; {limits.usd:.6f} $ are allowed."
+        return _limit("usd", message)
     return None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from upcall.domain.limits import Counters, Limits
 from upcall.domain.model import Model
+from upcall.domain.prices import Price
 from upcall.domain.status import WORKING_STATUSES
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 
@@ -13,7 +14,8 @@ from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 class WaitingTask(Model):
     """What is needed to complete the task, and to see whether it is time to.
 
-    `counters` are those at the time `since`. `result` is what the task returns besides the run's snapshot.
+    `counters` are those at the time `since`, `price` is that of the run's model. `result` is what the task
+    returns besides the run's snapshot.
     """
 
     run_id: str
@@ -21,6 +23,7 @@ class WaitingTask(Model):
     upstream_run: UpstreamRun
     limits: Limits
     counters: Counters
+    price: Price | None = None
     since: datetime
     result: Mapping[str, Any] = {}
 

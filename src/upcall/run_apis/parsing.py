@@ -105,11 +105,21 @@ def _parse_arguments(arguments: object) -> str:
 def parse_usage(
     counts: object, *, input_name: str = "input_tokens", output_name: str = "output_tokens"
 ) -> Usage:
-    """Tokens, by the names that the run API uses. A missing count is 0."""
+    """Tokens, by the names that the run API uses. A missing count is 0.
+
+    Cached and reasoning tokens are in details of input and output (`input_tokens_details.cached_tokens`).
+    """
     known = counts if isinstance(counts, Mapping) else {}
+
+    def detail(name: str, kind: str) -> int:
+        details = known.get(f"{name}_details")
+        return _parse_count(details.get(kind)) if isinstance(details, Mapping) else 0
+
     return Usage(
         input_tokens=_parse_count(known.get(input_name)),
+        cached_tokens=detail(input_name, "cached_tokens"),
         output_tokens=_parse_count(known.get(output_name)),
+        reasoning_tokens=detail(output_name, "reasoning_tokens"),
         total_tokens=_parse_count(known.get("total_tokens")),
     )
 

@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.limits import Counters, Limits
+from upcall.domain.prices import Price, PriceList
 from upcall.domain.rate_limit import Ticket
 from upcall.domain.run import Updates
 from upcall.domain.upstream_errors import UpstreamErrors
@@ -28,9 +29,10 @@ class RunCreated(UpstreamSnapshot):
     """How the run stands, and what the workflow needs of it: where it lives, tools, limits, counters.
 
     `approval` has the assistant's rules of when a person must approve a call, `tools` the other tools with
-    functions: so a workflow that knows no approvals does not call a tool that has a rule. `tokens` are those
-    of the turns before. Without `upstream_run` nothing was created: the request is repeated after
-    `pause_seconds`, with its `ticket` for the server's rate limit, or the run has failed.
+    functions: so a workflow that knows no approvals does not call a tool that has a rule. `tokens` and `usd`
+    are those of the turns before, `price` is that of the run's model. Without `upstream_run` nothing was
+    created: the request is repeated after `pause_seconds`, with its `ticket` for the server's rate limit, or
+    the run has failed.
     """
 
     upstream_run: UpstreamRun | None = None
@@ -41,6 +43,8 @@ class RunCreated(UpstreamSnapshot):
     completion_window: CompletionWindow | None
     round: int
     tokens: int
+    usd: float | None
+    price: Price | None
     answered_calls: int
     ticket: Ticket | None = None
 
@@ -62,6 +66,7 @@ def create_run(
     rate_limits: RateLimitRepository,
     get_run_api: GetRunApi,
     tools: Tools,
+    prices: PriceList,
     clock: Clock,
 ) -> RunCreated | None:
     """Create a run that was started `seconds` ago, after `errors` of earlier tries; wait until it changes.
@@ -98,6 +103,8 @@ def create_run(
         "completion_window": run.completion_window,
         "round": run.round,
         "tokens": (run.usage + usage).total_tokens,
+        "usd": (run.usage + usage).usd,
+        "price": prices.find(run.model),
         "answered_calls": run.tool_calls,
         "ticket": result.ticket,
     }
@@ -119,8 +126,10 @@ def create_run(
             rounds=run.round,
             tool_calls=run.tool_calls,
             tokens=created["tokens"],
+            usd=created["usd"],
             errors=result.errors,
         ),
+        price=created["price"],
         since=clock.now(),
         result={name: to_jsonable_python(value) for name, value in created.items()},
     )

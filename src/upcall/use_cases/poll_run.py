@@ -8,10 +8,12 @@ from upcall.domain.completion_window import CompletionWindow, is_discounted
 from upcall.domain.errors import RequestRejected, TransientError
 from upcall.domain.failure import rejection
 from upcall.domain.limits import Counters, Limits, exceeded
+from upcall.domain.prices import Price, priced
 from upcall.domain.state_budget import calls_bytes
 from upcall.domain.status import WORKING_STATUSES
 from upcall.domain.upstream_errors import MAX_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
+from upcall.domain.usage import Usage
 from upcall.observability import metrics
 from upcall.observability.logging import logger
 from upcall.run_apis.base import time_limit
@@ -47,20 +49,21 @@ def poll_run(
     window_seconds: float,
     waited_seconds: float = 0,
     completion_window: CompletionWindow | None = None,
+    price: Price | None = None,
     *,
     get_run_api: GetRunApi,
     clock: Clock,
 ) -> UpstreamSnapshot:
     """Poll until the run asks for tools, ends or exceeds a limit, for about `window_seconds`.
 
-    `counters` are those before this poll; `waited_seconds` is how long the model has been at work. Polls are
-    0.4 s apart at first, later a hundredth of the time waited (a twentieth in a discounted completion
-    window), or as far as the server asks for (`openai-poll-after-ms`, `Retry-After`). A pause that is not
-    worth its time in a function is returned as `pause_seconds`, for the workflow to wait. An error of the
-    server is a reason to poll again later, up to MAX_ERRORS times in a row; a longer pause after it is left
-    to the workflow, whose history shows the error. A turn that failed for a reason that passes is returned
-    with `repeat`, as often, if there is time for the pause before it. No request outlasts the run's time
-    limit.
+    The usage of a turn gets its cost, by `price`. `counters` are those before this poll; `waited_seconds` is
+    how long the model has been at work. Polls are 0.4 s apart at first, later a hundredth of the time waited
+    (a twentieth in a discounted completion window), or as far as the server asks for (`openai-poll-after-ms`,
+    `Retry-After`). A pause that is not worth its time in a function is returned as `pause_seconds`, for the
+    workflow to wait. An error of the server is a reason to poll again later, up to MAX_ERRORS times in a row;
+    a longer pause after it is left to the workflow, whose history shows the error. A turn that failed for a
+    reason that passes is returned with `repeat`, as often, if there is time for the pause before it. No
+    request outlasts the run's time limit.
     """
     run_api = get_run_api(upstream_run.run_api)
     start = clock.monotonic()
@@ -75,7 +78,7 @@ def poll_run(
         polled_at = clock.monotonic()
         try:
             with time_limit(seconds_left - (polled_at - start)):
-                snapshot = run_api.poll(upstream_run)
+                snapshot = with_cost(run_api.poll(upstream_run), price)
             errors = errors.after_success()
         except TransientError as error:
             errors = errors.add(error)
@@ -140,6 +143,7 @@ def _within_limits(
         update={
             "seconds": counters.seconds + elapsed_seconds,
             "tokens": counters.tokens + snapshot.usage.total_tokens,
+            "usd": _add_cost(counters, snapshot.usage),
             "requested_calls": len(snapshot.tool_calls),
             "requested_bytes": calls_bytes(snapshot.tool_calls),
             "errors": snapshot.errors,
@@ -147,3 +151,18 @@ def _within_limits(
     )
     failure = exceeded(limits, used)
     return UpstreamSnapshot.stopped(failure, snapshot.usage) if failure else snapshot
+
+
+def with_cost(snapshot: UpstreamSnapshot, price: Price | None) -> UpstreamSnapshot:
+    """The snapshot with what its turn costs."""
+    if snapshot.usage.is_empty:
+        return snapshot
+    return snapshot.model_copy(update={"usage": priced(snapshot.usage, price)})
+
+
+def _add_cost(counters: Counters, usage: Usage) -> float | None:
+    """Dollars of all turns. Turns before the first one with tokens cost nothing."""
+    before = 0 if counters.usd is None and not counters.tokens else counters.usd
+    if usage.is_empty:
+        return before
+    return None if before is None or usage.usd is None else before + usage.usd

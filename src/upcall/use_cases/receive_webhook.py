@@ -46,7 +46,15 @@ def _complete_waiting_task(
         return
     with log_context(run_id=task.run_id):
         counters = task.counters_at(clock.now())
-        snapshot = poll_run(task.upstream_run, task.limits, counters, 0, get_run_api=get_run_api, clock=clock)
+        snapshot = poll_run(
+            task.upstream_run,
+            task.limits,
+            counters,
+            0,
+            price=task.price,
+            get_run_api=get_run_api,
+            clock=clock,
+        )
         if task.is_unchanged(snapshot):
             logger.info("run not changed", status=snapshot.status)
             return

@@ -2,6 +2,7 @@
 
 from upcall.domain.errors import RequestRejected, TransientError
 from upcall.domain.failure import Failure, rejection
+from upcall.domain.prices import PriceList, priced
 from upcall.domain.run import Run
 from upcall.domain.upstream_errors import NO_ERRORS
 from upcall.domain.upstream_run import Message, UpstreamRun
@@ -35,6 +36,7 @@ def save_message(
     publisher: EventPublisher,
     batches: BatchRepository,
     waiting_tasks: WaitingTasks,
+    prices: PriceList,
     clock: Clock,
 ) -> RunEnded:
     """Save the message, or why there is none: that is a failure. Then publish the end.
@@ -44,6 +46,9 @@ def save_message(
     run = repository.get_run(run_id)
     if not run.ended:
         message = _get_message(run, upstream_run, get_run_api, clock)
+        if isinstance(message, Message):
+            usage = priced(message.usage, prices.find(run.model))
+            message = message.model_copy(update={"usage": usage})
         if isinstance(message, Failure):
             run = end_with_failure(run, message, repository, clock)
         elif failure := _missing_text(message):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from upcall.domain.assistants import find_assistant
 from upcall.domain.batch import Batch
@@ -10,6 +10,7 @@ from upcall.domain.caller import Caller
 from upcall.domain.caller_tools import name_clash
 from upcall.domain.completion_window import limits_for, window_exceeds_limit
 from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput, NotFound
+from upcall.domain.prices import PriceList
 from upcall.domain.quota import NO_QUOTA, Quota
 from upcall.domain.run import Run
 from upcall.domain.run_request import RunRequest
@@ -25,12 +26,13 @@ DEFAULT_ASSISTANT = "summarizer"
 class RunDefaults:
     """The deployment's model and run API, for runs whose request and assistant name none.
 
-    `quota` is that of every caller for whom no other is set.
+    `quota` is that of every caller for whom no other is set, `prices` are those of the models.
     """
 
     model: str
     run_api: RunApiName
     quota: Quota = NO_QUOTA
+    prices: PriceList = field(default_factory=PriceList)
 
 
 def start_run(
@@ -104,6 +106,9 @@ def start_run(
         raise InvalidInput(unsupported)
     if too_long := window_exceeds_limit(run.completion_window, run.limits):
         raise InvalidInput(too_long)
+    if run.limits.usd is not None and defaults.prices.find(run.model) is None:
+        reason = f"no price is known for the model {run.model!r}; ModelPrices may have one"
+        raise InvalidInput(FieldError("limits.usd", reason))
     if clash := name_clash(run.tools, assistant.tools):
         raise InvalidInput(clash)
     if run.callback_url:

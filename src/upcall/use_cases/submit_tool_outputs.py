@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from upcall.domain.limits import Counters
+from upcall.domain.prices import PriceList
 from upcall.domain.rate_limit import Ticket
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolOutput
@@ -46,6 +47,7 @@ def submit_tool_outputs(
     rate_limits: RateLimitRepository,
     get_run_api: GetRunApi,
     tools: Tools,
+    prices: PriceList,
     clock: Clock,
 ) -> OutputsSubmitted | None:
     """Submit a round: its number from 1 on, its calls, and the result of each in the same order.
@@ -83,6 +85,7 @@ def submit_tool_outputs(
             upstream_run=upstream_run,
             ticket=result.ticket,
         )
+    used = run.usage if recorded else run.usage + usage
     task = WaitingTask(
         run_id=run_id,
         task_token=task_token,
@@ -92,9 +95,11 @@ def submit_tool_outputs(
             seconds=seconds + clock.monotonic() - start,
             rounds=round,
             tool_calls=run.tool_calls + (0 if recorded else len(calls)),
-            tokens=(run.usage if recorded else run.usage + usage).total_tokens,
+            tokens=used.total_tokens,
+            usd=used.usd,
             errors=result.errors,
         ),
+        price=prices.find(run.model),
         since=clock.now(),
         result={"upstream_run": result.upstream_run.model_dump(mode="json"), "ticket": None},
     )

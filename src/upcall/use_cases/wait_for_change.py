@@ -57,6 +57,7 @@ def _poll(task: WaitingTask, window_seconds: float, get_run_api: GetRunApi, cloc
         task.limits,
         task.counters,
         window_seconds,
+        price=task.price,
         get_run_api=get_run_api,
         clock=clock,
     )

@@ -13,6 +13,7 @@ from support.run_records import ANSWER, FAILURE, UPSTREAM_RUN, USAGE, new_run
 from upcall.domain.caller import ANYBODY, Caller
 from upcall.domain.errors import NotFound, RunAlreadyEnded, TransientError
 from upcall.domain.execution import Execution
+from upcall.domain.prices import PriceList
 from upcall.domain.run import Run
 from upcall.domain.upstream_errors import NO_ERRORS
 from upcall.domain.upstream_run import Message
@@ -118,6 +119,7 @@ def test_a_run_that_was_not_created_yet_is_never_created(
             rate_limits=InMemoryRateLimitRepository(),
             get_run_api=run_api.get,
             tools=FakeTools(),
+            prices=PriceList(),
             clock=clock,
         )
     assert run_api.created == []

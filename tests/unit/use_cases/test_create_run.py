@@ -13,6 +13,7 @@ from upcall.domain.caller import EVENTS
 from upcall.domain.errors import NotFound, RequestRejected, RunAlreadyEnded, TransientError
 from upcall.domain.failure import Failure
 from upcall.domain.limits import Limits
+from upcall.domain.prices import PriceList
 from upcall.domain.rate_limit import Ticket
 from upcall.domain.run import Run
 from upcall.domain.upstream_errors import MAX_ERRORS, MAX_PAUSE_SECONDS, NO_ERRORS, UpstreamErrors
@@ -61,6 +62,7 @@ def create(
             rate_limits=rate_limits,
             get_run_api=run_api.get,
             tools=FakeTools(),
+            prices=PriceList(),
             clock=clock,
         )
         assert created is not None

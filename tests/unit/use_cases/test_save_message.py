@@ -12,6 +12,7 @@ from support.run_records import UPSTREAM_RUN, USAGE, new_run
 from upcall.domain.errors import NotFound, RequestRejected, RunAlreadyEnded, TransientError
 from upcall.domain.events import MAX_EXCERPT_CHARACTERS, RunEndedEvent
 from upcall.domain.failure import MAX_FAILURE_CHARACTERS, Failure
+from upcall.domain.prices import PriceList
 from upcall.domain.run import Run
 from upcall.domain.upstream_errors import MAX_ERRORS
 from upcall.domain.upstream_run import Message
@@ -42,6 +43,7 @@ def save(
             publisher=publisher,
             batches=InMemoryBatchRepository(),
             waiting_tasks=InMemoryWorkflow(),
+            prices=PriceList(),
             clock=clock,
         )
         (event,) = publisher.events

@@ -21,6 +21,7 @@ from support.run_records import (
 
 from upcall.domain.errors import NotFound, RequestRejected, RunAlreadyEnded, TransientError
 from upcall.domain.failure import Failure
+from upcall.domain.prices import PriceList
 from upcall.domain.rate_limit import Ticket
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import ToolCall
@@ -71,6 +72,7 @@ def submit(
             rate_limits=rate_limits,
             get_run_api=run_api.get,
             tools=FakeTools(),
+            prices=PriceList(),
             clock=clock,
         )
         assert submitted is not None

@@ -1,0 +1,94 @@
+"""What models cost: a list as data, and an operator's own prices, which win over it."""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter
+
+from upcall.domain.model import Model
+from upcall.domain.usage import Usage
+
+FILE = Path(__file__).parents[1] / "model_prices.json"
+"""Written by `make prices`. It says where its figures are from, and when."""
+
+MILLION = 1_000_000
+DIGITS = 9
+"""Of dollars after the point: a token of the cheapest model costs more than that."""
+
+_DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$", re.ASCII)
+
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class LongPrice(Model):
+    """The prices of turns that read more than `from_tokens`: for all of their tokens."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_tokens: Annotated[int, Field(validation_alias=AliasChoices("from", "from_tokens"))]
+    input: Dollars
+    cached_input: Dollars | None = None
+    output: Dollars
+
+
+class Price(Model):
+    """Dollars for a million tokens. Input that the server had cached costs `cached_input`."""
+
+    input: Dollars
+    cached_input: Dollars | None = None
+    output: Dollars
+    long: LongPrice | None = None
+
+    def cost_of(self, usage: Usage) -> float:
+        """What a turn costs, in dollars. Reasoning tokens are output, cached tokens are part of the input."""
+        long = self.long
+        price: Price | LongPrice = long if long and usage.input_tokens > long.from_tokens else self
+        cached = min(usage.cached_tokens, usage.input_tokens)
+        cached_price = price.input if price.cached_input is None else price.cached_input
+        dollars = (
+            (usage.input_tokens - cached) * price.input
+            + cached * cached_price
+            + usage.output_tokens * price.output
+        )
+        return round(dollars / MILLION, DIGITS)
+
+
+OwnPrices = TypeAdapter(dict[str, Price])
+
+
+class PriceList:
+    """The list, with an operator's own prices by model."""
+
+    def __init__(self, own: Mapping[str, Price] | None = None) -> None:
+        self._own = own or {}
+
+    def find(self, model: str) -> Price | None:
+        """The price of a model; None if none is known. `openai/NAME`, as gateways write it, is NAME."""
+        return self._own.get(model) or _listed(model.removeprefix("openai/"))
+
+
+def priced(usage: Usage, price: Price | None) -> Usage:
+    """The usage of a turn with what it costs. Without a price it has no cost, unless it used no tokens."""
+    if usage.is_empty:
+        return usage
+    return usage.model_copy(update={"usd": price.cost_of(usage) if price else None})
+
+
+@cache
+def _listed(model: str) -> Price | None:
+    dated = _DATE.sub("-YYYY-MM-DD", model)
+    for entry in _list():
+        for name in entry["names"]:
+            if name in (model, dated) or (name.endswith("*") and model.startswith(name[:-1])):
+                return Price.model_validate({key: each for key, each in entry.items() if key != "names"})
+    return None
+
+
+@cache
+def _list() -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = json.loads(FILE.read_text("utf-8"))["models"]
+    return entries
