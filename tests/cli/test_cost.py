@@ -298,7 +298,7 @@ def test_the_dollars_of_a_run_without_tool_calls() -> None:
         "Lambda": 0.25 * 0.0000133334,
         "Lambda requests": (4 + 2) * 0.0000002,
         "writes: key, record 4, indexes 8, message": (1 + 4 + 8 + 1) * 0.000000625,
-        "reads: record 4, message 2": (4 + 2) * 0.000000125,
+        "reads: controls 3, record 4, message 2": (3 + 4 + 2) * 0.000000125,
         "HTTP API": 2 * 0.000001,
         "event": 0.000001,
     }

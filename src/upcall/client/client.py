@@ -140,7 +140,11 @@ class UpcallClient(BatchClient):
             calls = self.answer_calls(run, functions, observer)
             new_calls = {f"{run.attempt} {call.id}" for call in calls} - answered
             answered |= new_calls
-            if not new_calls:
+            if new_calls:
+                continue
+            if any(call.waits_for == "output" for call in run.open_calls):
+                time.sleep(PAUSE_SECONDS)
+            else:
                 time.sleep(max(0, requested_at + PAUSE_SECONDS - time.monotonic()))
 
     def answer_calls(

@@ -3,15 +3,18 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 from support.function_changes import function_changes
+from support.run_records import new_run
 from support.runs import Runs
 from support.waiting import wait_until
 
-from local.openai_emulator import Hang, Say
+from local.openai_emulator import Say
 from local.stack import LocalStack
+from upcall.aws.run_repository import DynamoDBRunRepository
 
 ACCOUNT_CONCURRENCY = 10
 """Of a new account."""
@@ -21,9 +24,9 @@ NO_BOUND = {"WAITING_REQUESTS_PER_CALLER": "100"}
 
 
 @pytest.fixture
-def hanging_run(runs: Runs) -> Iterator[str]:
-    run_id = runs.start_script(Hang())
-    runs.wait_for_state(run_id, "Poll run")
+def hanging_run(runs: Runs, repository: DynamoDBRunRepository) -> Iterator[str]:
+    """A run that nothing works on: no function of its own is throttled."""
+    run_id = repository.add_run(new_run(created_at=datetime.now(UTC))).run_id
     yield run_id
     runs.http.post(f"/runs/{run_id}/cancel")
 
@@ -77,7 +80,7 @@ def test_while_sixty_requests_want_to_wait_runs_go_on_and_other_requests_are_ans
             runs.wait_for_execution(run_id)
             shown = runs.http.get(f"/runs/{run_id}")
             assert (shown.status_code, shown.json()["status"]) == (200, "completed")
-            assert runs.http.get(f"/runs/{hanging_run}").json()["status"] == "in_progress"
+            assert runs.http.get(f"/runs/{hanging_run}").json()["status"] == "queued"
             assert runs.http.get("/runs").status_code == 200
 
             runs.http.post(f"/runs/{hanging_run}/cancel")
@@ -91,7 +94,7 @@ def test_while_sixty_requests_want_to_wait_runs_go_on_and_other_requests_are_ans
 def test_without_a_bound_sixty_requests_that_wait_take_all_functions_of_the_account(
     local_stack: LocalStack, runs: Runs, hanging_run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the bound prevents. One of ten functions polls for the run."""
+    """What the bound prevents."""
     with function_changes(local_stack, "GetRunFunction", environment=NO_BOUND):
         monkeypatch.setattr(local_stack.runner, "concurrency", ACCOUNT_CONCURRENCY)
         with WaitingCallers(local_stack, hanging_run) as callers:
