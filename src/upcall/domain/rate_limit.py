@@ -31,7 +31,7 @@ GROWTH = 4
 """Times as many turns may go as have gone, each time that the server has answered without a refusal."""
 
 SLOW_START_RATE = 5.0
-SLOW_START_EXTRA = 60
+SLOW_START_EXTRA = 30
 """Turns that may go besides while the server is silent: some servers answer only when a turn is done."""
 
 FREE_AFTER = 200
