@@ -149,6 +149,7 @@ def simulate(
     clock, order = SimulatedClock(), itertools.count()
     events: list[tuple[float, int, Generator[float, None, bool]]] = []
     chance = random.Random(seed)
+    random.seed(seed)  # of the spread of pauses
     limits = repository or InMemoryRateLimitRepository()
     numbers = itertools.count(1)
     waits = completed = 0

@@ -31,7 +31,7 @@ GROWTH = 4
 """Times as many turns may go as have gone, each time that the server has answered without a refusal."""
 
 SLOW_START_RATE = 5.0
-SLOW_START_EXTRA = 60
+SLOW_START_EXTRA = 30
 """Turns that may go besides while the server is silent: some servers answer only when a turn is done."""
 
 FREE_AFTER = 200
@@ -56,7 +56,7 @@ FAST_INCREASE_SECONDS = 30.0
 
 MIN_RATE = 1 / 600
 
-MIN_COUNTED_REQUESTS = 3
+MIN_COUNTED_REQUESTS = 5
 """Over fewer, an average of tokens says little."""
 
 WRITE_SECONDS = 1.0
@@ -209,6 +209,8 @@ class RateLimit(Model):
         if seen.tokens:
             quotas.append((seen.tokens, per_request))
         spare = min(quota.spare / each for quota, each in quotas)
+        if seen.tokens and self.phase == "slow_start":
+            spare = min(spare, INITIAL_BURST)  # the first estimate of tokens is a rough one
         rate = ceiling
         if self.phase == "limited":
             rate = min(self.rate + ceiling * (now - self.written_at) / RECOVERY_SECONDS, rate)
@@ -270,11 +272,13 @@ class RateLimit(Model):
         tokens, known = seen.tokens, self.tokens_per_request
         if tokens is None:
             return {"tokens_per_request": known, "tokens_remaining": 0, "tokens_sent": None}
-        sent = self.served(now) if self.phase != "free" and self.tickets > self.served(now) else None
+        waiting = self.phase != "free" and self.tickets > self.served(now)
+        sent = float(ticket.number) if ticket and waiting else None
         if known is None:
-            requests = seen.requests.limit - seen.requests.remaining if seen.requests else 0
-            answered = max(requests, ticket.number if ticket else 1, 1)
-            known = max((tokens.limit - tokens.remaining) / answered, 1)
+            answered = seen.requests.limit - seen.requests.remaining if seen.requests else 1
+            known = max(
+                (tokens.limit - tokens.remaining) / max(answered, ticket.number if ticket else 1, 1), 1
+            )
         elif sent and self.tokens_sent and sent - self.tokens_sent >= MIN_COUNTED_REQUESTS:
             used = self.tokens_remaining - tokens.remaining + tokens.refill * (now - self.written_at)
             known = max(0.7 * known + 0.3 * used / (sent - self.tokens_sent), 1)
