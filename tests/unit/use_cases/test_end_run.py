@@ -2,10 +2,10 @@
 
 import pytest
 from support.fakes.batch_repository import InMemoryBatchRepository
-from support.fakes.workflow import InMemoryWorkflow
 from support.fakes.clock import START
 from support.fakes.run_repository import InMemoryRunRepository
 from support.fakes.senders import InMemoryEventPublisher
+from support.fakes.workflow import InMemoryWorkflow
 from support.run_records import FAILURE, USAGE, new_run
 
 from upcall.domain.errors import TransientError
