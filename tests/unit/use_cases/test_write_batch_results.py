@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -450,10 +451,8 @@ def test_a_function_that_died_at_any_write_is_repeated_with_the_same_results(
         ):
             for name in names:
                 patch.setattr(target, name, dying(getattr(target, name)))
-        try:
+        with suppress(DiedError):
             writer.write(failure=failure)
-        except DiedError:
-            pass
     batch = writer.write_all(failure)
 
     assert batch.status == ("failed" if failure else "completed")
