@@ -31,7 +31,10 @@ CHANGES: dict[str, Callable[[BatchRepository, Batch], Batch]] = {
 """Every method that changes an open batch."""
 
 
-def line_of(number: int, token: str = "t", **fields: object) -> BatchLine:  # noqa: S107
+TOKEN = "t"
+
+
+def line_of(number: int, token: str = TOKEN, **fields: object) -> BatchLine:
     values: dict[str, object] = {"line": number, "run_id": f"run_{number}", "task_token": token, **fields}
     return BatchLine.model_validate(values)
 
@@ -146,7 +149,7 @@ class BatchRepositoryContract:
         batches.claim_line(batch, line_of(1))
 
         assert batches.claim_line(batch, BatchLine(line=1)) == line_of(1)
-        assert batches.end_line(BATCH_ID, 1, COMPLETED, START).task_token == "t"  # noqa: S105
+        assert batches.end_line(BATCH_ID, 1, COMPLETED, START).task_token == TOKEN
 
     def test_a_line_that_was_claimed_without_a_run_stays_without_one(self, batches: BatchRepository) -> None:
         batch = batches.add_batch(new_batch())

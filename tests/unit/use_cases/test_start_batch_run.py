@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from support.batch_records import BATCH_ID, COMPLETED, line_sources, new_batch
+from support.batch_repository_contract import TOKEN
 from support.fakes.batch_files import InMemoryBatchFiles
 from support.fakes.batch_repository import InMemoryBatchRepository
 from support.fakes.clock import START, FakeClock
@@ -43,7 +44,7 @@ class Starter:
         self.files.objects[batch.inputs_key], self.sources = line_sources(lines)
         return batch
 
-    def start(self, number: int = 1, token: str = "first") -> LineEnded | None:  # noqa: S107
+    def start(self, number: int = 1, token: str = TOKEN) -> LineEnded | None:
         """Start the run of a line."""
         return start_batch_run(
             BATCH_ID,
@@ -108,7 +109,7 @@ def test_a_line_becomes_a_run_whose_end_is_waited_for(starter: Starter) -> None:
     assert (run.prompt, run.temperature, run.owner, run.started_by) == ("two", 0.5, "ann", "Ann")
     assert (run.batch_id, run.batch_line, run.callback_url) == (BATCH_ID, 2, None)
     assert list(starter.workflow.executions) == [run.run_id]
-    assert starter.line(2) == BatchLine(line=2, run_id=run.run_id, custom_id="b", task_token="first")  # noqa: S106
+    assert starter.line(2) == BatchLine(line=2, run_id=run.run_id, custom_id="b", task_token=TOKEN)
 
 
 def test_a_line_that_is_started_again_has_one_run_and_the_newest_token(starter: Starter) -> None:
