@@ -196,7 +196,8 @@ def results(
                 sys.stdout.buffer.write(line + b"\n")
             return
         count = write_results(lines, output)
-    err.print(f"{count:,} lines in {output}", soft_wrap=True, markup=False)
+    noun = "line" if count == 1 else "lines"
+    err.print(f"{count:,} {noun} in {output}", soft_wrap=True, markup=False)
 
 
 @app.command()
