@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from cli.batches.input_file import InputFile
     from upcall.client import BatchRequest, BatchView, UpcallClient
 
-app = typer.Typer(
-    help="Submit many inputs as one batch, follow it, and read its results.", no_args_is_help=True
-)
+app = typer.Typer(help="Submit inputs as a batch, follow it, read its results.", no_args_is_help=True)
 
 BatchIdArgument = Annotated[str, typer.Argument(help="The batch's id.")]
 
@@ -24,7 +22,7 @@ ONE_SECOND = 1.0
 
 @app.callback()
 def batch() -> None:
-    """Submit many inputs as one batch, follow it, and read its results.
+    """Submit inputs as a batch, follow it, read its results.
 
     Without --stack, batches are those of the running local stack.
     """
@@ -196,7 +194,8 @@ def results(
                 sys.stdout.buffer.write(line + b"\n")
             return
         count = write_results(lines, output)
-    err.print(f"{count:,} lines in {output}", soft_wrap=True, markup=False)
+    noun = "line" if count == 1 else "lines"
+    err.print(f"{count:,} {noun} in {output}", soft_wrap=True, markup=False)
 
 
 @app.command()

@@ -62,9 +62,9 @@ def test_a_csv_file_is_uploaded_followed_and_answered_in_its_order(
     upcall_on_running_stack: Upcall, local_stack: LocalStack, csv_file: Path, tmp_path: Path
 ) -> None:
     model = local_stack.emulator.script(Say("42."))
-    file = ("batch", "submit", str(csv_file), "--prompt-template", "{{question}} Be brief.")
+    template = "{{question}} Be brief."
     options = ("--model", model, "--concurrency", "2", "--key", f"the questions of {model}")
-    submit = (*file, *options)
+    submit = ("batch", "submit", str(csv_file), "--prompt-template", template, *options)
     done = upcall_on_running_stack(*submit, "--watch")
 
     assert done.returncode == 0, done.stderr

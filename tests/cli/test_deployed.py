@@ -37,7 +37,11 @@ def gateway(local_stack: LocalStack) -> Iterator[IamGateway]:
 def stacks(local_stack: LocalStack, gateway: IamGateway) -> Iterator[None]:
     """Two stacks in another region than the local stack: one of Upcall, and one of something else."""
     cloudformation = boto3.client("cloudformation", region_name=REGION)
-    for name, outputs in ((STACK, {"ApiUrl": {"Value": gateway.url}}), (OTHER, {"Else": {"Value": "x"}})):
+    ours = {
+        "ApiUrl": {"Value": gateway.url},
+        "BatchBucketName": {"Value": local_stack.endpoints.batch_bucket},
+    }
+    for name, outputs in ((STACK, ours), (OTHER, {"Else": {"Value": "x"}})):
         template: dict[str, Any] = {"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}, "Outputs": outputs}
         cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
     yield
@@ -141,6 +145,32 @@ def test_an_interrupted_command_leaves_the_run_running(
     assert printed.splitlines()[-1] == message
     cancelled = on_stack("cancel", run_id)
     assert (cancelled.returncode, cancelled.stdout) == (0, f"{run_id} is cancelled\n")
+
+
+@pytest.mark.usefixtures("stacks")
+def test_inputs_of_a_batch_are_uploaded_to_the_bucket_of_the_stack_that_is_named(
+    on_stack: OnStack, local_stack: LocalStack, tmp_path: Path
+) -> None:
+    path = tmp_path / "questions.csv"
+    path.write_text("question\nHow high?\n", "utf-8")
+    submit = ("batch", "submit", str(path), "--prompt-template", "{{question}}", "--stack", STACK)
+    denied = "<Error><Code>AccessDenied</Code><Message>No.</Message></Error>"
+    with canned_server(Response(denied, 403)) as server:
+        failed = on_stack(*submit, AWS_ENDPOINT_URL_S3=server.url)
+    assert (failed.returncode, failed.stdout) == (2, "")
+    bucket = local_stack.endpoints.batch_bucket
+    assert failed.stderr.splitlines()[-1].startswith(
+        f"upcall: {path} cannot be uploaded to the bucket {bucket}: An error occurred (AccessDenied)"
+    )
+
+    done = on_stack(*submit, "--watch", AWS_ENDPOINT_URL_S3=local_stack.endpoints.aws)
+    assert done.returncode == 0, done.stderr
+    batch_id = done.stdout.strip()
+    assert done.stderr.splitlines()[-1] == f"results: upcall batch results {batch_id} --stack {STACK}"
+    results = on_stack("batch", "results", batch_id, "--stack", STACK).stdout
+    assert [(each["line"], each["status"]) for each in map(json.loads, results.splitlines())] == [
+        (2, "completed")
+    ]
 
 
 def test_a_run_on_a_deployed_stack_needs_a_prompt(on_stack: OnStack) -> None:

@@ -31,7 +31,7 @@ CHANGES: dict[str, Callable[[BatchRepository, Batch], Batch]] = {
 """Every method that changes an open batch."""
 
 
-TOKEN = "t"
+TOKEN = "t"  # noqa: S105
 
 
 def line_of(number: int, token: str = TOKEN, **fields: object) -> BatchLine:

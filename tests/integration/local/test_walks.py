@@ -1,17 +1,24 @@
 """Each command of these documents prints what the document shows, and together they use every route."""
 
+import json
+import os
 import re
 import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
-from support.console_walk import commands_of, walk
+from support.console_walk import UPCALL, commands_of, walk
 from support.notifications import received_notifications
 
 from local.config import ROOT
 from local.stack import LocalStack
 from local.template import Template
+from upcall.domain import batch_request
+from upcall.lambda_runtime.http_api import MAX_BODY_BYTES
 
-DOCUMENTS = {name: ROOT / "docs" / f"{name}.md" for name in ("api", "approvals", "your-own-tools")}
+DOCUMENTS = {name: ROOT / "docs" / f"{name}.md" for name in ("api", "approvals", "batches", "your-own-tools")}
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
@@ -31,9 +38,45 @@ def test_an_approved_message_is_sent_once_and_a_denied_one_is_not(local_stack: L
     assert sent == ["The tide comes twice a day."]
 
 
+@needs_curl
+def test_a_batch_is_submitted_watched_and_read_as_the_document_shows(
+    local_stack: LocalStack, tmp_path: Path
+) -> None:
+    program = tmp_path / "upcall"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m cli.main "$@"\n', "utf-8")
+    program.chmod(0o755)
+    (tmp_path / "running.json").write_text(json.dumps(asdict(local_stack.endpoints)), "utf-8")
+    variables = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin:/usr/local/bin",
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "src"))),
+        "UPCALL_STATE_FOLDER": str(tmp_path),
+        "COLUMNS": "100",
+    }
+
+    assert len(walk(DOCUMENTS["batches"], local_stack, ("curl", *UPCALL), tmp_path, **variables)) >= 12
+
+
+def test_the_limits_of_batches_are_those_of_the_code() -> None:
+    table = DOCUMENTS["batches"].read_text("utf-8").partition("## Limits")[2].partition("## ")[0]
+    documented = [int(each.replace(",", "")) for each in re.findall(r"\b\d[\d,]*\b", table)]
+
+    assert documented == [
+        batch_request.MAX_INLINE_INPUTS,
+        MAX_BODY_BYTES,
+        batch_request.MAX_LINES,
+        batch_request.MAX_LINE_BYTES,
+        batch_request.MAX_CONCURRENCY,
+        batch_request.DEFAULT_CONCURRENCY,
+        batch_request.MAX_DEFAULTS_BYTES,
+        batch_request.MAX_CUSTOM_ID_CHARACTERS,
+        batch_request.MAX_KEY_BYTES,
+    ]
+
+
 @pytest.mark.parametrize(
     ("document", "printed"),
     [
+        ("docs/batches.md", "1 completed\n2 failed"),
         ("README.md", "depth answered: 4.2"),
         ("docs/your-own-tools.md", "completed depth answered: 4.2"),
     ],
@@ -63,4 +106,5 @@ def test_the_commands_use_every_route() -> None:
 
 
 def _route(path: str) -> str:
+    path = re.sub(r"\$[A-Z_]*BATCH_ID", "{batch_id}", path)
     return path.replace("$RUN_ID", "{run_id}").replace("1-1", "{call}")
