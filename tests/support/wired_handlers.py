@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from local.lambda_runtime import Context
+from support.fakes.batch_repository import InMemoryBatchRepository
 from support.fakes.clock import FakeClock
 from support.fakes.rate_limit_repository import InMemoryRateLimitRepository
 from support.fakes.run_api import FakeRunApi
@@ -62,6 +63,7 @@ class WiredHandlers:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = FakeClock()
         self.repository = InMemoryRunRepository()
+        self.batches = InMemoryBatchRepository()
         self.waiting_requests = InMemoryWaitingRequests()
         self.rate_limits = InMemoryRateLimitRepository()
         self.run_api = FakeRunApi()
@@ -77,6 +79,7 @@ class WiredHandlers:
         self._wiring = {
             "SystemClock": lambda: self.clock,
             "run_repository": lambda: self.repository,
+            "batch_repository": lambda: self.batches,
             "waiting_requests": lambda: self.waiting_requests,
             "DynamoDBRateLimitRepository": lambda *_: self.rate_limits,
             "get_run_api": self.run_api.get,

@@ -20,6 +20,7 @@ from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import ToolCall
 from upcall.domain.upstream_run import Message, UpstreamSnapshot
+from upcall.domain.usage import Usage
 from upcall.run_apis import get_run_api
 
 TASKS = [
@@ -104,10 +105,13 @@ def test_create_run_returns_upstream_ids_tools_limits_and_counters(handlers: Wir
             "seconds": 900,
             "answer_seconds": 259_200,
             "tokens": 1_000_000,
+            "usd": None,
         },
         "completion_window": None,
         "round": 0,
         "tokens": 0,
+        "usd": None,
+        "price": None,
         "answered_calls": 0,
     }
     assert handlers.repository.get_run(run.run_id).status == "in_progress"
@@ -201,7 +205,7 @@ def test_submit_tool_outputs_returns_the_next_upstream_ids(handlers: WiredHandle
     assert (result["pause_seconds"], result["failure"]) == (0, None)
     (entry,) = handlers.repository.get_ledger(run.run_id)
     assert entry.output.output == event["tool_outputs"][0]["output"]
-    assert handlers.repository.get_run(run.run_id).usage.model_dump() == event["usage"]
+    assert handlers.repository.get_run(run.run_id).usage == Usage.model_validate(event["usage"])
 
 
 @pytest.mark.parametrize(

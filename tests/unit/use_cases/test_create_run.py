@@ -97,6 +97,7 @@ def test_the_workflow_gets_tools_limits_and_counters(create: Create, run: Run) -
         "seconds": 900,
         "answer_seconds": 259_200,
         "tokens": 1_000_000,
+        "usd": None,
     }
     assert (created.round, created.tokens, created.answered_calls) == (0, 0, 0)
     assert (created.pause_seconds, created.failure) == (0, None)

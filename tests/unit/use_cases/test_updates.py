@@ -13,6 +13,7 @@ from support.run_records import ANSWER, CALL, FAILURE, NEXT_UPSTREAM_RUN, OUTPUT
 
 from upcall.domain.errors import TransientError
 from upcall.domain.limits import Counters
+from upcall.domain.prices import PriceList
 from upcall.domain.run import Run, Updates
 from upcall.domain.upstream_errors import NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamSnapshot
@@ -42,6 +43,7 @@ def wired(repository: InMemoryRunRepository, run_api: FakeRunApi, clock: FakeClo
         "rate_limits": InMemoryRateLimitRepository(),
         "get_run_api": run_api.get,
         "tools": FakeTools(),
+        "prices": PriceList(),
         "clock": clock,
     }
 
