@@ -146,7 +146,7 @@ def test_results_have_one_line_per_input_in_the_order_of_the_inputs(writer: Writ
         "run_id": batch.run_id(2),
         "status": "completed",
         "message": "Done 2.",
-        "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "usd": 0.5},
+        "usage": USAGE.model_copy(update={"usd": 0.5}).model_dump(),
     }
     assert (second["line"], second["status"], second["failure"]["code"]) == (4, "failed", "server_error")
     assert "message" not in second
