@@ -19,6 +19,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from local import dynamodb, message_file, sample_pages
 from local.api_gateway import HttpApi
+from local.bucket_folder import BucketFolder
 from local.cloudformation import DeployedTemplate
 from local.config import (
     AWS_ENVIRONMENT,
@@ -66,8 +67,15 @@ class LocalStack:
             raise
 
     def save(self) -> None:
-        """Write the items of the table and the state of the emulator to their files."""
-        if self._table_file.save(dynamodb.read_items(self.deployed.table)):
+        """Write changed items of the table, objects of batches and the state of the emulator to files."""
+        self._bucket_folder.save()
+        changed = dynamodb.read_changed_items(self.deployed.table)
+        try:
+            has_changed = self._table_file.save(changed)
+        except OSError:
+            dynamodb.mark_changed(self.deployed.table, changed)
+            raise
+        if has_changed:
             self.emulator.save(self._emulator_file)
 
     def stop(self) -> None:
@@ -135,6 +143,8 @@ class LocalStack:
         )
         self._table_file = TableFile(config.state_folder / "table.jsonl")
         dynamodb.put_items(self.deployed.table, self._table_file.load())
+        self._bucket_folder = BucketFolder(config.state_folder / "bucket", self.deployed.batch_bucket)
+        self._bucket_folder.load()
         self._cleanup.callback(self.save)
 
     def _take_messages(self) -> dict[str, str]:
@@ -188,6 +198,7 @@ class LocalStack:
         distributed_map.fail_with_the_first_item()
         distributed_map.keep_no_history_of_items()
         dynamodb.serialize_requests()
+        dynamodb.track_changes()
         jsonata.bind_variables()
         caches.cache_action_names()
         caches.cache_member_names()

@@ -1,12 +1,13 @@
 """Keeps the items of the table in a file between commands, because moto holds them in memory only.
 
-The file has one item a line. It is replaced as a whole, never changed in place. Two commands that run at the
-same time keep each other's runs: each merges its items into what the file holds when it saves.
+The file has one item a line. A changed item is appended; the last line of an item counts. Two commands that
+run at the same time keep each other's runs. When the file is read, lines that do not count are removed from it.
 """
 
 import contextlib
 import fcntl
 import json
+import os
 import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -24,38 +25,51 @@ class TableFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._saved: dict[tuple[str, str], Item] = {}
 
     def load(self) -> "Collection[Item]":
         """The items of the file, except those that have expired."""
-        self._saved = self._read()
-        return self._saved.values()
-
-    def save(self, items: "Iterable[Item]") -> bool:
-        """Merge the items of the table into the file. Returns whether any of them has changed."""
-        current = {_key(item): item for item in items}
-        if current == self._saved:
-            return False
         with self._locked():
-            merged = {**self._read(), **current}.values()
-            write_atomically(self.path, "".join(json.dumps(item) + "\n" for item in merged).encode())
-        self._saved = current
-        return True
+            try:
+                text = self.path.read_text("utf-8", errors="replace")
+            except FileNotFoundError:
+                return ()
+            now = time.time()
+            items = {_key(item): item for item in _parse(text) if _expires_at(item) > now}
+            if len(items) != text.count("\n") or not text.endswith("\n"):
+                write_atomically(self.path, _to_lines(items.values()).encode())
+            return items.values()
 
-    def _read(self) -> "dict[tuple[str, str], Item]":
-        try:
-            lines = self.path.read_text("utf-8").splitlines()
-        except FileNotFoundError:
-            return {}
-        items = [json.loads(line) for line in lines]
-        now = time.time()
-        return {_key(item): item for item in items if int(item["expires_at"]["N"]) > now}
+    def save(self, changed: "Iterable[Item]") -> bool:
+        """Append items that have changed. Returns whether there were some."""
+        lines = _to_lines(changed)
+        if not lines:
+            return False
+        with self._locked(), self.path.open("a", encoding="utf-8") as file:
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        return True
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         with self.path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _parse(text: str) -> "Iterator[Item]":
+    """The items of the lines. One that a command did not write to its end is left out."""
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)
+
+
+def _to_lines(items: "Iterable[Item]") -> str:
+    return "".join(f"{json.dumps(item)}\n" for item in items)
+
+
+def _expires_at(item: "Item") -> float:
+    return float(item["expires_at"]["N"]) if "expires_at" in item else float("inf")
 
 
 def _key(item: "Item") -> tuple[str, str]:

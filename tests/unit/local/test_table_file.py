@@ -1,4 +1,4 @@
-"""The table file: it is replaced as a whole, and no command loses the runs of another."""
+"""The table file: changed items are appended to it, and no command loses the runs of another."""
 
 import json
 import time
@@ -43,19 +43,40 @@ def test_expired_items_are_not_loaded(tmp_path: Path) -> None:
     assert names(path) == {"new"}
 
 
-def test_items_that_have_not_changed_are_not_written_again(tmp_path: Path) -> None:
+def test_the_last_line_of_an_item_counts_and_the_others_are_removed(tmp_path: Path) -> None:
     path = tmp_path / "table.jsonl"
+    saved, changed = item("a"), {**item("a"), "text": {"S": "changed"}}
     file = TableFile(path)
-    saved = item("a")
 
     assert file.save([saved])
-    assert not file.save([saved])
-    later = TableFile(path)
-    assert not later.save(later.load())
-    assert later.save([{**saved, "text": {"S": "changed"}}])
+    assert not file.save([])
+    assert file.save([changed])
+    assert len(path.read_text("utf-8").splitlines()) == 2
+    assert list(TableFile(path).load()) == [changed]
+    assert len(path.read_text("utf-8").splitlines()) == 1
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_was_cut_off_loses_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    TableFile(path).save([item("a"), item("b")])
+    path.write_bytes(path.read_bytes()[:-20])
+
+    file = TableFile(path)
+    assert {each["pk"]["S"] for each in file.load()} == {"a"}
+    file.save([item("c")])
+    assert names(path) == {"a", "c"}
+
+
+def test_an_item_without_an_expiry_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    TableFile(path).save([{"pk": {"S": "a"}, "sk": {"S": "STOP"}}])
+
+    assert names(path) == {"a"}
+
+
+def test_a_write_that_fails_leaves_what_was_written_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "table.jsonl"
     file = TableFile(path)
     file.save([item("a")])
@@ -63,8 +84,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("the disk is full")))
     with pytest.raises(OSError, match="the disk is full"):
-        file.save([item("a"), item("b")])
+        file.save([item("b")])
 
-    assert path.read_bytes() == before
+    assert path.read_bytes().startswith(before)
     assert json.loads(before)["pk"] == {"S": "a"}
-    assert list(tmp_path.glob("*.new")) == []

@@ -1,0 +1,36 @@
+"""Keeps the objects of a bucket in a folder between commands, because moto holds them in memory only."""
+
+from pathlib import Path
+
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
+
+from local.atomic_write import write_atomically
+
+
+class BucketFolder:
+    """A folder with a file for each object of a bucket, under the object's key."""
+
+    def __init__(self, folder: Path, bucket: str) -> None:
+        self._folder = folder.resolve()
+        self._bucket = bucket
+        self._saved: dict[str, str] = {}
+        """The entity tag of each object that the folder has."""
+
+    def load(self) -> None:
+        """Put the files into the bucket."""
+        backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        for file in sorted(self._folder.rglob("*")):
+            if file.is_file() and not file.name.endswith(".new"):
+                key = file.relative_to(self._folder).as_posix()
+                self._saved[key] = backend.put_object(self._bucket, key, file.read_bytes()).etag
+
+    def save(self) -> None:
+        """Write the objects that are new or have changed. A key that leads out of the folder is left out."""
+        backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        for key in list(backend.buckets[self._bucket].keys.values()):
+            path = (self._folder / key.name).resolve()
+            if self._saved.get(key.name) != key.etag and path.is_relative_to(self._folder):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, key.value)
+                self._saved[key.name] = key.etag
