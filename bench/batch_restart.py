@@ -1,7 +1,7 @@
 """A large batch on the local stack, which is killed in the middle and started again.
 
-`python -m bench.batch_restart [LINES] [CONCURRENCY]`. A tenth of the answers of the OpenAI emulator are faults.
-It prints throughput and memory, and whether the results are complete, in order, and each input was run once.
+`python -m bench.batch_restart [LINES] [CONCURRENCY]`. A tenth of the answers of the OpenAI emulator are
+faults. It prints throughput and memory, and whether results are complete, in order, and each input ran once.
 Everything runs on loopback, in processes that end with the command.
 """
 
