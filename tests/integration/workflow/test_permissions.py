@@ -202,6 +202,7 @@ def start_batch(runs: Runs, *, key: str | None = None, **fields: Any) -> str:
 def wait_for_batch(runs: Runs, batch_id: str, status: str) -> None:
     def is_so() -> bool:
         view = runs.http.get(f"/batches/{batch_id}").json()
+        assert view["status"] == status or not view.get("ended_at"), view
         return bool(view["status"] == status)
 
     wait_until(is_so, f"the batch is {status}")
