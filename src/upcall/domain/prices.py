@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,14 +32,20 @@ class LongPrice(Model):
     from_tokens: Annotated[int, Field(validation_alias=AliasChoices("from", "from_tokens"))]
     input: Dollars
     cached_input: Dollars | None = None
+    cache_write: Dollars | None = None
     output: Dollars
 
 
 class Price(Model):
-    """Dollars for a million tokens. Input that the server had cached costs `cached_input`."""
+    """Dollars for a million tokens.
+
+    Input that the server had cached costs `cached_input`, input that it has cached for later `cache_write`.
+    Each costs `input` if it has no price of its own.
+    """
 
     input: Dollars
     cached_input: Dollars | None = None
+    cache_write: Dollars | None = None
     output: Dollars
     long: LongPrice | None = None
 
@@ -48,10 +54,13 @@ class Price(Model):
         long = self.long
         price: Price | LongPrice = long if long and usage.input_tokens > long.from_tokens else self
         cached = min(usage.cached_tokens, usage.input_tokens)
+        written = min(usage.cache_write_tokens, usage.input_tokens - cached)
         cached_price = price.input if price.cached_input is None else price.cached_input
+        write_price = price.input if price.cache_write is None else price.cache_write
         dollars = (
-            (usage.input_tokens - cached) * price.input
+            (usage.input_tokens - cached - written) * price.input
             + cached * cached_price
+            + written * write_price
             + usage.output_tokens * price.output
         )
         return round(dollars / MILLION, DIGITS)
@@ -78,7 +87,7 @@ def priced(usage: Usage, price: Price | None) -> Usage:
     return usage.model_copy(update={"usd": price.cost_of(usage) if price else None})
 
 
-@cache
+@lru_cache(maxsize=128)
 def _listed(model: str) -> Price | None:
     dated = _DATE.sub("-YYYY-MM-DD", model)
     for entry in _list():
