@@ -1,7 +1,7 @@
 """Writes the prices of OpenAI's models as data: `python local/model_prices.py FILE`.
 
-`make prices` calls it with an environment that has genai-prices. That package itself takes half a second to load, which every cold
-start would pay.
+`make prices` calls it with an environment that has genai-prices. That package itself takes
+half a second to load, which every cold start would pay.
 """
 
 import json

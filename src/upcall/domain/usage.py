@@ -7,7 +7,8 @@ class Usage(Model):
     """Tokens read and written. `total_tokens` is the server's own figure.
 
     `cached_tokens` are those of the input that the server had cached, `cache_write_tokens` those that it has
-    cached for later, `reasoning_tokens` those of the output that are no text. `usd` is what they cost in dollars; None if no price is known for the model.
+    cached for later, `reasoning_tokens` those of the output that are no text. `usd` is what they cost in
+    dollars; None if no price is known for the model.
     """
 
     input_tokens: int = 0
