@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter
 
+from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.model import Model
 from upcall.domain.usage import Usage
 
@@ -18,6 +19,10 @@ FILE = Path(__file__).parents[1] / "model_prices.json"
 MILLION = 1_000_000
 DIGITS = 9
 """Of dollars after the point: a token of the cheapest model costs more than that."""
+
+WINDOW_SHARES: Mapping[CompletionWindow, float] = {"soonest": 1, "2h": 0.7, "8h": 0.6}
+"""The share of its price that a turn costs in a completion window. Source:
+https://developers.openai.com/api/docs/guides/flex-processing."""
 
 _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$", re.ASCII)
 
@@ -65,6 +70,17 @@ class Price(Model):
         )
         return round(dollars / MILLION, DIGITS)
 
+    def discounted(self, share: float) -> "Price":
+        """The price of which each part is this share."""
+        long = self.long.model_copy(update=_shares_of(self.long, share)) if self.long else None
+        return self.model_copy(update={**_shares_of(self, share), "long": long})
+
+
+def _shares_of(price: Price | LongPrice, share: float) -> dict[str, float]:
+    parts = ("input", "cached_input", "cache_write", "output")
+    values = ((part, getattr(price, part)) for part in parts)
+    return {part: round(value * share, DIGITS) for part, value in values if value is not None}
+
 
 OwnPrices = TypeAdapter(dict[str, Price])
 
@@ -75,9 +91,16 @@ class PriceList:
     def __init__(self, own: Mapping[str, Price] | None = None) -> None:
         self._own = own or {}
 
-    def find(self, model: str) -> Price | None:
-        """The price of a model; None if none is known. `openai/NAME`, as gateways write it, is NAME."""
-        return self._own.get(model) or _listed(model.removeprefix("openai/"))
+    def find(self, model: str, window: CompletionWindow | None = None) -> Price | None:
+        """The price of a model; None if none is known. `openai/NAME`, as gateways write it, is NAME.
+
+        A price of the list is discounted in a completion window of hours, one of an operator's is as it is.
+        """
+        if own := self._own.get(model):
+            return own
+        price = _listed(model.removeprefix("openai/"))
+        share = WINDOW_SHARES[window] if window else 1
+        return price.discounted(share) if price and share < 1 else price
 
 
 def priced(usage: Usage, price: Price | None) -> Usage:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.prices import FILE, OwnPrices, Price, PriceList, priced
 from upcall.domain.usage import NO_USAGE, Usage
 
@@ -109,6 +110,25 @@ def test_prices_of_an_operator_win_over_the_list() -> None:
     assert PriceList(own).find("gpt-5.4-mini") == Price(input=1, output=2)
     assert PriceList(own).find("my-model") == Price(input=3, output=4)
     assert PriceList(own).find("gpt-5.4-nano") == PriceList().find("gpt-5.4-nano")
+
+
+@pytest.mark.parametrize(("window", "share"), [(None, 1), ("soonest", 1), ("2h", 0.7), ("8h", 0.6)])
+def test_turns_that_may_take_hours_are_discounted(window: CompletionWindow | None, share: float) -> None:
+    prices = PriceList()
+    standard, price = prices.find("gpt-6.1-terra"), prices.find("gpt-6.1-terra", window)
+    assert standard is not None
+    assert price is not None
+    for input_tokens in (1000, 300_000):
+        usage = Usage(
+            input_tokens=input_tokens, cached_tokens=400, cache_write_tokens=300, output_tokens=1000
+        )
+        assert price.cost_of(usage) == pytest.approx(standard.cost_of(usage) * share, abs=2e-9)
+
+
+def test_prices_of_an_operator_are_not_discounted() -> None:
+    own = Price(input=1, output=2)
+
+    assert PriceList({"my-model": own}).find("my-model", "8h") == own
 
 
 @pytest.mark.parametrize(
