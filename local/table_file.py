@@ -1,7 +1,7 @@
 """Keeps the items of the table in a file between commands, because moto holds them in memory only.
 
 The file has one item a line. A changed item is appended; the last line of an item counts. Two commands that
-run at the same time keep each other's runs. When the file is read, lines that do not count are removed from it.
+run at the same time keep each other's runs. When the file is read, lines that do not count are removed.
 """
 
 import contextlib

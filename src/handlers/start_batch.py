@@ -6,6 +6,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header
 
+from upcall import config
 from upcall.aws import batch_files, step_functions
 from upcall.aws.batch_repository import batch_repository
 from upcall.domain.batch_request import BatchRequest
@@ -49,6 +50,8 @@ def handle_request(
         batches=batch_repository(),
         files=batch_files,
         workflow=step_functions,
+        default_model=config.model(),
+        prices=config.price_list(),
         clock=SystemClock(),
     )
     return json_response(HTTPStatus.ACCEPTED, view, Location=f"/batches/{view.batch_id}")

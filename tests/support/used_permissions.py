@@ -1,6 +1,7 @@
 """Records which AWS actions, and which partitions of the table, each function of the local stack uses."""
 
 import json
+import re
 import threading
 from collections import defaultdict
 from typing import Any
@@ -25,7 +26,7 @@ class UsedPermissions:
 
     def _record(self, model: Any, params: dict[str, Any], **_: Any) -> None:
         service = model.service_model.service_name
-        function = threading.current_thread().name  # the local stack names a function's thread after it
+        function = _function()
         names = {model.name} if model.name != "TransactWriteItems" else _actions_of_transaction(params)
         self.actions[function] |= {f"{IAM_PREFIXES.get(service, service)}:{name}" for name in names}
 
@@ -33,7 +34,7 @@ class UsedPermissions:
         item = params.get("Key") or params.get("Item")
         if item:
             key = item["pk"]
-            function = threading.current_thread().name
+            function = _function()
             self.partition_keys[function].add(key["S"] if isinstance(key, dict) else key)
 
 
@@ -41,3 +42,8 @@ def _actions_of_transaction(request: dict[str, Any]) -> set[str]:
     """A transaction needs the permissions of its writes."""
     writes = json.loads(request["body"])["TransactItems"]
     return {f"{kind}Item" for write in writes for kind in write}
+
+
+def _function() -> str:
+    """The local stack names the thread of a function after it. Threads that the function starts have a number."""
+    return re.sub(r"_\d+$", "", threading.current_thread().name)

@@ -9,9 +9,11 @@ from upcall.domain.batch_request import BatchRequest
 from upcall.domain.batch_view import BatchView
 from upcall.domain.caller import Caller
 from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput, NotFound
+from upcall.domain.prices import PriceList
 from upcall.observability.logging import logger
 from upcall.use_cases.get_batch import view_batch
 from upcall.use_cases.interfaces import BatchFiles, BatchRepository, BatchWorkflow, Clock
+from upcall.use_cases.start_run import DEFAULT_ASSISTANT
 
 
 def start_batch(
@@ -22,19 +24,22 @@ def start_batch(
     batches: BatchRepository,
     files: BatchFiles,
     workflow: BatchWorkflow,
+    default_model: str,
+    prices: PriceList,
     clock: Clock,
 ) -> BatchView:
     """Record a batch and start the workflow on it.
 
     The same request of an owner with the same key returns the same batch. If that is open and its execution
     is lost, it is started again, and goes on where it was. Raises IdempotencyKeyConflict for another request
-    with that key, and InvalidInput for an assistant that does not exist and for an object of the bucket in a
-    stack with several tenants: the object might be another's.
+    with that key. Raises InvalidInput for an assistant that does not exist, for a budget if no price is known
+    for the model of lines that name none, and for an object of the bucket in a stack with several tenants:
+    the object might be another's.
     """
-    _check(request, caller)
+    _check(request, caller, default_model, prices)
     now = clock.now()
     batch_id = batch_id_of_key(caller.name, idempotency_key) if idempotency_key else new_batch_id(now)
-    fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+    fingerprint = hashlib.sha256(json.dumps(request.model_dump()).encode()).hexdigest()
     fields = request.model_dump(include=set(Batch.model_fields) - {"defaults", "input_key"})
     new = Batch(
         batch_id=batch_id,
@@ -69,12 +74,15 @@ def ensure_execution(batch: Batch, batches: BatchRepository, workflow: BatchWork
     return batch
 
 
-def _check(request: BatchRequest, caller: Caller) -> None:
+def _check(request: BatchRequest, caller: Caller, default_model: str, prices: PriceList) -> None:
     if request.input_key is not None and not caller.one_tenant:
         reason = "is only for stacks with one tenant; send the inputs themselves"
         raise InvalidInput(FieldError("input_key", reason))
-    if name := request.defaults.get("assistant"):
-        try:
-            find_assistant(name)
-        except NotFound as error:
-            raise InvalidInput(FieldError("defaults.assistant", str(error))) from error
+    try:
+        assistant = find_assistant(request.defaults.get("assistant") or DEFAULT_ASSISTANT)
+    except NotFound as error:
+        raise InvalidInput(FieldError("defaults.assistant", str(error))) from error
+    model = request.defaults.get("model") or assistant.model or default_model
+    if request.budget_usd is not None and prices.find(model) is None:
+        reason = f"no price is known for the model {model!r}; ModelPrices may have one"
+        raise InvalidInput(FieldError("budget_usd", reason))

@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pytest
@@ -25,6 +26,7 @@ from local.stack import LocalStack
 from upcall.aws.control_items import ControlItems
 from upcall.aws.dynamodb import Table
 from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.aws.step_functions import execution_arn
 from upcall.domain.caller import ANYBODY, EVENTS
 from upcall.domain.events import RunEndedEvent
 from upcall.domain.failure import Failure
@@ -92,6 +94,7 @@ def every_path(
     invoke("StartRunFromEventFunction", {"Records": [{**record, "messageId": str(uuid.uuid4())}]})
     controls.resume("caller", EVENTS)
     close_runs(invoke, repository)
+    batches_that_end_and_are_cancelled(local_stack, runs, invoke)
     run_that_is_pushed(local_stack, runs, invoke)
     deliver_callbacks(invoke, repository)
     with received_notifications(local_stack):
@@ -154,6 +157,73 @@ def sweep_lost_runs(
     repository.answer_call(waiting, call, CallAnswer(output=call.error("Denied."), answered_at=now))
     invoke("SweepRunsFunction", sample_event("sweep_runs"))
     runs.wait_for_execution(waiting.run_id)
+
+
+def batches_that_end_and_are_cancelled(local_stack: LocalStack, runs: Runs, invoke: Invoke) -> None:
+    """A batch with a run that completes, one that fails and a line that cannot be read, one whose execution is
+    lost, and one that is cancelled while its runs are under way."""
+    models = local_stack.emulator.models
+    completes, fails = models.script(Say("Done.")), models.script(Fail("invalid_prompt", "It broke."))
+    lines = [{"prompt": "Go.", "model": completes}, {"prompt": "Go.", "model": fails}, {"model": fails}]
+    ended = start_batch(runs, inputs=lines, tolerated_failures=0.9)
+    wait_for_batch(runs, ended, "completed")
+    runs.http.get(f"/batches/{ended}/results")
+    runs.http.post(f"/batches/{ended}/cancel")
+
+    hanging = models.script(Hang())
+    fields: dict[str, Any] = {"inputs": ["Go.", "Go."], "concurrency": 1, "defaults": {"model": hanging}}
+    cancelled = start_batch(runs, **fields)
+    view = wait_until(lambda: under_way(runs, cancelled), "a run under way")
+    line = invoke_line(invoke, cancelled)
+    assert line == {}
+    runs.http.post(f"/batches/{cancelled}/cancel")
+    wait_for_batch(runs, cancelled, "cancelled")
+    assert view["lines"] == 2
+    boto3.client("stepfunctions").stop_execution(
+        executionArn=execution_of_batch(local_stack, lost := start_batch(runs, **fields, key="lost"))
+    )
+    wait_until(
+        lambda: (
+            runs.http.post("/batches", json=fields, headers={"Idempotency-Key": "lost"}).json()["attempt"] > 1
+        ),
+        "another execution",
+    )
+    runs.http.post(f"/batches/{lost}/cancel")
+    wait_for_batch(runs, lost, "cancelled")
+
+
+def start_batch(runs: Runs, *, key: str | None = None, **fields: Any) -> str:
+    headers = {"Idempotency-Key": key} if key else {}
+    response = runs.http.post("/batches", json=fields, headers=headers)
+    assert response.status_code == 202, response.text
+    return str(response.json()["batch_id"])
+
+
+def wait_for_batch(runs: Runs, batch_id: str, status: str) -> None:
+    def is_so() -> bool:
+        view = runs.http.get(f"/batches/{batch_id}").json()
+        return bool(view["status"] == status)
+
+    wait_until(is_so, f"the batch is {status}")
+
+
+def under_way(runs: Runs, batch_id: str) -> dict[str, Any] | None:
+    """The batch, once a run of it has been created upstream."""
+    view: dict[str, Any] = runs.http.get(f"/batches/{batch_id}").json()
+    listed = runs.http.get("/runs?status=in_progress").json()["runs"]
+    return view if view["under_way"] and listed else None
+
+
+def invoke_line(invoke: Invoke, batch_id: str) -> Any:
+    """Start the first line of a batch once more."""
+    event = sample_event("start_batch_run", batch_id=batch_id)
+    event["source"]["length"] = "5"
+    return invoke("StartBatchRunFunction", event)
+
+
+def execution_of_batch(local_stack: LocalStack, batch_id: str) -> str:
+    machine = local_stack.deployed.state_machine.replace("runstatemachine", "batchstatemachine")
+    return execution_arn(machine, batch_id)
 
 
 def start_runs_from_events(invoke: Invoke) -> None:

@@ -13,6 +13,7 @@ from upcall.domain.batch_request import BatchRequest
 from upcall.domain.batch_view import BatchView
 from upcall.domain.caller import Caller
 from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput
+from upcall.domain.prices import PriceList
 from upcall.use_cases.start_batch import start_batch
 
 ANN = Caller("ann", one_tenant=False, person="Ann")
@@ -36,6 +37,8 @@ def start(
             batches=batches,
             files=files,
             workflow=batch_workflow,
+            default_model="gpt-5.4-mini",
+            prices=PriceList(),
             clock=clock,
         )
 
@@ -190,3 +193,8 @@ def test_an_object_of_the_bucket_is_for_stacks_with_one_tenant(start: Start) -> 
     )
 
     assert start(caller=ONE_TENANT, input_key="a").input_key == "a"
+
+
+def test_a_budget_needs_the_price_of_the_model(start: Start) -> None:
+    with pytest.raises(InvalidInput, match="budget_usd: no price is known for the model 'my-model'"):
+        start(inputs=["one"], budget_usd=1, defaults={"model": "my-model"})
