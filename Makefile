@@ -20,7 +20,7 @@ NO_COLD_START = "Cold starts were not measured: they need the Python of the func
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run local test test-deploy deploy fuzz fuzz-documents coverage fault-matrix lint format openapi bench bench-batch bench-load bench-waiting build sam-build sam-local validate check-template lock clean
+.PHONY: help install run local test test-deploy deploy fuzz fuzz-documents coverage fault-matrix prices lint format openapi bench bench-batch bench-load bench-waiting build sam-build sam-local validate check-template lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -118,6 +118,15 @@ check-template: install .venv-checks/installed  ## Check the transformed templat
 	@$(BIN)/python -m local.transform_template .aws-sam/transformed.json
 	@.venv-checks/bin/python checks/template.py .aws-sam/transformed.json monitoring.yaml
 
+prices: .venv-prices/installed  ## Write the prices of OpenAI's models, as genai-prices knows them, into src/upcall/
+	@.venv-prices/bin/python local/model_prices.py src/upcall/model_prices.json
+
+.venv-prices/installed: local/model_prices.requirements.txt
+	@echo "Installing genai-prices into .venv-prices (once)"
+	@$(PYTHON) -m venv .venv-prices
+	@.venv-prices/bin/python -m pip install -qq --disable-pip-version-check -r local/model_prices.requirements.txt
+	@touch $@
+
 .venv-engine/installed: tests/deployment/requirements.txt
 	@echo "Installing an emulator of AWS into .venv-engine (once)"
 	@$(PYTHON) -m venv .venv-engine
@@ -153,5 +162,5 @@ lock:  ## Update the pinned requirements
 	@rm -r .venv-lock
 
 clean:  ## Remove generated files, except for the runs in .upcall
-	rm -rf .venv .venv-sam .venv-checks .venv-engine .venv-durable .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
+	rm -rf .venv .venv-sam .venv-checks .venv-engine .venv-durable .venv-prices .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -exec rm -rf {} +

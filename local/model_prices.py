@@ -1,7 +1,7 @@
 """Writes the prices of OpenAI's models as data: `python local/model_prices.py FILE`.
 
-The environment must have genai-prices. That package itself takes half a second to load, which every cold
-start would pay.
+`make prices` calls it with an environment that has genai-prices. That package itself takes
+half a second to load, which every cold start would pay.
 """
 
 import json
@@ -16,7 +16,12 @@ from genai_prices.data import providers
 
 SOURCE = "https://github.com/pydantic/genai-prices"
 DATED = re.compile(r"\^([\w.\\-]+-)\\d\{4\}-\\d\{2\}-\\d\{2\}\$")
-FIELDS = {"input": "input_mtok", "cached_input": "cache_read_mtok", "output": "output_mtok"}
+FIELDS = {
+    "input": "input_mtok",
+    "cached_input": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "output": "output_mtok",
+}
 
 
 def main(file: Path) -> None:

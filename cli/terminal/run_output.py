@@ -86,6 +86,7 @@ def print_run_details(console: Console, details: RunDetails) -> None:
     if run.ended_at:
         table.add_row("duration", f"{(run.ended_at - run.created_at).total_seconds():.1f} s")
     table.add_row("tokens", f"{run.usage.input_tokens} in, {run.usage.output_tokens} out")
+    table.add_row("model's cost", _cost(run))
     if run.failure:
         table.add_row("failure", Text(f"{run.failure.code}: {run.failure.message}", "red"))
     console.print(table)
@@ -134,11 +135,19 @@ def _summary(run: Run, usage: AwsUsage | None) -> Text:
         _count(run.round, "round"),
         _count(run.tool_calls, "call"),
         _count(run.usage.total_tokens, "token"),
+        *([] if run.usage.usd is None else [_cost(run)]),
         f"{seconds:.1f} s",
     ]
     if usage:
         parts += [_count(usage.transitions, "state transition"), f"≈ ${usage.dollars:.5f} on AWS"]
     return Text.assemble((run.status, STYLES.get(run.status, "")), " · ", " · ".join(parts))
+
+
+def _cost(run: Run) -> str:
+    """What the model of a run has cost, in dollars; or that no price of it is known."""
+    if run.usage.is_empty:
+        return f"${0:.4f}"
+    return f"no price is known for {run.model}" if run.usage.usd is None else f"${run.usage.usd:.4f}"
 
 
 def _count(number: int, noun: str) -> str:

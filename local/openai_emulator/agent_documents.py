@@ -134,10 +134,11 @@ def _usage(snapshot: TurnSnapshot, instructions: str) -> Json | None:
     if not snapshot.ended:
         return None
     input_tokens = sum(round_.input_tokens(instructions) for round_ in snapshot.rounds)
+    cached_tokens = sum(round_.cached_tokens(instructions) for round_ in snapshot.rounds)
     output_tokens = sum(len(str(round_.step)) // 4 for round_ in snapshot.rounds if round_.phase == "done")
     return {
         "input_tokens": input_tokens,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": cached_tokens},
         "output_tokens": output_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": input_tokens + output_tokens,

@@ -129,7 +129,15 @@ def _required_action(turn: Turn) -> Document:
 
 
 def _usage(run: Run) -> Document:
-    input_tokens = sum(turn.input_tokens(run.document["instructions"] or "") for turn in run.turns)
+    instructions = run.document["instructions"] or ""
+    input_tokens = sum(turn.input_tokens(instructions) for turn in run.turns)
+    cached_tokens = sum(turn.cached_tokens(instructions) for turn in run.turns)
     output_tokens = sum(len(str(turn.step)) // 4 for turn in run.turns if turn.phase == "done")
     total = input_tokens + output_tokens
-    return {"prompt_tokens": input_tokens, "completion_tokens": output_tokens, "total_tokens": total}
+    return {
+        "prompt_tokens": input_tokens,
+        "prompt_tokens_details": {"cached_tokens": cached_tokens},
+        "completion_tokens": output_tokens,
+        "completion_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": total,
+    }

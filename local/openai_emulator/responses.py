@@ -237,11 +237,15 @@ def _output(stored: _StoredResponse) -> list[dict[str, Any]]:
 
 
 def _usage(stored: _StoredResponse, output: list[dict[str, Any]]) -> dict[str, Any]:
-    input_tokens = stored.turn.input_tokens(str(stored.request.get("instructions") or ""))
+    instructions = str(stored.request.get("instructions") or "")
+    input_tokens = stored.turn.input_tokens(instructions)
     output_tokens = len(str(output)) // 4
     return {
         "input_tokens": input_tokens,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "input_tokens_details": {
+            "cached_tokens": stored.turn.cached_tokens(instructions),
+            "cache_write_tokens": 0,
+        },
         "output_tokens": output_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": input_tokens + output_tokens,

@@ -69,3 +69,15 @@ class Turn:
         outputs = (each.output for round_ in self.conversation.rounds for each in round_)
         texts = (text for _, text in self.conversation.messages)
         return (len(instructions) + sum(map(len, texts)) + sum(map(len, outputs))) // 4
+
+    def cached_tokens(self, instructions: str) -> int:
+        """The tokens of the input that the turn before has read: 1,024 or more, in steps of 128.
+
+        Source: https://platform.openai.com/docs/guides/prompt-caching.
+        """
+        rounds = self.conversation.rounds
+        if not rounds:
+            return 0
+        before = replace(self, conversation=replace(self.conversation, rounds=rounds[:-1]))
+        tokens = before.input_tokens(instructions)
+        return tokens // 128 * 128 if tokens >= 1024 else 0

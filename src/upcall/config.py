@@ -11,7 +11,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from upcall.domain.chat_message import WebhookFormat
-from upcall.domain.errors import FieldError, InvalidInput, UpcallError
+from upcall.domain.errors import UpcallError
 from upcall.domain.prices import OwnPrices, Price, PriceList
 from upcall.domain.quota import Quota, QuotaSetting
 from upcall.domain.upstream_run import RunApiName
@@ -20,6 +20,10 @@ from upcall.domain.validation import field_errors
 
 class MissingVariable(UpcallError):
     """The function's environment in `template.yaml` lacks a variable that its code reads."""
+
+
+class InvalidVariable(UpcallError):
+    """A parameter of the stack has a value that cannot be used. No request can change that."""
 
 
 def on_lambda() -> bool:
@@ -104,7 +108,7 @@ def waiting_requests_per_caller() -> int:
 
 
 def price_list() -> PriceList:
-    """The prices of models, with the operator's own. Raises InvalidInput if those are invalid."""
+    """The prices of models, with the operator's own. Raises InvalidVariable if those are invalid."""
     return PriceList(_own_prices(os.environ.get("MODEL_PRICES", "")))
 
 
@@ -115,9 +119,8 @@ def _own_prices(text: str) -> dict[str, Price]:
     try:
         return OwnPrices.validate_json(text)
     except ValidationError as error:
-        raise InvalidInput(
-            *(FieldError(f"ModelPrices.{e.field}", e.reason) for e in field_errors(error))
-        ) from None
+        reasons = "; ".join(f"{each.field}: {each.reason}" for each in field_errors(error))
+        raise InvalidVariable(f"the parameter ModelPrices is invalid: {reasons}") from None
 
 
 def poll_window_seconds() -> float:

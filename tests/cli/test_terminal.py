@@ -7,12 +7,14 @@ import pytest
 from support.open_calls import open_call
 from support.run_records import new_run
 
+from cli.backends.base import RunDetails, RunOutcome
 from cli.execution_history import RunProgress, StateProgress, ToolCallProgress
 from cli.terminal.live_view import LiveView, format_arguments, format_size
 from cli.terminal.open_calls import OpenCallReporter
-from cli.terminal.run_output import print_run_list
+from cli.terminal.run_output import print_outcome, print_run_details, print_run_list
 from upcall.client import CallerFunctions
 from upcall.domain.run import Run
+from upcall.domain.usage import Usage
 from upcall.domain.views import RunSummary, RunView
 
 from .conftest import plain_console, printed_text, terminal_console
@@ -126,3 +128,30 @@ def test_a_call_that_waits_is_marked_on_a_terminal() -> None:
         view.update(progress_with(call))
 
     assert re.search(r"refund\S* 47\\n11\S*  waits for an answer", printed_text(console))
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        (Usage(input_tokens=900, total_tokens=900, usd=0.00123), "$0.0012"),
+        (Usage(input_tokens=900, total_tokens=900), "no price is known for my-model"),
+        (Usage(), "$0.0000"),
+    ],
+)
+def test_a_run_is_shown_with_what_its_model_has_cost(usage: Usage, cost: str) -> None:
+    console = plain_console()
+    run = new_run(model="my-model").model_copy(update={"usage": usage})
+
+    print_run_details(console, RunDetails(run, [], None))
+
+    assert re.search(rf"^model's cost +{re.escape(cost)} *$", printed_text(console), re.M)
+
+
+@pytest.mark.parametrize(("usd", "line"), [(0.5, r"900 tokens · \$0\.5000 · "), (None, r"900 tokens · \d")])
+def test_the_last_line_of_a_run_has_its_dollars_if_they_are_known(usd: float | None, line: str) -> None:
+    console = plain_console()
+    run = new_run().model_copy(update={"usage": Usage(input_tokens=900, total_tokens=900, usd=usd)})
+
+    print_outcome(RunOutcome(RunView.of(run, None, []), []), out=plain_console(), err=console, as_json=False)
+
+    assert re.search(line, printed_text(console))

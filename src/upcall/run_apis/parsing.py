@@ -118,6 +118,7 @@ def parse_usage(
     return Usage(
         input_tokens=_parse_count(known.get(input_name)),
         cached_tokens=detail(input_name, "cached_tokens"),
+        cache_write_tokens=detail(input_name, "cache_write_tokens"),
         output_tokens=_parse_count(known.get(output_name)),
         reasoning_tokens=detail(output_name, "reasoning_tokens"),
         total_tokens=_parse_count(known.get("total_tokens")),

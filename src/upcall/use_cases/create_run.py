@@ -104,7 +104,7 @@ def create_run(
         "round": run.round,
         "tokens": (run.usage + usage).total_tokens,
         "usd": (run.usage + usage).usd,
-        "price": prices.find(run.model),
+        "price": prices.find(run.model, run.completion_window),
         "answered_calls": run.tool_calls,
         "ticket": result.ticket,
     }

@@ -47,7 +47,7 @@ def save_message(
     if not run.ended:
         message = _get_message(run, upstream_run, get_run_api, clock)
         if isinstance(message, Message):
-            usage = priced(message.usage, prices.find(run.model))
+            usage = priced(message.usage, prices.find(run.model, run.completion_window))
             message = message.model_copy(update={"usage": usage})
         if isinstance(message, Failure):
             run = end_with_failure(run, message, repository, clock)

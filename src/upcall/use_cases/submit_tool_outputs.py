@@ -99,7 +99,7 @@ def submit_tool_outputs(
             usd=used.usd,
             errors=result.errors,
         ),
-        price=prices.find(run.model),
+        price=prices.find(run.model, run.completion_window),
         since=clock.now(),
         result={"upstream_run": result.upstream_run.model_dump(mode="json"), "ticket": None},
     )

@@ -14,7 +14,7 @@ def test_the_result_of_a_line_has_its_run_its_message_and_its_usage() -> None:
         "run_id": "run_1",
         "status": "completed",
         "message": "Done.",
-        "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "usd": 0.25},
+        "usage": COMPLETED.usage.model_dump(),
     }
 
 

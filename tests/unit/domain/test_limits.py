@@ -148,3 +148,32 @@ def test_errors_of_the_server_exceed_no_limit() -> None:
     counters = Counters(seconds=59, requested_calls=1, errors=UpstreamErrors(count=99, last="503"))
 
     assert exceeded(LIMITS, counters) is None
+
+
+@pytest.mark.parametrize(
+    ("usd", "cost"), [(0.5, "0.500000 $"), (0.75, "0.750000 $"), (None, "an unknown cost")]
+)
+def test_no_tool_is_called_after_the_dollars_are_used_up_or_cannot_be_counted(
+    usd: float | None, cost: str
+) -> None:
+    failure = exceeded(Limits(usd=0.5), Counters(tokens=1, usd=usd, requested_calls=1))
+
+    assert failure == Failure(
+        code="limit_usd",
+        message=f"The model asked for tools again after {cost}; 0.500000 $ are allowed.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "counters"),
+    [
+        (Limits(usd=0.5), Counters(usd=0.499999, requested_calls=1)),
+        (Limits(usd=0.5), Counters(usd=0.75)),
+        (Limits(), Counters(usd=9999, requested_calls=1)),
+        (Limits(), Counters(usd=None, requested_calls=1)),
+    ],
+)
+def test_dollars_count_when_the_model_asks_for_tools_and_a_limit_is_set(
+    limits: Limits, counters: Counters
+) -> None:
+    assert exceeded(limits, counters) is None

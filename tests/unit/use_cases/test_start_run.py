@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from support.fakes.clock import START, FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
@@ -450,3 +451,24 @@ def test_runs_of_others_start_while_those_of_one_caller_are_stopped(
     repository.stops.append(Stop(scope="caller", name="bob", since=START))
 
     assert start().status == "queued"
+
+
+def test_a_limit_in_dollars_on_a_model_without_a_known_price_is_refused(
+    start: Start, repository: InMemoryRunRepository
+) -> None:
+    with pytest.raises(InvalidInput) as error:
+        start(model="my-model", limits={"usd": 0.5})
+
+    reason = "no price is known for the model 'my-model'; ModelPrices may have one"
+    assert error.value.errors == (FieldError("limits.usd", reason),)
+    assert runs_of(repository) == []
+
+
+def test_a_limit_in_dollars_on_a_model_with_a_price_is_kept(start: Start) -> None:
+    assert start(model="gpt-5.4-mini", limits={"usd": 0.5}).limits.usd == 0.5
+
+
+@pytest.mark.parametrize("usd", [0, -1, 10_001, "NaN", "Infinity"])
+def test_a_limit_in_dollars_is_a_positive_number_within_its_maximum(start: Start, usd: object) -> None:
+    with pytest.raises(ValidationError, match=r"limits\.usd"):
+        start(model="gpt-5.4-mini", limits={"usd": usd})
