@@ -6,11 +6,16 @@ redriving. Each patch has a test in `tests/integration/local/test_moto_patches_d
 
 from typing import Any
 
-from moto.stepfunctions.parser.api import HistoryEventType
+from moto.stepfunctions.parser.api import HistoryEventType, MapRunFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
     FailureEventException,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
+    StatesErrorNameType,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import (
     distributed_iteration_component,
@@ -20,12 +25,14 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.item
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.job import Job
 from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramError, ProgramStopped
 
 _Worker = distributed_item_processor_worker.DistributedItemProcessorWorker
 
-EXCEEDED = "States.ExceedToleratedFailureThreshold"
+_EXCEEDED_CAUSE = "The specified tolerated failure threshold was exceeded"
+_EXCEEDED = StatesErrorName(StatesErrorNameType.StatesExceedToleratedFailureThreshold)
 
 
 def without_result_writers(definition: dict[str, Any]) -> dict[str, Any]:
@@ -65,15 +72,18 @@ def fail_with_the_first_item() -> None:
         state = env.program_state()
         if not isinstance(state, ProgramError | ProgramStopped):
             return
-        aborted = isinstance(state, ProgramStopped)
-        error = HistoryEventType.MapIterationAborted if aborted else EXCEEDED
-        job.job_output = FailureEventException(
-            FailureEvent(
-                env=env,
-                error_name=CustomErrorName(error_name=str(error)),
-                event_type=HistoryEventType.MapRunFailed,
-            )
+        error_name: ErrorName = _EXCEEDED
+        details = MapRunFailedEventDetails(error=_EXCEEDED.error_name, cause=_EXCEEDED_CAUSE)
+        if isinstance(state, ProgramStopped):
+            error_name = CustomErrorName(error_name=HistoryEventType.MapIterationAborted)
+            details = MapRunFailedEventDetails(error=HistoryEventType.MapIterationAborted)
+        failure = FailureEvent(
+            env=env,
+            error_name=error_name,
+            event_type=HistoryEventType.MapRunFailed,
+            event_details=EventDetails(mapRunFailedEventDetails=details),
         )
+        job.job_output = FailureEventException(failure)
 
     _Worker._eval_job = eval_and_fail  # type: ignore[method-assign]
 
