@@ -69,9 +69,7 @@ class Result:
 class Simulation:
     """Simulates arrivals until no run is open. With `group` above one, so many runs are simulated as one."""
 
-    def __init__(
-        self, quotas: Mapping[str, Quota], model: RunModel, group: int = 1, seed: int = 0
-    ) -> None:
+    def __init__(self, quotas: Mapping[str, Quota], model: RunModel, group: int = 1, seed: int = 0) -> None:
         self._model, self._size = model, group
         self._random = random.Random(seed).random  # noqa: S311  # a simulation
         self._buckets = {
