@@ -5,6 +5,7 @@ It prints the tables in Markdown. With `--update` it writes them into docs/scale
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -37,11 +38,12 @@ def main() -> None:
         progress.print(*scenario, outcomes[-1].completed, outcomes[-1].first)
     compared = list(comparisons())
     for table in tables(outcomes, compared).values():
-        print(table)
+        sys.stdout.write(table + "\n")
     for each in outcomes:
         if (each.arrivals, each.quotas) == ("day curve", "raised, tier 5"):
             tokens = each.tokens / MILLION * arguments.tokens_price
-            print(f"{each.runs:,} runs, {each.updates}: AWS {each.dollars:,.2f} $, tokens {tokens:,.2f} $")
+            line = f"{each.runs:,} runs, {each.updates}: AWS {each.dollars:,.2f} $, tokens {tokens:,.2f} $"
+            sys.stdout.write(line + "\n")
     if arguments.update:
         update(outcomes, compared)
 

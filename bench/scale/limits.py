@@ -41,7 +41,7 @@ class TokenBucket:
         return True
 
     def reserve(self, amount: float, now: float) -> float:
-        """Take the tokens in any case. Returns the seconds until all of them are there; first come, first served."""
+        """Take the tokens in any case. Returns the seconds until all of them are there, in order of requests."""
         self.peak.count(amount, now)
         self._refill(now)
         self._tokens -= amount

@@ -47,8 +47,8 @@ def _scenarios(outcomes: Sequence[Outcome]) -> str:
                 f"{each.p50:,.0f}",
                 f"{each.p95:,.0f}",
                 f"{each.seconds / 3600:.1f}",
-                each.first or "–",
-                max(each.throttled, key=lambda name: each.throttled[name], default="–"),
+                each.first or "-",
+                max(each.throttled, key=lambda name: each.throttled[name], default="-"),
                 f"{each.dollars:,.2f}",
                 f"{each.tokens / MILLION:,.0f}",
             )
@@ -69,7 +69,7 @@ def _quotas(outcomes: Sequence[Outcome]) -> str:
     for name, quota in DEFAULTS.items():
         used = [_use(quota, peaks[updates].get(name)) for updates in ("polled", "pushed")]
         change = raised[name]
-        ask = "–" if change == quota else _limit(name, change)
+        ask = "-" if change == quota else _limit(name, change)
         rows.append(
             (f"`{name}`", quota.title, _limit(name, quota), *used, ask, _source(quota), quota.checked)
         )
@@ -101,7 +101,7 @@ def _groups(compared: Sequence[Outcome]) -> str:
 
 def _use(quota: Quota, peak: float | None) -> str:
     if not peak:
-        return "–"
+        return "-"
     share = peak / quota.limit
     full = MILLION / share
     days = f"{full / MILLION:.3g} million" if full >= MILLION else f"{full:,.0f}"

@@ -35,7 +35,7 @@ SPREAD = 0.5
 """A turn takes from half as long to one and a half times as long, evenly distributed."""
 
 WRITE_STEPS = TURNS + 2
-"""The record, and with it its entry in the index by time, is written at the start, for each turn, at the end."""
+"""The record and its entry in the index by time are written at the start, for each turn and at the end."""
 
 MEMORY_GB = 0.25
 

@@ -146,10 +146,10 @@ class Simulation:
             return
         delay = self._write()
         if not self._ask_openai():
-            self._after(self._short, lambda each: self._lambda.end(function, self._size), group)
+            self._after(self._short, lambda _: self._lambda.end(function, self._size), group)
             group.errors += 1
             if group.errors == MAX_ERRORS:
-                self._fail(group, "upstream_error")
+                self._fail("upstream_error")
                 return
             self._after(self._backoff(group.errors, MAX_PAUSE_SECONDS) + self._enter(1), self._turn, group)
             return
@@ -157,7 +157,7 @@ class Simulation:
         self._result.turns += self._size
         seconds = self._model.turn_seconds * (1 - SPREAD + 2 * SPREAD * self._random())
         if self._model.pushed:
-            self._after(self._short + delay, lambda each: self._lambda.end(function, self._size), group)
+            self._after(self._short + delay, lambda _: self._lambda.end(function, self._size), group)
             self._after(seconds + self._short, self._webhook, group)
         else:
             group.remaining = seconds
@@ -194,7 +194,7 @@ class Simulation:
     def _webhook(self, group: Group) -> None:
         self._http += self._size
         if self._take("webhook_requests", 1) and self._invoke("receive_webhook"):
-            self._after(self._short, lambda each: self._lambda.end("receive_webhook", self._size), group)
+            self._after(self._short, lambda _: self._lambda.end("receive_webhook", self._size), group)
             if self._take("send_task_success", 1):
                 self._after(self._short, self._turn_ended, group)
                 return
@@ -251,7 +251,7 @@ class Simulation:
         result.latencies.append(self._now - group.arrived)
         result.ended.append(self._now)
 
-    def _fail(self, group: Group, reason: str) -> None:
+    def _fail(self, reason: str) -> None:
         self._open -= self._size
         self._enter(1)
         self._result.failed[reason] += self._size
@@ -271,7 +271,7 @@ class Simulation:
             return True
         group.attempts += 1
         if group.attempts > TASK_RETRIES:
-            self._fail(group, "Lambda.TooManyRequestsException")
+            self._fail("Lambda.TooManyRequestsException")
         else:
             delay = self._backoff(group.attempts, MAX_RETRY_SECONDS)
             self._after(delay + self._enter(1), again, group)
