@@ -108,7 +108,7 @@ def _use(quota: Quota, peak: float | None) -> str:
     return (
         f"{peak:,.3g}, {100 * share:.2g} %, {days} a day"
         if peak < 1000
-        else (f"{peak:,.0f}, {100 * share:,.3g} %, {days} a day")
+        else (f"{peak:,.0f}, {100 * share:,.0f} %, {days} a day")
     )
 
 

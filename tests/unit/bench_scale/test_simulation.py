@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import astuple, replace
 
-
 import pytest
 
 from bench.scale.__main__ import DOCS, RESULTS
@@ -126,7 +125,7 @@ def test_most_runs_of_a_day_arrive_in_the_afternoon() -> None:
     times = day_curve(10_000, 0)
 
     assert times == sorted(times)
-    assert 0 <= times[0]
+    assert times[0] >= 0
     assert times[-1] < DAY_SECONDS
     busiest = sum(13 * 3600 <= time < 15 * 3600 for time in times)
     assert busiest / 10_000 == pytest.approx(1.8 * 2 / 24, rel=0.1)
