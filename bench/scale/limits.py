@@ -41,7 +41,7 @@ class TokenBucket:
         return True
 
     def reserve(self, amount: float, now: float) -> float:
-        """Take the tokens in any case. Returns the seconds until all of them are there, in order of requests."""
+        """Take the tokens in any case, in order. Returns the seconds until all of them are there."""
         self.peak.count(amount, now)
         self._refill(now)
         self._tokens -= amount

@@ -44,8 +44,8 @@ class Group:
 class Result:
     """What came of the runs. Times are in seconds.
 
-    `throttled` counts runs by quota, `first` has the quota that throttled first, and when. `peaks` are uses per
-    second, means over a minute, or numbers for quotas of concurrency.
+    `throttled` counts runs by quota, `first` is the quota that throttled first, and when. `peaks` are uses per
+    second, means over a minute, or numbers at once.
     """
 
     runs: int
