@@ -44,7 +44,7 @@ class Group:
 class Result:
     """What came of the runs. Times are in seconds.
 
-    `throttled` counts runs by quota, `first` is the quota that throttled first, and when. `peaks` are uses per
+    `throttled` counts runs by quota, `first` is the quota that throttled first, and when. `peaks` are uses a
     second, means over a minute, or numbers at once.
     """
 
