@@ -20,7 +20,7 @@ NO_COLD_START = "Cold starts were not measured: they need the Python of the func
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run local test test-deploy deploy fuzz fuzz-documents coverage fault-matrix prices lint format openapi bench bench-batch bench-load bench-waiting build sam-build sam-local validate check-template lock clean
+.PHONY: help install run local test test-deploy deploy fuzz fuzz-documents coverage fault-matrix prices lint format openapi bench bench-batch bench-load bench-scale bench-waiting build sam-build sam-local validate check-template lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -89,6 +89,9 @@ bench-load: install  ## Load test with 1,000 runs, 50 concurrent, and injected f
 
 bench-batch: install  ## Run a batch of LINES (default: 1000) inputs with faults, and restart the local stack in the middle
 	@$(BIN)/python -m bench.batch_restart $(LINES)
+
+bench-scale: install  ## Simulate up to a million runs a day under AWS's and OpenAI's quotas; CHECK=1 compares with load tests
+	@$(BIN)/python -m bench.scale $(if $(CHECK),--check,--update)
 
 bench-waiting: install .venv-durable/installed  ## Measure the delay and the cost of waiting; QUICK=1 takes two minutes, all takes ten
 	@$(BIN)/python -m bench.waiting --durable .venv-durable/bin/python $(if $(QUICK),--quick,--plot docs/waiting.svg)
