@@ -69,7 +69,7 @@ class EventListener:
             elif entry["Source"] == "upcall" and entry.get("EventBusName") == self._run_bus:
                 event = {"source": "upcall", "detail-type": entry["DetailType"], "detail": detail}
                 events = self._call_events if "call" in detail else self._final_events
-                events[detail["run_id"]].append(event)
+                events[detail.get("run_id") or detail["batch_id"]].append(event)
             self._changed.notify_all()
 
     def _wait(self, is_there: Callable[[], bool], description: str) -> None:

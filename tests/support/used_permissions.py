@@ -11,6 +11,9 @@ from botocore.handlers import BUILTIN_HANDLERS
 IAM_PREFIXES = {"stepfunctions": "states"}
 """Services whose actions have another prefix in IAM."""
 
+PARTS_OF_AN_UPLOAD = {"CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}
+"""Their permission is s3:PutObject."""
+
 
 class UsedPermissions:
     """What all boto3 clients do that are created after this object, by function name.
@@ -27,7 +30,8 @@ class UsedPermissions:
     def _record(self, model: Any, params: dict[str, Any], **_: Any) -> None:
         service = model.service_model.service_name
         function = _function()
-        names = {model.name} if model.name != "TransactWriteItems" else _actions_of_transaction(params)
+        name = "PutObject" if model.name in PARTS_OF_AN_UPLOAD else model.name
+        names = {name} if model.name != "TransactWriteItems" else _actions_of_transaction(params)
         self.actions[function] |= {f"{IAM_PREFIXES.get(service, service)}:{name}" for name in names}
 
     def _record_partition_key(self, params: dict[str, Any], **_: Any) -> None:

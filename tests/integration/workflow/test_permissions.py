@@ -40,8 +40,12 @@ FUNCTIONS = list(resources_of_type("AWS::Lambda::Function"))
 
 SECRET = "secretsmanager:GetSecretValue"  # noqa: S105  # a permission
 
-UNUSED = {"NotifyFunction": {"dynamodb:GetItem"}}
-"""Powertools' Idempotency reads an item if DynamoDB rejects a conditional write without returning the item."""
+UNUSED = {
+    "NotifyFunction": {"dynamodb:GetItem"},
+    "CancelBatchRunsFunction": {"sqs:SendMessage"},
+}
+"""Powertools' Idempotency reads an item if DynamoDB rejects a conditional write without returning the item. A run
+of a batch that is cancelled before its execution was started is closed by a message, as `cancel_run` does."""
 
 
 def allowed_actions(function: str) -> set[str]:
