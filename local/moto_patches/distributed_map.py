@@ -81,7 +81,7 @@ def fail_with_the_first_item() -> None:
             env=env,
             error_name=error_name,
             event_type=HistoryEventType.MapRunFailed,
-            event_details=EventDetails(mapRunFailedEventDetails=details),
+            event_details=EventDetails(mapRunFailedEventDetails=details),  # type: ignore[typeddict-item]
         )
         job.job_output = FailureEventException(failure)
 

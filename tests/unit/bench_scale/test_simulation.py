@@ -76,7 +76,7 @@ def test_a_run_that_nothing_throttles_uses_what_was_measured(model: RunModel) ->
     ids=lambda limits: next(iter(limits), "no limit"),
 )
 def test_every_run_ends_once(model: RunModel, limits: dict[str, tuple[float, float | None]]) -> None:
-    result = simulate(burst(200, 1), model, **limits)
+    result = simulate(burst(200, 1), model, **limits)  # type: ignore[arg-type]
 
     assert result.completed + result.failed.total() == result.runs == 200
     assert len(result.latencies) == result.completed
