@@ -75,7 +75,7 @@ def count_write_units(run: Run, ledger: Sequence[LedgerEntry], message: str | No
     idempotency_units = sum(1 + _kilobytes(entry.output.output) for entry in ledger if _is_once(entry))
     return (
         1  # the item of the idempotency key
-        + record_writes * _kilobytes(run.model_dump_json())
+        + record_writes * _kilobytes(run.model_dump_json(exclude_none=True))
         + count_index_writes(run)
         + ledger_units
         + idempotency_units
@@ -115,7 +115,7 @@ def count_read_units(run: Run, ledger: Sequence[LedgerEntry], message: str | Non
     message_reads = 2 + (run.callback_url is not None)
     units = (
         CONTROL_READS
-        + record_reads * _read_units(run.model_dump_json())
+        + record_reads * _read_units(run.model_dump_json(exclude_none=True))
         + message_reads * _read_units(message or "")
     )
     return units + 2 * count_webhooks(run) + answers * ITEM_READS_PER_ANSWER

@@ -111,7 +111,12 @@ def _read_body(body: Any) -> bytes:
         return b""
     if isinstance(body, str):
         return body.encode()
-    return bytes(body) if isinstance(body, bytes | bytearray) else b"".join(body)
+    if isinstance(body, bytes | bytearray):
+        return bytes(body)
+    if hasattr(body, "read"):  # that of an upload iterates over nothing
+        content: bytes = body.read()
+        return content
+    return b"".join(body)
 
 
 def _add_auth(self: SigV4Auth, request: AWSRequest) -> None:

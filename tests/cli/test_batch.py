@@ -96,7 +96,7 @@ def test_a_csv_file_is_uploaded_followed_and_answered_in_its_order(
     again = upcall_on_running_stack(*submit)
     assert (again.stdout, again.returncode) == (f"{batch_id}\n", 0), again.stderr
     assert again.stderr.splitlines()[-1] == f"completed: upcall batch watch {batch_id}"
-    other = upcall_on_running_stack(*submit, "--budget-usd", "5")
+    other = upcall_on_running_stack(*submit, "--tolerated-failures", "0.5")
     assert other.stderr.splitlines()[-1] == "upcall: this idempotency key stands for another request"
 
     shown = upcall_on_running_stack("batch", "show", batch_id).stdout

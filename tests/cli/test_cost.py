@@ -8,6 +8,7 @@ from math import ceil
 from typing import Any
 
 import pytest
+from support.fakes.batch_repository import InMemoryBatchRepository
 from support.fakes.clock import FakeClock
 from support.fakes.rate_limit_repository import InMemoryRateLimitRepository
 from support.fakes.run_api import FakeRunApi
@@ -26,6 +27,7 @@ from upcall.domain.answers import DecisionRequest
 from upcall.domain.caller import ANYBODY, Caller
 from upcall.domain.execution import Execution
 from upcall.domain.failure import Failure
+from upcall.domain.prices import PriceList
 from upcall.domain.run import Run
 from upcall.domain.run_request import RunRequest
 from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolOutput
@@ -122,6 +124,10 @@ class RunLifecycle:
             "clock": FakeClock(),
         }
         self.publisher = InMemoryEventPublisher()
+        self._ending: dict[str, Any] = {
+            "batches": InMemoryBatchRepository(),
+            "waiting_tasks": InMemoryWorkflow(),
+        }
 
     def start(self, **fields: Any) -> str:
         run = start_run(
@@ -144,6 +150,7 @@ class RunLifecycle:
             one_tenant=True,
             tools=FakeTools(),
             rate_limits=InMemoryRateLimitRepository(),
+            prices=PriceList(),
             **self._wiring,
         )
         return run.run_id
@@ -167,6 +174,7 @@ class RunLifecycle:
             one_tenant=True,
             tools=FakeTools(),
             rate_limits=InMemoryRateLimitRepository(),
+            prices=PriceList(),
             **self._wiring,
         )
 
@@ -197,15 +205,23 @@ class RunLifecycle:
         )
 
     def save_message(self, run_id: str) -> None:
-        save_message(run_id, UPSTREAM_RUN, publisher=self.publisher, **self._wiring)
+        save_message(
+            run_id, UPSTREAM_RUN, publisher=self.publisher, prices=PriceList(), **self._ending, **self._wiring
+        )
 
     def fail(self, run_id: str) -> None:
         failure = Failure(code="server_error", message="It broke.")
         record_failure(
-            run_id, failure, NO_USAGE, still_running=False, publisher=self.publisher, **self._wiring
+            run_id,
+            failure,
+            NO_USAGE,
+            still_running=False,
+            publisher=self.publisher,
+            **self._ending,
+            **self._wiring,
         )
         execution = Execution(name=run_id, status="FAILED", error="server_error", cause=WORKFLOW_CAUSE)
-        close_run(execution, publisher=self.publisher, **self._wiring)
+        close_run(execution, publisher=self.publisher, **self._ending, **self._wiring)
 
     def get(self, run_id: str) -> None:
         waiting_requests = InMemoryWaitingRequests()
@@ -322,7 +338,7 @@ def test_a_run_that_failed_costs_a_queue_message_and_an_invocation_for_close_run
 
 def test_large_records_messages_and_outputs_are_written_by_the_kilobyte() -> None:
     small, large = completed_run(), completed_run(prompt="x" * 10_000)
-    record = ceil(len(large.model_dump_json()) / 1024)
+    record = ceil(len(large.model_dump_json(exclude_none=True)) / 1024)
 
     assert cost.count_write_units(large, [], "Done.") - cost.count_write_units(small, [], "Done.") == 4 * (
         record - 1

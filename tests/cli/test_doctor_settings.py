@@ -86,7 +86,8 @@ def test_the_security_settings_are_parameters_and_have_all_of_the_access_group()
     secrets = {name for name in PARAMETERS if name.endswith("SecretName")}
 
     assert PARAMETERS.keys() >= SECURITY_PARAMETERS
-    assert {*access, *secrets} - {"RequestsPerSecond", "RequestBurst"} <= SECURITY_PARAMETERS
+    loads = {"RequestsPerSecond", "RequestBurst", "GetRunConcurrency", "WaitingRequestsPerCaller"}
+    assert {*access, *secrets} - loads <= SECURITY_PARAMETERS
 
 
 def test_overrides_in_two_sections_are_a_problem(check: Check) -> None:

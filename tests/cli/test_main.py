@@ -17,7 +17,7 @@ def test_the_help_lists_every_command_in_a_whole_line(upcall: Upcall) -> None:
 
     assert [line.split()[0] for line in commands] == [
         "run", "list", "show", "cancel", "retry", "tools", "tool", "local", "send-event", "trigger",
-        "listen", "doctor", "approvals", "batch", "webhooks", "bench",
+        "listen", "doctor", "stop", "resume", "approvals", "quota", "batch", "webhooks", "bench",
     ]  # fmt: skip
     assert not [line for line in commands if line.endswith("...")]
 
