@@ -1,5 +1,8 @@
 """Keeps the objects of a bucket in a folder between commands, because moto holds them in memory only."""
 
+import local.moto_patches  # noqa: F401  # first: moto.s3 loads services that the stack does not use
+
+# isort: split
 from pathlib import Path
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
