@@ -102,6 +102,11 @@ def start_run(
         tools=request.tools,
         previous=previous,
     )
+    if batch_line is not None:
+        batch, line = batch_line
+        run = run.model_copy(
+            update={"run_id": batch.run_id(line), "batch_id": batch.batch_id, "batch_line": line}
+        )
     if unsupported := get_run_api(run.run_api).unsupported_field(run):
         raise InvalidInput(unsupported)
     if too_long := window_exceeds_limit(run.completion_window, run.limits):
@@ -121,11 +126,6 @@ def start_run(
         if claim.fingerprint != fingerprint:
             raise IdempotencyKeyConflict("this idempotency key stands for another request")
         run = run.model_copy(update={"run_id": claim.run_id})  # of a sender that died before it added the run
-    if batch_line is not None:
-        batch, line = batch_line
-        run = run.model_copy(
-            update={"run_id": batch.run_id(line), "batch_id": batch.batch_id, "batch_line": line}
-        )
     run = repository.add_run(run, controls.quota(defaults.quota))
     if run.status == "queued":
         workflow.start_execution(run)

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from support.batch_records import new_batch
 from support.fakes.clock import START, FakeClock
 from support.fakes.run_api import FakeRunApi
 from support.fakes.run_repository import InMemoryRunRepository
@@ -10,6 +11,7 @@ from support.fakes.workflow import InMemoryWorkflow
 from support.run_records import FAILURE, UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.assistants import Assistant, find_assistant
+from upcall.domain.batch import Batch
 from upcall.domain.caller import Caller
 from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput, QuotaExceeded, Stopped
 from upcall.domain.quota import NO_QUOTA, Quota, QuotaSetting
@@ -51,12 +53,17 @@ def start(
     check_callback_url: CallbackUrlChecker,
 ) -> Start:
     def call(
-        caller: str = "ann", idempotency_key: str | None = None, quota: Quota = NO_QUOTA, **fields: Any
+        caller: str = "ann",
+        idempotency_key: str | None = None,
+        quota: Quota = NO_QUOTA,
+        batch_line: tuple[Batch, int] | None = None,
+        **fields: Any,
     ) -> Run:
         return start_run(
             RunRequest.model_validate({"prompt": "Go.", **fields}),
             Caller(caller, one_tenant=False),
             idempotency_key,
+            batch_line,
             defaults=RunDefaults("default-model", "responses", quota),
             repository=repository,
             get_run_api=run_api.get,
@@ -443,6 +450,19 @@ def test_while_runs_are_stopped_none_is_recorded_and_none_started(
 
     assert raised.value.retry_after == 60
     assert (runs_of(repository), workflow.executions) == ([], {})
+
+
+def test_while_a_batch_is_stopped_none_of_its_lines_starts(
+    start: Start, repository: InMemoryRunRepository, workflow: InMemoryWorkflow
+) -> None:
+    batch = new_batch()
+    repository.stops.append(Stop(scope="batch", name=batch.batch_id, since=START))
+
+    with pytest.raises(Stopped, match="an operator has stopped the runs of this batch"):
+        start(batch_line=(batch, 1))
+
+    assert (runs_of(repository), workflow.executions) == ([], {})
+    assert start(batch_line=(new_batch(batch_id="batch_2"), 1)).batch_line == 1
 
 
 def test_runs_of_others_start_while_those_of_one_caller_are_stopped(
