@@ -3,10 +3,11 @@
 import local.moto_patches  # noqa: F401  # first: moto.s3 loads services that the stack does not use
 
 # isort: split
+from collections.abc import Mapping
 from pathlib import Path
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.s3.models import s3_backends
+from moto.s3.models import FakeKey, s3_backends
 
 from local.atomic_write import write_atomically
 
@@ -30,10 +31,22 @@ class BucketFolder:
 
     def save(self) -> None:
         """Write the objects that are new or have changed. A key that leads out of the folder is left out."""
-        backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-        for key in list(backend.buckets[self._bucket].keys.values()):
-            path = (self._folder / key.name).resolve()
-            if self._saved.get(key.name) != key.etag and path.is_relative_to(self._folder):
+        objects = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[self._bucket].keys
+        for name in list(objects):
+            path = (self._folder / name).resolve()
+            if self._saved.get(name) != objects[name].etag and path.is_relative_to(self._folder):
+                etag, content = _read(objects, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, key.value)
-                self._saved[key.name] = key.etag
+                write_atomically(path, content)
+                self._saved[name] = etag
+
+
+def _read(objects: Mapping[str, FakeKey], name: str) -> tuple[str, bytes]:
+    """The entity tag and the content of an object, which moto closes as soon as another takes its place."""
+    while True:
+        key = objects[name]
+        try:
+            return key.etag, key.value
+        except ValueError:
+            if objects[name] is key:
+                raise

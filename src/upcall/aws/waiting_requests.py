@@ -10,7 +10,6 @@ time is over.
 import random
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, Final
 
 from upcall import config
@@ -23,7 +22,6 @@ RETENTION: Final = timedelta(days=1)
 _SK: Final = "WAITING"
 
 
-@cache
 def waiting_requests() -> "DynamoDBWaitingRequests":
     """Those of this function's table."""
     return DynamoDBWaitingRequests(run_table(), config.waiting_requests_per_caller())

@@ -4,11 +4,9 @@ import tracemalloc
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 from support.batch_files_contract import CONTENT, BatchFilesContract
 
-from local.stack import LocalStack
 from upcall.aws import batch_files
 from upcall.use_cases.interfaces import BatchFiles
 
@@ -84,13 +82,3 @@ def test_an_object_is_read_in_memory_for_a_part_of_it(
     assert count == LINES
     assert len(ranges) == LINES * 100 // batch_files.READ_BYTES + 2, "the last one finds the end"
     assert peak < 5_000_000
-
-
-def test_a_url_can_be_read_by_anybody(local_stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BATCH_BUCKET_NAME", local_stack.deployed.batch_bucket)
-    batch_files.write_file("a ä+b.txt", CONTENT, "text/plain")
-
-    url = batch_files.presign_url("a ä+b.txt", 60)
-
-    assert httpx.get(url).content == CONTENT
-    assert httpx.get(url.partition("?")[0]).status_code in (200, 403)

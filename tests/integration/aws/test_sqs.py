@@ -41,6 +41,7 @@ def test_an_ended_execution_is_enqueued_in_a_form_that_close_run_understands(
     closed: list[Execution] = []
     monkeypatch.setenv("ENDED_EXECUTION_QUEUE_URL", queue.url)
     monkeypatch.setattr(handler, "run_repository", lambda: None)
+    monkeypatch.setattr(handler, "batch_repository", lambda: None)
     monkeypatch.setattr(handler, "close_run", lambda execution, **_: closed.append(execution))
     execution = Execution(name="run_1-2", status=status, error="Lost", cause='{"a": "Grüße 😀"}')
 

@@ -9,8 +9,8 @@ from local.config import ROOT
 HANDLERS = sorted(path.stem for path in (ROOT / "src" / "handlers").glob("[!_]*.py"))
 
 LOADS_OPENAI = {
-    *("create_run", "poll_run", "receive_webhook", "record_failure", "save_message"),
-    *("submit_tool_outputs", "wait_for_change"),
+    *("cancel_batch_runs", "create_run", "poll_run", "receive_webhook", "record_failure"),
+    *("save_message", "submit_tool_outputs", "wait_for_change"),
 }
 """Handlers that call the OpenAI server in every invocation. The others rarely do, or never."""
 

@@ -32,10 +32,14 @@ def hanging_run(runs: Runs, repository: DynamoDBRunRepository) -> Iterator[str]:
 
 
 class WaitingCallers:
-    """Sixty requests that wait for one run; a context manager. A request that is throttled is repeated."""
+    """Sixty requests that wait for one run; a context manager. A request that is throttled is repeated.
+
+    They share a client: sixty that read their certificates would keep the machine busier than the requests.
+    """
 
     def __init__(self, local_stack: LocalStack, run_id: str) -> None:
         self._url = f"{local_stack.endpoints.api}/runs/{run_id}?wait=25"
+        self._client = httpx.Client(timeout=120, limits=httpx.Limits(max_connections=60))
         self._threads = ThreadPoolExecutor(60)
         self.futures: list[Future[httpx.Response]] = []
         self.throttled = 0
@@ -47,6 +51,7 @@ class WaitingCallers:
 
     def __exit__(self, *_: object) -> None:
         self._threads.shutdown(cancel_futures=True)
+        self._client.close()
 
     @property
     def held(self) -> int:
@@ -56,7 +61,7 @@ class WaitingCallers:
     def _request(self) -> httpx.Response:
         pause = threading.Event()
         for number in range(1, 60):
-            response = httpx.get(self._url, timeout=120)
+            response = self._client.get(self._url)
             if response.status_code != 503:
                 return response
             with self._counting:
