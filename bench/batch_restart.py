@@ -23,6 +23,7 @@ from typing import Any
 from local.config import ROOT
 from local.openai_emulator import Emulator, Say, scripted_model
 from local.openai_emulator.conversation import Conversation, Step
+from upcall.domain.batch import TERMINAL_BATCH_STATUSES
 
 FAULT_RATE = 0.1
 MODEL_SECONDS = 0.2
@@ -93,7 +94,7 @@ def _watch(
         if ended - shown >= max((batch.get("lines") or 0) // 10, 1) or batch["status"] == "completed":
             _print(start, f"{batch['status']}: {ended} of {batch.get('lines')}, {_megabytes(pid)} MB")
             shown = ended
-        if batch["status"] in ("completed", "failed", "cancelled") or (until is not None and ended >= until):
+        if batch["status"] in TERMINAL_BATCH_STATUSES or (until is not None and ended >= until):
             return
         time.sleep(POLL_SECONDS)
 

@@ -94,7 +94,7 @@ def submit(
     from cli.batches.request import build_batch_request, parse_format
     from cli.errors import CommandError
     from cli.terminal.batch_output import batch_command
-    from cli.terminal.console import err, out, print_json
+    from cli.terminal.console import err, out
 
     options = {
         "prompt_template": prompt_template,
@@ -119,7 +119,7 @@ def submit(
                 out.print(started.batch_id)
             if not (watch or target.temporary):
                 if as_json:
-                    print_json(out, started.model_dump(mode="json", exclude_none=True))
+                    _print_json(started)
                 else:
                     command = batch_command("watch", started.batch_id, stack)
                     err.print(f"{started.status}: {command}", style="dim", soft_wrap=True, markup=False)
@@ -159,12 +159,12 @@ def show(
     """Show a batch, and how far it is."""
     from cli.backends.clients import open_client
     from cli.terminal.batch_output import print_batch
-    from cli.terminal.console import out, print_json
+    from cli.terminal.console import out
 
     with open_client(stack, token) as client:
         found = client.get_batch(batch_id)
     if as_json:
-        print_json(out, found.model_dump(mode="json", exclude_none=True))
+        _print_json(found)
     else:
         print_batch(out, found)
 
@@ -207,14 +207,20 @@ def cancel(
 ) -> None:
     """Cancel a batch: what waits is not started, and what runs is cancelled. It has results all the same."""
     from cli.backends.clients import open_client
-    from cli.terminal.console import out, print_json
+    from cli.terminal.console import out
 
     with open_client(stack, token) as client:
         cancelled = client.cancel_batch(batch_id)
     if as_json:
-        print_json(out, cancelled.model_dump(mode="json", exclude_none=True))
+        _print_json(cancelled)
     else:
         out.print(f"{cancelled.batch_id} is {cancelled.status}")
+
+
+def _print_json(view: "BatchView") -> None:
+    from cli.terminal.console import out, print_json
+
+    print_json(out, view.model_dump(mode="json", exclude_none=True))
 
 
 def _with_inputs(options: dict[str, Any], source: "InputFile", target: "BatchStack") -> "BatchRequest":
@@ -246,7 +252,7 @@ def _follow(
     from cli.errors import CommandError
     from cli.terminal.batch_output import batch_command, print_batch_end
     from cli.terminal.batch_progress import BatchProgress
-    from cli.terminal.console import err, out, print_json
+    from cli.terminal.console import err
     from upcall.client.batches import MAX_PAUSE_SECONDS
 
     pause = ONE_SECOND if err.is_terminal else MAX_PAUSE_SECONDS
@@ -259,7 +265,7 @@ def _follow(
         follow, cancel = (batch_command(name, batch_id, stack) for name in ("watch", "cancel"))
         raise CommandError(f"{batch_id} goes on; `{follow}` follows it, `{cancel}` cancels it") from None
     if as_json:
-        print_json(out, ended.model_dump(mode="json", exclude_none=True))
+        _print_json(ended)
         return ended
     print_batch_end(err, ended)
     if not temporary:

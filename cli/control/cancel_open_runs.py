@@ -13,6 +13,7 @@ import boto3
 from botocore.config import Config
 
 from cli.control.stack_controls import StackControls
+from upcall.aws.sqs import ended_execution_message
 from upcall.aws.step_functions import execution_arn
 from upcall.domain.errors import NotFound
 from upcall.domain.execution import Execution
@@ -44,7 +45,7 @@ def cancel_open_runs(controls: StackControls, scope: Scope, name: str) -> int:
             execution = Execution(name=run.execution_name, status="ABORTED", error=ERROR, cause=CAUSE)
             sqs.send_message(
                 QueueUrl=controls.ended_execution_queue,
-                MessageBody=f'{{"detail":{execution.model_dump_json()}}}',
+                MessageBody=ended_execution_message(execution),
             )
 
     cancelled: set[str] = set()

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.backends.local_stack import connect_to_running
+from cli.backends.local_stack import RETENTION_DAYS, connect_to_running
 from cli.doctor.deployed_stack import DeployedStack, describe_error, find_stack
 from cli.errors import CommandError
 from local.config import STACK_NAME
 from upcall.aws.control_items import ControlItems
 from upcall.aws.dynamodb import Table
 from upcall.aws.run_repository import DynamoDBRunRepository
-
-RETENTION_DAYS = 30
-"""Only items that are new expire after it. These commands add none to a run."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
-from upcall.aws import batch_files
+from upcall.aws import batch_files, s3
 from upcall.aws.batch_repository import batch_repository
 from upcall.domain.batch_view import BatchResults
 from upcall.lambda_runtime.caller_identity import current_caller
@@ -18,7 +18,7 @@ from upcall.lambda_runtime.http_api import (
 from upcall.lambda_runtime.init import load_at_init
 from upcall.use_cases.get_batch_results import get_batch_results
 
-load_at_init(batch_repository, batch_files.get_client)
+load_at_init(batch_repository, s3.get_client)
 app = http_api()
 lambda_handler = lambda_handler_of(app)
 

@@ -1,6 +1,6 @@
 """State "Prepare batch": copies the inputs of a batch and writes an index of their lines."""
 
-from upcall.aws import batch_files
+from upcall.aws import batch_files, s3
 from upcall.aws.batch_repository import batch_repository
 from upcall.domain.model import Model
 from upcall.lambda_runtime.clock import SystemClock
@@ -8,7 +8,7 @@ from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.workflow_task import workflow_task
 from upcall.use_cases.prepare_batch import BatchPrepared, prepare_batch
 
-load_at_init(batch_repository, batch_files.get_client)
+load_at_init(batch_repository, s3.get_client)
 
 
 class PrepareBatch(Model):

@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header
 
 from upcall import config
-from upcall.aws import batch_files, step_functions
+from upcall.aws import batch_files, s3, step_functions
 from upcall.aws.batch_repository import batch_repository
 from upcall.domain.batch_request import BatchRequest
 from upcall.domain.batch_view import BatchView
@@ -22,7 +22,7 @@ from upcall.lambda_runtime.http_api import (
 from upcall.lambda_runtime.init import load_at_init
 from upcall.use_cases.start_batch import start_batch
 
-load_at_init(batch_repository, step_functions.get_client, batch_files.get_client)
+load_at_init(batch_repository, step_functions.get_client, s3.get_client)
 app = http_api()
 lambda_handler = lambda_handler_of(app)
 

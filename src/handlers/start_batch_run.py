@@ -1,7 +1,7 @@
 """State "Start batch run": starts the run of one line of a batch, whose end completes the task."""
 
 from upcall import config
-from upcall.aws import batch_files, step_functions
+from upcall.aws import batch_files, s3, step_functions
 from upcall.aws.batch_repository import batch_repository
 from upcall.aws.run_repository import run_repository
 from upcall.domain.batch import Batch, LineSource
@@ -17,7 +17,7 @@ from upcall.use_cases.start_batch_run import LineEnded, start_batch_run
 from upcall.use_cases.start_run import RunDefaults, start_run
 from upcall.web.callback_urls import check_callback_url
 
-load_at_init(run_repository, batch_repository, batch_files.get_client, step_functions.get_client)
+load_at_init(run_repository, batch_repository, s3.get_client, step_functions.get_client)
 
 
 class StartBatchRun(Model):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from upcall.aws import batch_files, eventbridge
+from upcall.aws import batch_files, eventbridge, s3
 from upcall.aws.batch_repository import batch_repository
 from upcall.aws.run_repository import run_repository
 from upcall.domain.failure import Failure, parse_caught_error
@@ -14,7 +14,7 @@ from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.workflow_task import workflow_task
 from upcall.use_cases.write_batch_results import ResultsProgress, ResultsWritten, write_batch_results
 
-load_at_init(run_repository, batch_repository, batch_files.get_client, eventbridge.get_client)
+load_at_init(run_repository, batch_repository, s3.get_client, eventbridge.get_client)
 
 
 class WriteBatchResults(Model):

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from support.fakes.clock import START
 from support.fakes.rate_limit_repository import InMemoryRateLimitRepository
-from upcall.domain.rate_limit import Quota, ServerLimits
+from upcall.domain.rate_limit import LimitHeaders, ServerLimits
 from upcall.use_cases.turn_pacing import TurnPacing
 
 MODEL = "the-model"
@@ -76,10 +76,10 @@ class SimulatedServer:
             self._levels[name] = level
         self._seen_at = now
 
-    def _quota(self, name: str, limit: float, now: float) -> Quota:
+    def _quota(self, name: str, limit: float, now: float) -> LimitHeaders:
         level = self._levels[name]
         reset = 60 - now % 60 if self.fixed_windows else (limit - level) / (limit / 60)
-        return Quota(limit=int(limit), remaining=int(level), reset_seconds=round(reset, 3))
+        return LimitHeaders(limit=int(limit), remaining=int(level), reset_seconds=round(reset, 3))
 
 
 class SimulatedClock:

@@ -85,7 +85,6 @@ OWNERS = {
     "openai": {"run_apis/openai_sdk.py"},
     "httpx2": {"run_apis/client.py", "run_apis/bounded_client.py"},
     "boto3": {
-        "aws/batch_files.py",
         "aws/dynamodb.py",
         "aws/eventbridge.py",
         "aws/s3.py",
@@ -94,7 +93,6 @@ OWNERS = {
         "aws/step_functions.py",
     },
     "botocore": {
-        "aws/batch_files.py",
         "aws/eventbridge.py",
         "aws/rate_limit_repository.py",
         "aws/s3.py",

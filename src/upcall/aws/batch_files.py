@@ -3,22 +3,16 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from upcall import config
+from upcall.aws.s3 import NOT_FOUND_CODES, get_client
 from upcall.domain.errors import NotFound
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 PART_BYTES = 8 * 1024 * 1024
 """Of a multipart upload. S3 takes at least 5 MB in each part but the last, and 10,000 parts."""
 
 READ_BYTES = 1024 * 1024
-
-_NOT_FOUND_CODES = {"NoSuchKey", "AccessDenied", "404", "403"}
-"""A role that may not list a bucket gets 403 for an object that does not exist."""
 
 
 def open_file(key: str, offset: int = 0) -> BinaryIO:
@@ -41,7 +35,7 @@ def read_range(key: str, offset: int, length: int) -> bytes:
         code = error.response.get("Error", {}).get("Code")
         if code == "InvalidRange":
             return b""
-        if code in _NOT_FOUND_CODES:
+        if code in NOT_FOUND_CODES:
             raise NotFound(f"there is no object {key!r}") from None
         raise
     return found["Body"].read()
@@ -120,12 +114,3 @@ class _Upload(io.RawIOBase):
         )
         self._parts.append({"PartNumber": number, "ETag": response["ETag"]})
         self._buffer.clear()
-
-
-@cache
-def get_client() -> "S3Client":
-    """The client of S3. Loads boto3, which is why the import waits until here."""
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client("s3", config=Config(signature_version="s3v4"))  # what new regions demand of URLs

@@ -30,6 +30,7 @@ from upcall.domain.batch import (
 )
 from upcall.domain.errors import NotFound
 from upcall.domain.failure import Failure
+from upcall.domain.run import AFTER_ALL_RUNS
 from upcall.domain.usage import Usage
 
 COUNT_SHARDS = 16
@@ -41,11 +42,6 @@ _OPEN = "open"
 _WITHOUT_PRICE = "without_price"
 _PICODOLLARS = "picodollars"
 """Integers, whose sums are exact."""
-
-_AS_TEXT = ("defaults", "tolerated_failures", "budget_usd")
-"""Fields of a batch that are written as JSON text: DynamoDB takes no floats."""
-
-_AFTER_ALL_RUNS = "run_~"
 
 
 @cache
@@ -64,7 +60,7 @@ class DynamoDBBatchRepository:
     def add_batch(self, batch: Batch) -> Batch:
         """See BatchRepository."""
         record = batch.model_dump(mode="json", exclude_none=True)
-        record |= {name: json.dumps(record[name]) for name in _AS_TEXT if name in record}
+        record["defaults"] = json.dumps(record["defaults"])  # floats in an item come back as decimals
         item = self._with_expiry(batch.created_at, record)
         return batch if self._table.put_new(*_key(batch), item) else self.get_batch(batch.batch_id)
 
@@ -159,7 +155,7 @@ class DynamoDBBatchRepository:
 
     def list_open_lines(self, batch_id: str) -> Iterator[BatchLine]:
         """See BatchRepository. One query of an index, which follows the table."""
-        before = ("run_id", _AFTER_ALL_RUNS)
+        before = ("run_id", AFTER_ALL_RUNS)
         items = self._table.query_index("open_runs", (_OPEN, batch_id), before, descending=False)
         return (BatchLine(line=_number(item["sk"]), run_id=item["run_id"]) for item in items)
 
@@ -203,4 +199,4 @@ def _counts_of(end: LineEnd) -> dict[str, int]:
 
 
 def _has_no_price(usage: Usage) -> bool:
-    return bool(usage.total_tokens) and usage.usd is None
+    return not usage.is_empty and usage.usd is None

@@ -41,7 +41,7 @@ from upcall.domain.json_size import json_bytes
 from upcall.domain.model import Model
 from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.quota import NO_QUOTA, Counted, Quota, day_of
-from upcall.domain.run import Run, Updates, run_id_prefix
+from upcall.domain.run import AFTER_ALL_RUNS, Run, Updates, run_id_prefix
 from upcall.domain.status import TERMINAL_STATUSES, Status, TerminalStatus
 from upcall.domain.stop import Controls
 from upcall.domain.tool_calls import LedgerEntry
@@ -60,9 +60,6 @@ MAX_SCANNED_RUNS = 2000
 
 WEBHOOK_RETENTION = timedelta(hours=96)
 """OpenAI sends a message again for up to 72 hours."""
-
-AFTER_ALL_RUNS = "run_~"
-"""Sorts after the id of every run."""
 
 _WITH_FLOATS = ("response_format", "temperature", "tools")
 """Fields of a run that are written as JSON text: DynamoDB takes no floats."""

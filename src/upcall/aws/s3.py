@@ -15,7 +15,7 @@ CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 15
 CHUNK_BYTES = 65_536
 
-_NOT_FOUND_CODES = {"NoSuchKey", "AccessDenied", "404", "403"}
+NOT_FOUND_CODES = {"NoSuchKey", "AccessDenied", "404", "403"}
 """A role that may not list a bucket gets 403 for an object that does not exist."""
 
 
@@ -30,11 +30,11 @@ class StoredObject:
 
 def get_object(key: str) -> StoredObject:
     """The object of that key. Raises NotFound."""
-    client = _client()
+    client = get_client()
     try:
         found = client.get_object(Bucket=config.bucket_name(), Key=key)
     except client.exceptions.ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in _NOT_FOUND_CODES:
+        if error.response.get("Error", {}).get("Code") not in NOT_FOUND_CODES:
             raise
         raise NotFound(f"there is no object {key!r}") from None
     return StoredObject(
@@ -45,7 +45,8 @@ def get_object(key: str) -> StoredObject:
 
 
 @cache
-def _client() -> "S3Client":
+def get_client() -> "S3Client":
+    """The client of S3. Loads boto3, which is why the import waits until here."""
     import boto3
     from botocore.config import Config
 
@@ -55,5 +56,6 @@ def _client() -> "S3Client":
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=READ_TIMEOUT_SECONDS,
             retries={"mode": "standard", "total_max_attempts": 3},
+            signature_version="s3v4",  # what new regions demand of URLs
         ),
     )

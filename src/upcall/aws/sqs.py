@@ -39,9 +39,15 @@ def delay_message(queue_url: str, receipt_handle: str, seconds: int) -> None:
 
 
 def enqueue_ended_execution(execution: Execution) -> None:
-    """Have `close_run` close the run of an execution: a message in the form of Step Functions' events."""
-    body = '{"detail":' + execution.model_dump_json() + "}"
-    _client().send_message(QueueUrl=config.ended_execution_queue_url(), MessageBody=body)
+    """Have `close_run` close the run of an execution."""
+    _client().send_message(
+        QueueUrl=config.ended_execution_queue_url(), MessageBody=ended_execution_message(execution)
+    )
+
+
+def ended_execution_message(execution: Execution) -> str:
+    """The message about an ended execution, in the form of Step Functions' events."""
+    return '{"detail":' + execution.model_dump_json() + "}"
 
 
 @cache

@@ -18,29 +18,12 @@ if TYPE_CHECKING:
 
 def start_execution(run: Run) -> None:
     """Start the workflow on this attempt of a run, unless that was done before."""
-    client = get_client()
-    try:
-        client.start_execution(
-            stateMachineArn=config.state_machine_arn(),
-            name=run.execution_name,
-            input=json.dumps({"run_id": run.run_id}),
-        )
-    except client.exceptions.ExecutionAlreadyExists:  # it has ended; for a running one this call succeeds
-        return
+    _start(config.state_machine_arn(), run.execution_name, {"run_id": run.run_id})
 
 
 def start_batch_execution(batch: Batch) -> bool:
     """Start the workflow of batches on this attempt of a batch. Returns whether it is running now."""
-    client = get_client()
-    try:
-        client.start_execution(
-            stateMachineArn=config.batch_state_machine_arn(),
-            name=batch.execution_name,
-            input=json.dumps({"batch_id": batch.batch_id}),
-        )
-    except client.exceptions.ExecutionAlreadyExists:  # it has ended; for a running one this call succeeds
-        return False
-    return True
+    return _start(config.batch_state_machine_arn(), batch.execution_name, {"batch_id": batch.batch_id})
 
 
 def stop_batch_execution(execution_name: str) -> None:
@@ -112,6 +95,16 @@ def complete_task(task_token: str, output: Mapping[str, Any]) -> bool:
 def execution_arn(state_machine_arn: str, name: str) -> str:
     """The ARN of the execution of that name of a state machine."""
     return f"{state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def _start(state_machine_arn: str, name: str, state: Mapping[str, str]) -> bool:
+    """Start an execution. Returns whether it is running now."""
+    client = get_client()
+    try:
+        client.start_execution(stateMachineArn=state_machine_arn, name=name, input=json.dumps(state))
+    except client.exceptions.ExecutionAlreadyExists:  # it has ended; for a running one this call succeeds
+        return False
+    return True
 
 
 def _arn_of(run: Run) -> str:

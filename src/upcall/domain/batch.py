@@ -9,7 +9,9 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field
 
 from upcall.domain.errors import NotFound
+from upcall.domain.execution import execution_name
 from upcall.domain.failure import Failure
+from upcall.domain.json_document import parse_json_text
 from upcall.domain.model import Model
 from upcall.domain.run import Run, run_id_prefix
 from upcall.domain.run_request import Metadata
@@ -27,11 +29,6 @@ InputFormat = Literal["jsonl", "csv"]
 TERMINAL_BATCH_STATUSES: Final = ("completed", "failed", "cancelled")
 
 CANCELLED: Final = Failure(status="cancelled", code="cancelled", message="Cancelled on request.")
-
-
-def _parse_json_text(value: Any) -> Any:
-    """A table item holds fields that may have floats as JSON text, because an item cannot hold floats."""
-    return json.loads(value) if isinstance(value, str) else value
 
 
 class BatchCounts(Model):
@@ -67,10 +64,10 @@ class Batch(Model):
     input_key: str
     input_format: InputFormat
     prompt_template: str | None = None
-    defaults: Annotated[dict[str, Any], BeforeValidator(_parse_json_text)] = Field(default_factory=dict)
+    defaults: Annotated[dict[str, Any], BeforeValidator(parse_json_text)] = Field(default_factory=dict)
     concurrency: int
-    tolerated_failures: Annotated[float, BeforeValidator(_parse_json_text)] = 1
-    budget_usd: Annotated[float | None, BeforeValidator(_parse_json_text)] = None
+    tolerated_failures: float = 1
+    budget_usd: float | None = None
     metadata: Metadata = Field(default_factory=dict)
     fingerprint: str = ""
     created_at: datetime
@@ -88,8 +85,8 @@ class Batch(Model):
 
     @property
     def execution_name(self) -> str:
-        """The name of its execution: the batch's id, with the attempt's number from the second one on."""
-        return self.batch_id if self.attempt == 1 else f"{self.batch_id}-{self.attempt}"
+        """The name of its execution."""
+        return execution_name(self.batch_id, self.attempt)
 
     @property
     def folder(self) -> str:

@@ -31,9 +31,13 @@ class Caller:
         """The owner whose runs the caller may list; None for the runs of all."""
         return None if self.one_tenant else self.name
 
+    def may_see(self, owner: str) -> bool:
+        """Whether the caller may see what belongs to this owner."""
+        return self.one_tenant or owner == self.name
+
     def check_access(self, run: Run) -> None:
         """Raise NotFound for a run of another caller, with the message that a missing run has."""
-        if not self.one_tenant and run.owner != self.name:
+        if not self.may_see(run.owner):
             raise no_such_run(run.run_id)
 
 

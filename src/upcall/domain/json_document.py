@@ -20,6 +20,11 @@ def check_json(value: Any, max_bytes: int) -> None:
         raise ValueError(f"must be at most {max_bytes:,} bytes of JSON, not {size:,}")
 
 
+def parse_json_text(value: Any) -> Any:
+    """Parse a field of a table item that is written as JSON text: floats in an item come back as decimals."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
 def _is_deeper(value: Any, levels: int) -> bool:
     layer = [value]
     for _ in range(levels + 1):

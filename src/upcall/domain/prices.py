@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter
 
 from upcall.domain.completion_window import CompletionWindow
+from upcall.domain.errors import FieldError
 from upcall.domain.model import Model
 from upcall.domain.usage import Usage
 
@@ -101,6 +102,11 @@ class PriceList:
         price = _listed(model.removeprefix("openai/"))
         share = WINDOW_SHARES[window] if window else 1
         return price.discounted(share) if price and share < 1 else price
+
+
+def no_price(field: str, model: str) -> FieldError:
+    """The error of a field that bounds dollars of a model without a known price."""
+    return FieldError(field, f"no price is known for the model {model!r}; ModelPrices may have one")
 
 
 def priced(usage: Usage, price: Price | None) -> Usage:

@@ -98,8 +98,7 @@ class Settled(Model):
 
 def settlement_of(attempt: int, usage: Usage) -> Settled:
     """What is to be counted at the end of an attempt. Tokens without a known price cost nothing."""
-    dollars: float = getattr(usage, "usd", None) or 0
-    return Settled(attempt=attempt, tokens=usage.total_tokens, usd=round(dollars * MICRO))
+    return Settled(attempt=attempt, tokens=usage.total_tokens, usd=round((usage.usd or 0) * MICRO))
 
 
 def day_of(now: datetime) -> str:

@@ -68,7 +68,7 @@ REFRESH_SECONDS = FORGOTTEN_AFTER_SECONDS / 2
 MINUTE_SECONDS = 60.0
 
 
-class Quota(Model):
+class LimitHeaders(Model):
     """One limit as the server's headers tell it: of requests or of tokens."""
 
     limit: int
@@ -96,8 +96,8 @@ class Quota(Model):
 class ServerLimits(Model):
     """What a response says of the server's limits. `refused` says that it is a 429."""
 
-    requests: Quota | None = None
-    tokens: Quota | None = None
+    requests: LimitHeaders | None = None
+    tokens: LimitHeaders | None = None
     refused: bool = False
     retry_after: float | None = None
 

@@ -1,6 +1,5 @@
 """A run: our durable unit. One prompt in, one final message out."""
 
-import json
 import re
 import secrets
 from datetime import datetime
@@ -10,7 +9,9 @@ from pydantic import BeforeValidator, Field
 
 from upcall.domain.caller_tools import CallerTool
 from upcall.domain.completion_window import CompletionWindow
+from upcall.domain.execution import execution_name
 from upcall.domain.failure import Failure
+from upcall.domain.json_document import parse_json_text
 from upcall.domain.limits import Limits
 from upcall.domain.model import Model
 from upcall.domain.quota import Counted, Settled, settlement_of
@@ -19,13 +20,11 @@ from upcall.domain.status import TERMINAL_STATUSES, Status
 from upcall.domain.upstream_run import RunApiName, UpstreamRun
 from upcall.domain.usage import Usage
 
+AFTER_ALL_RUNS = "run_~"
+"""Sorts after the id of every run."""
+
 Updates = Literal["polled", "pushed"]
 """How a run learns that it has changed upstream: it asks again and again, or OpenAI's webhook tells it."""
-
-
-def _parse_json_text(value: Any) -> Any:
-    """A table item holds fields that may have floats as JSON text, because an item cannot hold floats."""
-    return json.loads(value) if isinstance(value, str) else value
 
 
 class Run(Model):
@@ -51,14 +50,14 @@ class Run(Model):
     model: str
     run_api: RunApiName
     previous_run_id: str | None = None
-    response_format: Annotated[ResponseFormat | None, BeforeValidator(_parse_json_text)] = None
+    response_format: Annotated[ResponseFormat | None, BeforeValidator(parse_json_text)] = None
     instructions: str | None = None
-    temperature: Annotated[float | None, BeforeValidator(_parse_json_text)] = None
+    temperature: Annotated[float | None, BeforeValidator(parse_json_text)] = None
     max_output_tokens: int | None = None
     reasoning: Reasoning | None = None
     completion_window: CompletionWindow | None = None
     callback_url: str | None = None
-    tools: Annotated[tuple[CallerTool, ...], BeforeValidator(_parse_json_text)] = ()
+    tools: Annotated[tuple[CallerTool, ...], BeforeValidator(parse_json_text)] = ()
     limits: Limits = Limits()
     metadata: Metadata = Field(default_factory=dict)
     previous_upstream_run: UpstreamRun | None = None
@@ -99,8 +98,8 @@ class Run(Model):
 
     @property
     def execution_name(self) -> str:
-        """The name of its execution: the run's id, with the attempt's number from the second attempt on."""
-        return self.run_id if self.attempt == 1 else f"{self.run_id}-{self.attempt}"
+        """The name of its execution."""
+        return execution_name(self.run_id, self.attempt)
 
     @property
     def last_input(self) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from upcall.domain.rate_limit import Quota, ServerLimits
+from upcall.domain.rate_limit import LimitHeaders, ServerLimits
 
 MAX_LIMIT = 1_000_000_000_000
 
@@ -34,8 +34,8 @@ def parse_server_limits(
 ) -> ServerLimits:
     """What the headers of a response say; a limit that they do not tell, or tell badly, is None."""
     return ServerLimits(
-        requests=_parse_quota(headers, "requests"),
-        tokens=_parse_quota(headers, "tokens"),
+        requests=_parse_limit(headers, "requests"),
+        tokens=_parse_limit(headers, "tokens"),
         refused=refused,
         retry_after=retry_after,
     )
@@ -56,13 +56,13 @@ def parse_duration(text: str) -> float | None:
     return min(seconds, MAX_RESET_SECONDS)
 
 
-def _parse_quota(headers: Mapping[str, str], name: str) -> Quota | None:
+def _parse_limit(headers: Mapping[str, str], name: str) -> LimitHeaders | None:
     limit = _parse_count(headers.get(f"x-ratelimit-limit-{name}"))
     remaining = _parse_count(headers.get(f"x-ratelimit-remaining-{name}"))
     if not limit or remaining is None:
         return None
     reset = parse_duration(headers.get(f"x-ratelimit-reset-{name}", ""))
-    return Quota(limit=limit, remaining=min(remaining, limit), reset_seconds=reset)
+    return LimitHeaders(limit=limit, remaining=min(remaining, limit), reset_seconds=reset)
 
 
 def _parse_count(text: str | None) -> int | None:

@@ -14,7 +14,7 @@ def get_batch(batch_id: str, caller: Caller, *, batches: BatchRepository, clock:
 def get_batch_of_caller(batch_id: str, caller: Caller, batches: BatchRepository) -> Batch:
     """The record of a batch. Raises NotFound, also for a batch of another caller."""
     batch = batches.get_batch(batch_id)
-    if not caller.one_tenant and batch.owner != caller.name:
+    if not caller.may_see(batch.owner):
         raise no_such_batch(batch_id)
     return batch
 

@@ -155,8 +155,6 @@ def _within_limits(
 
 def with_cost(snapshot: UpstreamSnapshot, price: Price | None) -> UpstreamSnapshot:
     """The snapshot with what its turn costs."""
-    if snapshot.usage.is_empty:
-        return snapshot
     return snapshot.model_copy(update={"usage": priced(snapshot.usage, price)})
 
 

@@ -9,7 +9,7 @@ from upcall.domain.batch_request import BatchRequest
 from upcall.domain.batch_view import BatchView
 from upcall.domain.caller import Caller
 from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput, NotFound
-from upcall.domain.prices import PriceList
+from upcall.domain.prices import PriceList, no_price
 from upcall.observability.logging import logger
 from upcall.use_cases.get_batch import view_batch
 from upcall.use_cases.interfaces import BatchFiles, BatchRepository, BatchWorkflow, Clock
@@ -84,5 +84,4 @@ def _check(request: BatchRequest, caller: Caller, default_model: str, prices: Pr
         raise InvalidInput(FieldError("defaults.assistant", str(error))) from error
     model = request.defaults.get("model") or assistant.model or default_model
     if request.budget_usd is not None and prices.find(model) is None:
-        reason = f"no price is known for the model {model!r}; ModelPrices may have one"
-        raise InvalidInput(FieldError("budget_usd", reason))
+        raise InvalidInput(no_price("budget_usd", model))

@@ -10,7 +10,7 @@ from upcall.domain.caller import Caller
 from upcall.domain.caller_tools import name_clash
 from upcall.domain.completion_window import limits_for, window_exceeds_limit
 from upcall.domain.errors import FieldError, IdempotencyKeyConflict, InvalidInput, NotFound
-from upcall.domain.prices import PriceList
+from upcall.domain.prices import PriceList, no_price
 from upcall.domain.quota import NO_QUOTA, Quota
 from upcall.domain.run import Run
 from upcall.domain.run_request import RunRequest
@@ -112,8 +112,7 @@ def start_run(
     if too_long := window_exceeds_limit(run.completion_window, run.limits):
         raise InvalidInput(too_long)
     if run.limits.usd is not None and defaults.prices.find(run.model) is None:
-        reason = f"no price is known for the model {run.model!r}; ModelPrices may have one"
-        raise InvalidInput(FieldError("limits.usd", reason))
+        raise InvalidInput(no_price("limits.usd", run.model))
     if clash := name_clash(run.tools, assistant.tools):
         raise InvalidInput(clash)
     if run.callback_url:

@@ -8,6 +8,9 @@ import boto3
 import pytest
 from botocore.config import Config
 from moto import mock_aws
+from samtranslator.yaml_helper import yaml_parse
+
+from local.config import ROOT
 
 pytest.register_assert_rewrite(
     "support.batch_files_contract",
@@ -16,6 +19,8 @@ pytest.register_assert_rewrite(
     "support.run_repository_contract",
     "support.workflow_contract",
 )
+
+SCHEMA = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
 
 GetClient = Callable[[str], Any]
 """A client of the AWS service of that name."""
@@ -34,3 +39,11 @@ def aws_client() -> Iterator[GetClient]:
 @pytest.fixture
 def unique_name() -> str:
     return f"test-{uuid.uuid4()}"
+
+
+@pytest.fixture(scope="module")
+def table_schema() -> dict[str, Any]:
+    """The schema of the table of runs, as `template.yaml` describes it."""
+    template = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
+    properties = template["Resources"]["RunTable"]["Properties"]
+    return {key: properties[key] for key in SCHEMA}

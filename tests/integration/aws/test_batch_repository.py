@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.dynamodb.responses import DynamoHandler
-from samtranslator.yaml_helper import yaml_parse
 from support.batch_records import BATCH_ID, COMPLETED, new_batch
 from support.batch_repository_contract import LATER, BatchRepositoryContract, line_of
 from support.fakes.clock import START
 from support.run_records import new_run
 
-from local.config import ROOT
 from local.dynamodb import serialize_requests
 from upcall.aws.batch_repository import COUNT_SHARDS, DynamoDBBatchRepository
 from upcall.aws.dynamodb import Table
@@ -21,7 +19,6 @@ from upcall.aws.run_repository import DynamoDBRunRepository
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-SCHEMA = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
 RETENTION_DAYS = 30
 
 
@@ -29,13 +26,6 @@ RETENTION_DAYS = 30
 def dynamodb(aws_client: Any) -> "DynamoDBClient":
     client: DynamoDBClient = aws_client("dynamodb")
     return client
-
-
-@pytest.fixture(scope="module")
-def table_schema() -> dict[str, Any]:
-    template = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
-    properties = template["Resources"]["RunTable"]["Properties"]
-    return {key: properties[key] for key in SCHEMA}
 
 
 @pytest.fixture

@@ -5,13 +5,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 from support.fakes.clock import START
 from support.run_records import ANSWER, FAILURE, UPSTREAM_RUN, USAGE, answered_round, new_run
 from support.run_repository_contract import RunRepositoryContract
 from support.run_repository_contract.writes import DONE, LATER, add_calls, add_failed_run, add_run
 
-from local.config import ROOT
 from local.dynamodb import serialize_requests
 from upcall.aws import run_repository
 from upcall.aws.dynamodb import Table
@@ -24,7 +22,6 @@ from upcall.domain.usage import NO_USAGE
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-SCHEMA = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
 RETENTION_DAYS = 30
 
 Item = dict[str, Any]
@@ -50,13 +47,6 @@ def dynamodb(aws_client: Any) -> "DynamoDBClient":
     serialize_requests()  # otherwise moto's transactions are not isolated from each other
     client: DynamoDBClient = aws_client("dynamodb")
     return client
-
-
-@pytest.fixture(scope="module")
-def table_schema() -> dict[str, Any]:
-    template = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
-    properties = template["Resources"]["RunTable"]["Properties"]
-    return {key: properties[key] for key in SCHEMA}
 
 
 @pytest.fixture

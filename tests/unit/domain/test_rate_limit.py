@@ -12,7 +12,7 @@ from upcall.domain.rate_limit import (
     INITIAL_BURST,
     MAX_CLOCK_SKEW_SECONDS,
     MAX_HELD_SECONDS,
-    Quota,
+    LimitHeaders,
     RateLimit,
     ServerLimits,
     Ticket,
@@ -25,7 +25,7 @@ NO_HEADERS = ServerLimits()
 
 def requests(limit: int, remaining: int, reset_seconds: float | None = None) -> ServerLimits:
     """Headers that tell of a limit of requests."""
-    return ServerLimits(requests=Quota(limit=limit, remaining=remaining, reset_seconds=reset_seconds))
+    return ServerLimits(requests=LimitHeaders(limit=limit, remaining=remaining, reset_seconds=reset_seconds))
 
 
 def after(limit: RateLimit, seen: ServerLimits, seconds: float = 1, sent_before: float = 0.5) -> RateLimit:
@@ -81,8 +81,8 @@ def test_a_limit_per_day_is_told_by_the_time_until_it_is_whole_again() -> None:
 
 
 def test_tokens_slow_down_before_the_server_refuses() -> None:
-    tokens = Quota(limit=60_000, remaining=58_000, reset_seconds=2)
-    seen = ServerLimits(requests=Quota(limit=10_000, remaining=9_999), tokens=tokens)
+    tokens = LimitHeaders(limit=60_000, remaining=58_000, reset_seconds=2)
+    seen = ServerLimits(requests=LimitHeaders(limit=10_000, remaining=9_999), tokens=tokens)
     limit = after(with_tickets(UNKNOWN, 1), seen)
 
     assert limit.tokens_per_request == 2000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from upcall.domain.rate_limit import Quota
+from upcall.domain.rate_limit import LimitHeaders
 from upcall.run_apis.rate_limit_headers import (
     MAX_LIMIT,
     MAX_RESET_SECONDS,
@@ -52,8 +52,8 @@ def test_both_limits_are_parsed() -> None:
         }
     )
 
-    assert seen.requests == Quota(limit=60, remaining=59, reset_seconds=1)
-    assert seen.tokens == Quota(limit=150_000, remaining=149_984, reset_seconds=360)
+    assert seen.requests == LimitHeaders(limit=60, remaining=59, reset_seconds=1)
+    assert seen.tokens == LimitHeaders(limit=150_000, remaining=149_984, reset_seconds=360)
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_a_limit_that_makes_no_sense_is_left_out(limit: str, remaining: str) -> 
 def test_no_limit_is_too_large_and_no_more_remains_than_the_limit() -> None:
     headers = {"x-ratelimit-limit-tokens": "9" * 15, "x-ratelimit-remaining-tokens": "9" * 15}
 
-    assert parse_server_limits(headers).tokens == Quota(limit=MAX_LIMIT, remaining=MAX_LIMIT)
+    assert parse_server_limits(headers).tokens == LimitHeaders(limit=MAX_LIMIT, remaining=MAX_LIMIT)

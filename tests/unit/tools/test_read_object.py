@@ -38,7 +38,7 @@ class FakeS3Client:
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> FakeS3Client:
     client = FakeS3Client()
-    monkeypatch.setattr(s3, "_client", lambda: client)
+    monkeypatch.setattr(s3, "get_client", lambda: client)
     monkeypatch.setenv("BUCKET_NAME", "bucket")
     return client
 

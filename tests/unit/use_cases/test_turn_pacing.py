@@ -8,7 +8,13 @@ from support.fakes.rate_limit_repository import InMemoryRateLimitRepository
 
 from upcall.domain.errors import TransientError
 from upcall.domain.limits import Limits
-from upcall.domain.rate_limit import FORGOTTEN_AFTER_SECONDS, INITIAL_BURST, Quota, RateLimit, ServerLimits
+from upcall.domain.rate_limit import (
+    FORGOTTEN_AFTER_SECONDS,
+    INITIAL_BURST,
+    LimitHeaders,
+    RateLimit,
+    ServerLimits,
+)
 from upcall.domain.upstream_errors import NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.run_apis.base import record_server_limits
@@ -16,7 +22,7 @@ from upcall.use_cases.turn_pacing import MAX_SLEEP_SECONDS, TurnPacing
 from upcall.use_cases.upstream_request import UpstreamResult, send_upstream_request
 
 CREATED = UpstreamRun(run_api="responses", ids={"response_id": "resp_1"})
-LIMITED = Quota(limit=60, remaining=15, reset_seconds=45)
+LIMITED = LimitHeaders(limit=60, remaining=15, reset_seconds=45)
 
 Send = Callable[..., UpstreamResult]
 
@@ -52,7 +58,7 @@ def test_a_turn_without_a_limit_takes_one_read_and_no_write(
     learn: Callable[[ServerLimits], RateLimit],
     rate_limits: InMemoryRateLimitRepository,
 ) -> None:
-    learn(ServerLimits(requests=Quota(limit=10_000, remaining=9999)))
+    learn(ServerLimits(requests=LimitHeaders(limit=10_000, remaining=9999)))
     rate_limits.reads = rate_limits.writes = 0
 
     assert pace().wait_for_turn() == 0
@@ -64,7 +70,7 @@ def test_a_turn_with_a_limit_takes_one_write(
     learn: Callable[[ServerLimits], RateLimit],
     rate_limits: InMemoryRateLimitRepository,
 ) -> None:
-    learn(ServerLimits(requests=Quota(limit=60, remaining=59, reset_seconds=1)))
+    learn(ServerLimits(requests=LimitHeaders(limit=60, remaining=59, reset_seconds=1)))
     rate_limits.reads = rate_limits.writes = 0
 
     assert pace().wait_for_turn() == 0
