@@ -12,6 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from support.batches import Batches
     from support.event_listener import EventListener
     from support.runs import Runs
     from support.sample_events import Invoke
@@ -82,3 +83,11 @@ def runs(local_stack: "LocalStack", event_listener: "EventListener") -> "Iterato
 
     with Runs(local_stack, event_listener) as session:
         yield session
+
+
+@pytest.fixture(scope="session")
+def batches(local_stack: "LocalStack", runs: "Runs") -> "Batches":
+    """Batches on the local stack."""
+    from support.batches import Batches
+
+    return Batches(local_stack, runs)

@@ -50,8 +50,9 @@ class BatchProgress:
     def _print_line(self, line: str) -> None:
         now = self._now()
         if line != self._last_line and now - self._last_time >= LINE_INTERVAL_SECONDS:
-            self._console.print(line, soft_wrap=True, markup=False)
             self._last_line, self._last_time = line, now
+            # Rich would print it again if it was interrupted before it had emptied its buffer
+            print(line, file=self._console.file, flush=True)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 WORKFLOW = "the workflow, twice; then the run fails"
+BATCH_WORKFLOW = "the workflow of batches"
 CALLER = "the caller"
 QUEUE = "the queue"
 
@@ -91,10 +92,29 @@ HANDLERS: Mapping[str, Handler] = {
     "retry_run": Handler(
         f"{CALLER}; otherwise the next sweep", "one more attempt, started once", "test_retry_run"
     ),
+    "start_batch": Handler(
+        f"{CALLER}, with the same idempotency key", "one batch, started once", "test_start_batch"
+    ),
+    "prepare_batch": Handler(
+        BATCH_WORKFLOW, "the same copy of the inputs, counted once", "test_prepare_batch"
+    ),
+    "start_batch_run": Handler(
+        BATCH_WORKFLOW, "one run of the line, which completes the newest task", "test_start_batch_run"
+    ),
+    "cancel_batch": Handler(CALLER, "one execution works on it, and ends it", "test_cancel_batch"),
+    "cancel_batch_runs": Handler(BATCH_WORKFLOW, "each run is cancelled", "test_cancel_batch_runs"),
+    "write_batch_results": Handler(
+        BATCH_WORKFLOW,
+        "one result for each line; the event is published twice if the handler is killed before it has recorded the "
+        "end of the batch",
+        "test_write_batch_results",
+    ),
     "get_run": _reader(),
     "list_runs": _reader(),
     "list_calls": _reader(),
     "get_message": _reader(),
+    "get_batch": _reader(),
+    "get_batch_results": _reader(),
     "list_tools": _reader(),
     "list_assistants": _reader(),
     "describe_api": _reader(),

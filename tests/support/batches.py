@@ -1,0 +1,74 @@
+"""Whole batches on a local stack, from the request to the last of their results."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import boto3
+import httpx
+
+from local.stack import LocalStack
+from support.runs import Runs
+from support.waiting import wait_until
+from upcall.domain.batch import TERMINAL_BATCH_STATUSES
+
+
+class Batches:
+    """Starts batches over HTTP, waits for them, and reads what they leave in their bucket."""
+
+    def __init__(self, local_stack: LocalStack, runs: Runs) -> None:
+        self._local_stack = local_stack
+        self._http = runs.http
+        self._s3 = boto3.client("s3")
+
+    def post(self, inputs: Sequence[Any], *, key: str | None = None, **fields: Any) -> httpx.Response:
+        """POST /batches."""
+        headers = {"Idempotency-Key": key} if key else {}
+        return self._http.post("/batches", json={"inputs": inputs, **fields}, headers=headers)
+
+    def start(self, inputs: Sequence[Any], *, key: str | None = None, **fields: Any) -> str:
+        """Start a batch. Returns its id."""
+        response = self.post(inputs, key=key, **fields)
+        assert response.status_code == 202, response.text
+        batch_id: str = response.json()["batch_id"]
+        return batch_id
+
+    def get(self, batch_id: str) -> dict[str, Any]:
+        """GET /batches/{batch_id}."""
+        view: dict[str, Any] = self._http.get(f"/batches/{batch_id}").json()
+        return view
+
+    def cancel(self, batch_id: str) -> httpx.Response:
+        """POST /batches/{batch_id}/cancel."""
+        return self._http.post(f"/batches/{batch_id}/cancel")
+
+    def wait_for_runs(self, batch_id: str, count: int) -> None:
+        """Wait until so many runs of a batch are under way."""
+        wait_until(lambda: self.get(batch_id)["under_way"] == count, f"{count} runs of {batch_id}")
+
+    def wait_for_end(self, batch_id: str) -> dict[str, Any]:
+        """The view of a batch, once it has ended."""
+        wait_until(lambda: self.get(batch_id)["status"] in TERMINAL_BATCH_STATUSES, f"the end of {batch_id}")
+        return self.get(batch_id)
+
+    def results(self, batch_id: str, urls: str = "url") -> list[dict[str, Any]]:
+        """The results of a batch, line by line; with `urls="failures_url"`, those without a message."""
+        files = self._http.get(f"/batches/{batch_id}/results").json()["files"]
+        text = "".join(httpx.get(file[urls]).text for file in files if file.get(urls))
+        return [json.loads(line) for line in text.splitlines()]
+
+    def manifest(self, batch_id: str) -> dict[str, Any]:
+        """The manifest of a batch."""
+        content: dict[str, Any] = json.loads(self.read_object(f"{batch_id}/manifest.json"))
+        return content
+
+    def read_object(self, key: str) -> bytes:
+        """An object of the bucket for batches."""
+        found = self._s3.get_object(Bucket=self._local_stack.deployed.batch_bucket, Key=key)
+        return found["Body"].read()
+
+    def object_keys(self, batch_id: str) -> Iterator[str]:
+        """The keys of the objects of a batch."""
+        bucket = self._local_stack.deployed.batch_bucket
+        found = self._s3.list_objects_v2(Bucket=bucket, Prefix=f"{batch_id}/")
+        return (each["Key"] for each in found.get("Contents", []))
