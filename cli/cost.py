@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 
 import tools
-from cli import prices
 from cli.execution_history import RunProgress
+from upcall.domain import aws_prices as prices
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import LedgerEntry
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cli import prices
+from upcall.domain import aws_prices as prices
 
 RETENTION_MONTHS = 14 / 30
 """Lambda's default for the data of a durable execution."""

@@ -10,13 +10,14 @@ from support.lambda_faults import TRANSIENT_ERROR, FaultyLambda
 from support.run_records import new_run
 from support.runs import EndedRun, Runs
 
-from cli import cost, prices
+from cli import cost
 from cli.execution_history import HistoryEvent, RunProgress, get_history, parse_history
 from cli.terminal.live_view import LiveView
 from local.moto_patches import integration
 from local.openai_emulator import Call, CallTools, Fail, FailAtFirst, Fault, Say
 from local.stack import LocalStack
 from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain import aws_prices as prices
 
 from .conftest import printed_text, terminal_console
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from support.templates import MONITORING, MONITORING_PARAMETERS, resources_of_type
 
-from cli import prices
 from local.config import ROOT
+from upcall.domain import aws_prices as prices
 
 TEXT: str = MONITORING["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
 WIDGETS = json.loads(TEXT)["widgets"]

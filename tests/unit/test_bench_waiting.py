@@ -11,7 +11,7 @@ from bench.waiting.durable import durable_usage
 from bench.waiting.report import draw_svg, print_costs, print_delays, ratio
 from bench.waiting.timed_emulator import seconds_until_poll
 from bench.waiting.usage import RunCost, Usage, cost_parts, dollars
-from cli import prices
+from upcall.domain import aws_prices as prices
 
 POLLING, SDK = "Upcall, polling", "create_and_poll"
 

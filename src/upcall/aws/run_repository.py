@@ -44,7 +44,7 @@ from upcall.domain.quota import NO_QUOTA, Counted, Quota, day_of
 from upcall.domain.run import AFTER_ALL_RUNS, Run, Updates, run_id_prefix
 from upcall.domain.status import TERMINAL_STATUSES, Status, TerminalStatus
 from upcall.domain.stop import Controls
-from upcall.domain.tool_calls import LedgerEntry
+from upcall.domain.tool_calls import LedgerEntry, tool_ms, waited_seconds
 from upcall.domain.upstream_run import Message, UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.domain.views import MAX_CALLS_BYTES, CallList, RunList, RunSummary
@@ -167,6 +167,8 @@ class DynamoDBRunRepository:
             "upstream_run": upstream_run.model_dump(),
             "round": run.round + 1,
             "tool_calls": run.tool_calls + len(answers),
+            "tool_ms": run.tool_ms + tool_ms(answers),
+            "waited_seconds": run.waited_seconds + waited_seconds(answers),
             "usage": (run.usage + usage).model_dump(),
         }
         self._update(run, "in_progress", fields, remove=(_WAITING_CALLS,))

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Literal, Self
 
+from upcall.domain.aws_cost import estimate_aws_usd
 from upcall.domain.failure import Failure
 from upcall.domain.json_size import json_bytes, longest_prefix
 from upcall.domain.model import Model
@@ -32,6 +33,7 @@ class RunEndedEvent(Model):
     round: int
     tool_calls: int
     usage: Usage
+    aws_usd: float | None = None
     created_at: datetime
     ended_at: datetime | None = None
     failure: Failure | None = None
@@ -43,6 +45,7 @@ class RunEndedEvent(Model):
     def of(cls, run: Run, message: str | None = None) -> Self:
         """The final event of a run that has ended, with its message, if it has one."""
         fields = run.model_dump(include=set(cls.model_fields))
+        fields["aws_usd"] = estimate_aws_usd(run)
         fields["event"] = _DETAIL_TYPES.get(run.status, "Run Failed")
         if message is not None:
             fields["message_excerpt"] = longest_prefix(message, _is_short, MAX_EXCERPT_CHARACTERS)

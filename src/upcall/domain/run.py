@@ -34,7 +34,9 @@ class Run(Model):
     or an `input`, as the caller sent it. `previous_upstream_run` is the conversation that it continues,
     `intent` what it is about to be created with, `upstream_run` where it lives now, `updates` how it learns
     of changes there. `tools` are those of its caller, `waiting_calls` the entries of the calls that wait for
-    an answer from outside. `event_published` is set once its final event is published. `attempt` counts its
+    an answer from outside. `tool_ms` is
+    how long its tools took, one after the other, `waited_seconds` how long rounds waited for answers from
+    outside. `event_published` is set once its final event is published. `attempt` counts its
     executions, which come one after the other. `batch_id` and `batch_line` are the batch and the line of its
     inputs that the run was started for. `counted` says where its start counts, if its caller has a quota,
     `settled` what was counted at the end of the last attempt that was settled.
@@ -67,6 +69,8 @@ class Run(Model):
     waiting_calls: frozenset[str] = frozenset()
     round: int = 0
     tool_calls: int = 0
+    tool_ms: int = 0
+    waited_seconds: int = 0
     usage: Usage = Usage()
     created_at: datetime
     ended_at: datetime | None = None

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -104,3 +104,13 @@ class LedgerEntry(Model):
     def id(self) -> str:
         """`<round>-<position>`, as while the call was open."""
         return f"{self.round}-{self.position}"
+
+
+def tool_ms(entries: Sequence[LedgerEntry]) -> int:
+    """How long the tools of these calls took, one after the other."""
+    return sum(entry.output.duration_ms for entry in entries)
+
+
+def waited_seconds(entries: Sequence[LedgerEntry]) -> int:
+    """How long the calls of a round waited for answers from outside. They wait at the same time."""
+    return max((entry.output.waited_seconds or 0 for entry in entries), default=0)

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
+from upcall.domain.aws_cost import estimate_aws_usd
 from upcall.domain.json_size import json_bytes
 from upcall.domain.model import Model
 from upcall.domain.open_calls import OpenCall, WaitsFor
@@ -55,11 +56,13 @@ class OpenCallView(Model):
 class RunView(Run):
     """A run as its caller sees it: the record without upstream ids, with the calls that wait and the message.
 
-    A message of more than MAX_MESSAGE_BYTES is not in it. `message_url` is the path of its pages.
+    A message of more than MAX_MESSAGE_BYTES is not in it. `message_url` is the path of its pages. `aws_usd`
+    is what the run has cost on AWS, as an estimate.
     """
 
     message: str | None = None
     message_url: str | None = None
+    aws_usd: float | None = None
     open_calls: tuple[OpenCallView, ...] = ()
     previous_upstream_run: Annotated[None, Field(exclude=True)] = None
     intent: Annotated[None, Field(exclude=True)] = None
@@ -72,6 +75,7 @@ class RunView(Run):
     def of(cls, run: Run, message: str | None, open_calls: Iterable[OpenCall] = ()) -> Self:
         """The view of a run with the calls that wait, and with its message if it has one."""
         shown = run.model_dump(exclude={"previous_upstream_run", "intent", "upstream_run"})
+        shown["aws_usd"] = estimate_aws_usd(run)
         shown["open_calls"] = [OpenCallView.of(call) for call in open_calls]
         if message is not None and json_bytes(json.dumps(message, ensure_ascii=False)) > MAX_MESSAGE_BYTES:
             return cls.model_validate({**shown, "message_url": f"/runs/{run.run_id}/message"})

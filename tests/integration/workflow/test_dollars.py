@@ -6,9 +6,12 @@ import pytest
 from support.fast_stack import pushed_runs
 from support.runs import Runs
 
+from cli import cost
+from cli.execution_history import parse_history
 from local.openai_emulator import Call, CallTools, Say
 from local.stack import LocalStack
 from upcall import config
+from upcall.aws.run_repository import DynamoDBRunRepository
 from upcall.domain.prices import Price, PriceList
 
 APIS = ["responses", "assistants", "agents"]
@@ -85,3 +88,21 @@ def test_a_limit_in_dollars_on_it_is_refused(runs: Runs, local_stack: LocalStack
             "reason": f"no price is known for the model {model!r}; ModelPrices may have one",
         }
     ]
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 3])
+def test_the_share_of_aws_is_near_the_estimate_from_the_history_of_the_execution(
+    runs: Runs, local_stack: LocalStack, repository: DynamoDBRunRepository, rounds: int
+) -> None:
+    fetch = CallTools((Call.of("fetch", url=f"{local_stack.endpoints.pages}/tides"),) * 2)
+    run = runs.run_script(*[fetch] * rounds, Say("Done.")).run
+
+    progress = parse_history(runs.history(run["run_id"]))
+    ledger, record = repository.get_ledger(run["run_id"]), repository.get_run(run["run_id"])
+    functions = local_stack.runner.functions
+    memory = {name: function.memory_mb for name, function in functions.items()}
+    exact = cost.estimate_dollars(progress, memory, record, ledger, "Done.")
+
+    assert run["aws_usd"] == pytest.approx(exact, rel=0.2)
+    if rounds:
+        assert run["tool_ms"] == sum(entry.output.duration_ms for entry in ledger) > 0

@@ -17,7 +17,7 @@ from upcall.domain.quota import NO_QUOTA, CallerUsage, Counted, Quota, QuotaSett
 from upcall.domain.run import Run, Updates, run_id_prefix
 from upcall.domain.status import Status, TerminalStatus
 from upcall.domain.stop import Controls, Stop
-from upcall.domain.tool_calls import LedgerEntry
+from upcall.domain.tool_calls import LedgerEntry, tool_ms, waited_seconds
 from upcall.domain.upstream_run import Message, UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.domain.views import MAX_CALLS_BYTES, CallList, RunList, RunSummary
@@ -115,6 +115,8 @@ class InMemoryRunRepository:
             upstream_run=upstream_run,
             round=run.round + 1,
             tool_calls=run.tool_calls + len(answers),
+            tool_ms=run.tool_ms + tool_ms(answers),
+            waited_seconds=run.waited_seconds + waited_seconds(answers),
             usage=run.usage + usage,
             waiting_calls=frozenset(),
         )

@@ -1,4 +1,4 @@
-"""Prices of AWS in dollars: us-east-1, November 2026, without free tiers.
+"""Prices of AWS in dollars: US East (N. Virginia), November 2026, without free tiers.
 
 Source: https://aws.amazon.com/SERVICE/pricing/. How durable functions are metered:
 https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-sdk.html. The price of OpenAI's tokens is in
