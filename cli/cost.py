@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 
 import tools
-from cli.execution_history import RunProgress
+from cli.execution_history import ExecutionUsage
 from upcall.domain import aws_prices as prices
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import LedgerEntry
@@ -37,7 +37,7 @@ REQUESTS_PER_QUEUE_MESSAGE = 3
 
 
 def estimate_dollars(
-    progress: RunProgress,
+    used: ExecutionUsage,
     memory_mb: Mapping[str, int],
     run: Run,
     ledger: Sequence[LedgerEntry],
@@ -47,14 +47,14 @@ def estimate_dollars(
 
     Of a retried run, transitions and Lambda time are those of the last attempt, and rounds those of all.
     """
-    gb_seconds = sum(each.seconds * memory_mb.get(each.function, 256) / 1024 for each in progress.invocations)
+    gb_seconds = sum(each.seconds * memory_mb.get(each.function, 256) / 1024 for each in used.invocations)
     queue_messages = count_queue_messages(run)
     webhooks = count_webhooks(run)
     answers = count_answers(ledger)
     http_requests = HTTP_REQUESTS + webhooks + answers
-    invocations = len(progress.invocations) + http_requests + queue_messages
+    invocations = len(used.invocations) + http_requests + queue_messages
     return (
-        progress.transitions * prices.STATE_TRANSITION
+        used.transitions * prices.STATE_TRANSITION
         + gb_seconds * prices.LAMBDA_GB_SECOND_ARM64
         + invocations * prices.LAMBDA_REQUEST
         + count_write_units(run, ledger, message) * prices.DYNAMODB_WRITE_UNIT

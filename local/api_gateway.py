@@ -5,11 +5,13 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from local.event_stream import stream_events, wants_stream
 from local.lambda_runtime import FunctionRunner, Throttled
 from local.template import Route
 
@@ -46,6 +48,11 @@ class HttpApi:
             return _gateway_response(413, "Request Entity Too Large")
         route: Route = matched
         event = _event(request, route, parameters)
+        if wants_stream(request, route.path):
+            return stream_events(request, lambda query: self._invoke(route, _with_query(event, query)))
+        return self._invoke(route, event)
+
+    def _invoke(self, route: Route, event: Mapping[str, Any]) -> Response:
         try:
             result = self._runner.invoke(self._functions[route.function], json.dumps(event))
         except Throttled:
@@ -84,6 +91,13 @@ def _event(request: Request, route: Route, parameters: Mapping[str, Any]) -> dic
         **({"body": body} if body else {}),
         "isBase64Encoded": is_base64,
     }
+
+
+def _with_query(event: Mapping[str, Any], query: Mapping[str, str]) -> dict[str, Any]:
+    """The event of a request that comes now, with other query parameters."""
+    context = {**event["requestContext"], "timeEpoch": time.time_ns() // 1_000_000}
+    changed = {"queryStringParameters": dict(query), "rawQueryString": urlencode(query)}
+    return {**event, **changed, "requestContext": context}
 
 
 def _body(request: Request) -> tuple[str, bool]:

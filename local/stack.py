@@ -203,6 +203,8 @@ class LocalStack:
         caches.cache_action_names()
         caches.cache_member_names()
         caches.cache_node_texts()
+        caches.cache_string_literals()
+        caches.cache_paths_of_events()
         speed.cache_parsed_workflows()
         speed.share_task_clients()
         speed.query_one_partition()

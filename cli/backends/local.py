@@ -1,6 +1,4 @@
-"""Runs on the local stack: started over its HTTP API, followed in the history of their executions."""
-
-import time
+"""Runs on the local stack: started and followed over its HTTP API."""
 
 import boto3
 from rich.console import Console
@@ -8,7 +6,7 @@ from rich.console import Console
 from cli import cost
 from cli.backends.base import AwsUsage, RequestFields, RunDetails, RunOutcome, build_run_request
 from cli.backends.local_stack import LocalStackClient, connect_or_start, open_repository
-from cli.execution_history import RunProgress, get_history, parse_history
+from cli.execution_history import get_whole_history, parse_history
 from cli.terminal.live_view import LiveView
 from cli.terminal.open_calls import OpenCallReporter
 from cli.terminal.run_output import print_started
@@ -17,9 +15,6 @@ from upcall.domain.status import Status
 from upcall.domain.views import OpenCallView, RunSummary, RunView
 
 POLL_INTERVAL_SECONDS = 0.15
-
-WAITING_INTERVAL_SECONDS = 0.5
-"""The same while a call waits for an answer from outside."""
 
 
 class LocalBackend:
@@ -74,33 +69,24 @@ class LocalBackend:
 def _follow(
     stack: LocalStackClient, api: UpcallClient, run_id: str, functions: CallerFunctions, err: Console
 ) -> RunOutcome:
-    """Show the progress of a run's latest execution to its end. Calls of the functions are answered."""
-    step_functions = boto3.client("stepfunctions")
-    arn = stack.execution_arn(api.get_run(run_id).execution_name)
+    """Show the progress of a run to its end. Calls of the functions are answered."""
     with LiveView(err) as view:
         reporter = OpenCallReporter(view, functions)
-        while True:
-            progress = parse_history(get_history(step_functions, arn))
-            view.update(progress)
-            if progress.ended:
-                return _outcome(stack, api.get_run(run_id), progress)
-            if progress.waits:
-                run = api.get_run(run_id)
-                reporter.run_updated(run)
-                if not api.answer_calls(run, functions, reporter):
-                    time.sleep(WAITING_INTERVAL_SECONDS)
-            else:
-                time.sleep(POLL_INTERVAL_SECONDS)
+        run = api.follow(run_id, functions, reporter, wait_seconds=0, pause_seconds=POLL_INTERVAL_SECONDS)
+    return _outcome(stack, run)
 
 
-def _outcome(stack: LocalStackClient, run: RunView, progress: RunProgress) -> RunOutcome:
+def _outcome(stack: LocalStackClient, run: RunView) -> RunOutcome:
+    """What has become of a run, and what it used of AWS, by the history of its latest execution."""
+    arn = stack.execution_arn(run.execution_name)
+    used = parse_history(get_whole_history(boto3.client("stepfunctions"), arn))
     repository = stack.repository
     ledger = repository.get_ledger(run.run_id)
     lambda_client = boto3.client("lambda")
     memory_mb = {
         name: lambda_client.get_function_configuration(FunctionName=name)["MemorySize"]
-        for name in {each.function for each in progress.invocations}
+        for name in {each.function for each in used.invocations}
     }
     record = repository.get_run(run.run_id)
-    dollars = cost.estimate_dollars(progress, memory_mb, record, ledger, run.message)
-    return RunOutcome(run, ledger, AwsUsage(progress.transitions, dollars))
+    dollars = cost.estimate_dollars(used, memory_mb, record, ledger, run.message)
+    return RunOutcome(run, ledger, AwsUsage(used.transitions, dollars))

@@ -1,6 +1,5 @@
-"""The progress of a run: its states, and its tool calls with arguments, size and duration."""
+"""The progress of a run: its statuses, and its tool calls with arguments, size and duration."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from cli.execution_history import RunProgress, StateProgress, ToolCallProgress
+from cli.run_progress import CallProgress, RunProgress, StatusProgress
 from cli.terminal.call_arguments import printable_line
 
 
@@ -33,7 +32,7 @@ class Row:
 class LiveView:
     """A context manager that shows the progress of a run.
 
-    A terminal is redrawn in place. Any other output gets a line for each state and call that is done.
+    A terminal is redrawn in place. Any other output gets a line for each status and call that is done.
     """
 
     def __init__(self, console: Console) -> None:
@@ -79,61 +78,38 @@ class LiveView:
         yield table
 
 
-def format_arguments(arguments: str) -> str:
-    """The values of a call's arguments, or the model's own text if it is not a JSON object."""
-    try:
-        values = json.loads(arguments)
-    except ValueError:
-        return arguments
-    if isinstance(values, dict):
-        return " ".join(str(value) for value in values.values() if value is not None)
-    return arguments
-
-
-def format_size(text: str) -> str:
-    """The size of a text in kilobytes of UTF-8."""
-    return f"{len(text.encode()) / 1024:.1f} KB"
+def format_size(size: int) -> str:
+    """A number of bytes in kilobytes."""
+    return f"{size / 1024:.1f} KB"
 
 
 def _progress_rows(progress: RunProgress) -> Iterator[Row]:
-    """A row for each state, and below `Call tools` one for each call."""
-    for state in progress.states:
-        yield Row(_format_state(state), _seconds(state), state.ended_at is not None)
-        for call in state.calls.values():
+    """A row for each status, and below `requires_action` one for each call."""
+    for status in progress.statuses:
+        yield Row(_format_status(status), _seconds(status), status.ended_at is not None)
+        for call in status.calls.values():
             failed = call.outcome not in (None, "ok")
             yield Row(_format_call(call), _seconds(call), call.ended_at is not None, failed)
 
 
-def _format_state(state: StateProgress) -> Text:
-    text = Text(state.name)
-    if state.times > 1:
-        text.append(f" x{state.times}", "dim")
-    if state.error:
-        text.append(f"  {state.error}", "yellow")
+def _format_status(status: StatusProgress) -> Text:
+    text = Text(status.name)
+    if status.note:
+        text.append(f"  {printable_line(status.note)}", "yellow")
     return text
 
 
-def _format_call(call: ToolCallProgress) -> Text:
-    text = (
-        Text("  ")
-        .append(call.name, "bold cyan")
-        .append(printable_line(f" {format_arguments(call.arguments)}"))
-    )
+def _format_call(call: CallProgress) -> Text:
+    text = Text("  ").append(printable_line(call.name), "bold cyan")
+    text.append(printable_line(f" {call.excerpt}"))
     if call.waits:
         text.append("  waits for an answer", "yellow")
     if call.outcome not in (None, "ok"):
-        text.append(f"  {_error_message(call.output)}", "red")
+        text.append(f"  {printable_line(call.error)}", "red")
     elif call.ended_at:
-        text.append(f"  {format_size(call.output)}", "dim")
+        text.append(f"  {format_size(call.output_bytes)}", "dim")
     return text
 
 
-def _error_message(output: str) -> str:
-    try:
-        return str(json.loads(output)["error"])
-    except (ValueError, TypeError, KeyError):
-        return output
-
-
-def _seconds(part: StateProgress | ToolCallProgress) -> float:
-    return ((part.ended_at or datetime.now(UTC)) - part.started_at).total_seconds()
+def _seconds(part: StatusProgress | CallProgress) -> float:
+    return max(0, ((part.ended_at or datetime.now(UTC)) - part.started_at).total_seconds())

@@ -1,14 +1,25 @@
-"""Calls that wait for an answer, while their run is followed: what is waited for, and what functions did."""
+"""A run that is followed: its progress, what its calls wait for, and what functions on this machine did."""
 
 import shlex
 import traceback
+from collections.abc import Sequence
 
-from cli.terminal.live_view import LiveView, format_arguments
-from upcall.client import ApiError, CallerFunctions, FunctionResult, OpenCallView, RunObserver, RunView
+from cli.run_progress import RunProgress
+from cli.terminal.live_view import LiveView
+from upcall.client import (
+    ApiError,
+    CallerFunctions,
+    FunctionResult,
+    OpenCallView,
+    RunEvent,
+    RunObserver,
+    RunView,
+)
+from upcall.domain.tool_calls import arguments_text
 
 
 class OpenCallReporter(RunObserver):
-    """Prints a line for each call that waits, and for each function that runs on this machine.
+    """Shows the progress, and a line for each call that waits and each function that runs on this machine.
 
     `stack` is the name or the URL of a deployed stack.
     """
@@ -17,7 +28,13 @@ class OpenCallReporter(RunObserver):
         self._view = view
         self._functions = functions
         self._stack = stack
+        self._progress = RunProgress()
         self._reported: set[str] = set()
+
+    def events_happened(self, events: Sequence[RunEvent]) -> None:
+        """See RunObserver."""
+        self._progress.add(events)
+        self._view.update(self._progress)
 
     def run_updated(self, run: RunView) -> None:
         """See RunObserver."""
@@ -29,7 +46,7 @@ class OpenCallReporter(RunObserver):
 
     def function_started(self, call: OpenCallView) -> None:
         """See RunObserver."""
-        arguments = format_arguments(call.arguments)
+        arguments = arguments_text(call.arguments)
         self._view.print_line(f"{call.name} {arguments}".rstrip() + " runs on this machine")
 
     def function_ended(self, result: FunctionResult) -> None:

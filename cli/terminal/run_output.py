@@ -11,11 +11,11 @@ from cli.backends.base import AwsUsage, RunDetails, RunOutcome
 from cli.errors import CommandError
 from cli.terminal.call_arguments import printable_line
 from cli.terminal.console import print_json
-from cli.terminal.live_view import format_arguments, format_size
+from cli.terminal.live_view import format_size
 from upcall.domain.run import Run
 from upcall.domain.run_request import RunRequest
 from upcall.domain.status import Status
-from upcall.domain.tool_calls import Decision
+from upcall.domain.tool_calls import Decision, arguments_text
 from upcall.domain.views import OpenCallView, RunSummary
 
 STYLES: dict[Status, str] = {
@@ -92,8 +92,8 @@ def print_run_details(console: Console, details: RunDetails) -> None:
     console.print(table)
     for entry in details.ledger:
         mark = "✓" if entry.output.outcome == "ok" else "✗"
-        call = printable_line(f"{entry.call.name} {format_arguments(entry.call.arguments)}")
-        output = f"{format_size(entry.output.output)}  {entry.output.duration_ms} ms"
+        call = printable_line(f"{entry.call.name} {arguments_text(entry.call.arguments)}")
+        output = f"{format_size(len(entry.output.output.encode()))}  {entry.output.duration_ms} ms"
         console.print(Text(f"\nround {entry.round}  {mark} {call}  {output}"), soft_wrap=True)
         if entry.output.outcome != "ok":
             console.print(Text(f"         {entry.output.output}", "red"), soft_wrap=True)
@@ -123,7 +123,7 @@ def _format_decision(decision: Decision) -> str:
 
 def _format_open_call(call: OpenCallView) -> str:
     what = {"approval": "an approval", "output": "an output of the caller"}[call.waits_for]
-    arguments = f"{call.name} {format_arguments(call.arguments)}".rstrip()
+    arguments = f"{call.name} {arguments_text(call.arguments)}".rstrip()
     until = f"{call.until.astimezone():%Y-%m-%d %H:%M}"
     return printable_line(f"call {call.id}  · {arguments}  waits for {what} until {until}")
 

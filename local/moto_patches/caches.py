@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
+import jsonpath_ng.ext as jsonpath
 from antlr4.RuleContext import RuleContext  # type: ignore[import-untyped]
 from moto.core import responses
 from moto.core.serialize import AttributePicker, AttributePickerContext, ResponseSerializer
 from moto.core.utils import method_names_from_class
+from moto.stepfunctions.parser.asl.parse import preprocessor
 
 _node_texts: ContextVar[dict[RuleContext, str] | None] = ContextVar("node_texts", default=None)
 
@@ -52,6 +55,26 @@ def cache_node_texts() -> None:
     RuleContext.getText = get_text
 
 
+def cache_paths_of_events() -> None:
+    """Parse each path of a rule's template once. moto makes a new parser for each event."""
+    vars(jsonpath)["parse"] = _parse_path
+
+
+def cache_string_literals() -> None:
+    """Read each text of a definition once. Python's parser reads it for moto, at each execution."""
+
+    def read(parser_rule_context: RuleContext) -> str | None:
+        return _literal(str(parser_rule_context.getText()))
+
+    vars(preprocessor)["from_string_literal"] = read
+
+
+@cache
+def _literal(text: str) -> str | None:
+    literal: str | None = _from_string_literal(SimpleNamespace(getText=lambda: text))
+    return literal
+
+
 @contextmanager
 def cached_texts(texts: dict[RuleContext, str]) -> Iterator[None]:
     """Keep the texts of the nodes that are read inside in `texts`. moto puts each together many times."""
@@ -63,5 +86,7 @@ def cached_texts(texts: dict[RuleContext, str]) -> Iterator[None]:
 
 
 _action_names = cache(method_names_from_class)
+_parse_path = cache(jsonpath.parse)  # type: ignore[attr-defined]
 _get_value = ResponseSerializer.get_value
 _get_text = RuleContext.getText
+_from_string_literal: Any = preprocessor.from_string_literal  # type: ignore[attr-defined]

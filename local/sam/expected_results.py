@@ -37,6 +37,7 @@ EXPECTED: dict[str, Check] = {
     "SaveMessageFunction": lambda result: result["status"] == "completed",
     "GetRunFunction": _response(200, status="completed", round=1, message=...),
     "ListCallsFunction": _response(200, calls=...),
+    "ListEventsFunction": _response(200, events=...),
     "GetMessageFunction": _response(200, text=...),
     "ListRunsFunction": _response(200, runs=...),
     "ListToolsFunction": _response(200, tools=...),

@@ -1,10 +1,8 @@
 """GET /runs/{run_id}: the record of a run, with its message once it is completed."""
 
 from http import HTTPStatus
-from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from upcall.aws.run_repository import run_repository
 from upcall.aws.waiting_requests import waiting_requests
@@ -13,10 +11,12 @@ from upcall.lambda_runtime.caller_identity import current_caller
 from upcall.lambda_runtime.clock import SystemClock
 from upcall.lambda_runtime.http_api import (
     RunId,
+    Wait,
     describe_responses,
     http_api,
     json_response,
     lambda_handler_of,
+    seconds_left,
 )
 from upcall.lambda_runtime.init import load_at_init
 from upcall.use_cases.get_run import get_run
@@ -25,26 +25,21 @@ load_at_init(run_repository)
 app = http_api()
 lambda_handler = lambda_handler_of(app)
 
-WAIT = "Seconds to wait until the run has ended or waits for outputs of its caller."
-
 
 @app.get(
     "/runs/<run_id>",
     operation_id="get_run",
     responses=describe_responses(HTTPStatus.OK, RunView, "The run.", HTTPStatus.NOT_FOUND),
 )
-def handle_request(
-    run_id: RunId, wait: Annotated[int, Query(ge=0, le=25, description=WAIT)] = 0
-) -> Response[str]:
-    """Show a run. The wait counts from the request: a cold start is part of the 30 s that the API has.
+def handle_request(run_id: RunId, wait: Wait = 0) -> Response[str]:
+    """Show a run. With `wait`, the response comes as soon as it has ended or waits for outputs of its caller.
 
     While too many requests of the caller wait, the response comes at once, with a Retry-After header.
     """
     clock = SystemClock()
-    elapsed = clock.now().timestamp() - app.current_event.request_context.time_epoch / 1000
     shown = get_run(
         run_id,
-        wait - max(elapsed, 0),
+        seconds_left(app, wait, clock),
         current_caller(),
         repository=run_repository(),
         waiting_requests=waiting_requests(),

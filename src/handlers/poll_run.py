@@ -1,6 +1,7 @@
 """State "Poll run": polls the run upstream for one poll window, and returns its status."""
 
 from upcall import config
+from upcall.aws.run_repository import run_repository
 from upcall.aws.secrets_manager import secrets_provider
 from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.limits import Counters, Limits
@@ -38,6 +39,7 @@ class PollRun(Model):
 def lambda_handler(event: PollRun) -> UpstreamSnapshot:
     """Return as soon as something changes, or when the window ends."""
     return poll_run(
+        event.run_id,
         event.upstream_run,
         event.limits,
         event.counters,
@@ -45,6 +47,7 @@ def lambda_handler(event: PollRun) -> UpstreamSnapshot:
         event.waited_seconds,
         event.completion_window,
         event.price,
+        repository=run_repository(),
         get_run_api=get_run_api,
         clock=SystemClock(),
     )

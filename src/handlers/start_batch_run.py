@@ -21,9 +21,10 @@ load_at_init(run_repository, batch_repository, s3.get_client, step_functions.get
 
 
 class StartBatchRun(Model):
-    """A line of a batch: where its input lies."""
+    """A line of a batch: where its input lies. `attempt` is that of the batch's execution."""
 
     batch_id: str
+    attempt: int
     source: LineSource
     task_token: str = ""
 
@@ -33,6 +34,7 @@ def lambda_handler(event: StartBatchRun) -> LineEnded | None:
     """Start the run of the line. None if the end of the run completes the task."""
     return start_batch_run(
         event.batch_id,
+        event.attempt,
         event.source,
         event.task_token,
         one_tenant=config.one_tenant(),

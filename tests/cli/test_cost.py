@@ -19,7 +19,7 @@ from support.fakes.workflow import InMemoryWorkflow
 from support.run_records import new_run
 
 from cli import cost
-from cli.execution_history import Invocation, RunProgress
+from cli.execution_history import ExecutionUsage, Invocation
 from cli.tool_call.function_settings import read_template
 from upcall.aws.dynamodb import Item, Table
 from upcall.aws.run_repository import DynamoDBRunRepository
@@ -306,7 +306,7 @@ def completed_run(**fields: Any) -> Run:
 
 def test_the_dollars_of_a_run_without_tool_calls() -> None:
     """Eight transitions, four functions of 256 MB for a second in all."""
-    progress = RunProgress([], [Invocation(name, 0.25) for name in "abcd"], transitions=8, ended=True)
+    progress = ExecutionUsage([Invocation(name, 0.25) for name in "abcd"], transitions=8)
     dollars = cost.estimate_dollars(progress, {}, completed_run(), [], "Done.")
 
     expected = {
@@ -323,9 +323,9 @@ def test_the_dollars_of_a_run_without_tool_calls() -> None:
 
 
 def test_a_callback_costs_a_queue_message_an_invocation_and_a_read_of_record_and_message() -> None:
-    plain = cost.estimate_dollars(RunProgress(), {}, completed_run(), [], "Done.")
+    plain = cost.estimate_dollars(ExecutionUsage(), {}, completed_run(), [], "Done.")
     with_callback = completed_run(callback_url="https://example.com/")
-    dollars = cost.estimate_dollars(RunProgress(), {}, with_callback, [], "Done.")
+    dollars = cost.estimate_dollars(ExecutionUsage(), {}, with_callback, [], "Done.")
 
     assert dollars - plain == pytest.approx(3 * 0.0000004 + 0.0000002 + 2 * 0.000000125)
 

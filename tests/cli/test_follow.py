@@ -7,8 +7,9 @@ import pytest
 from support.iam_gateway import CALLER, REGION, IamGateway, iam_gateway
 from support.waiting import wait_until
 
-from cli.backends.deployed import DeployedBackend, ProgressObserver
+from cli.backends.deployed import DeployedBackend
 from cli.terminal.live_view import LiveView
+from cli.terminal.open_calls import OpenCallReporter
 from local.openai_emulator import Call, CallTools, Hang, Say
 from local.stack import LocalStack
 from upcall.client import CallerFunctions, IamAuth, UpcallClient
@@ -17,6 +18,7 @@ from upcall.domain.run_request import RunRequest
 from .conftest import plain_console, printed_text, terminal_console
 
 AUTH = IamAuth(CALLER, REGION)
+STATUSES = ("queued", "in_progress", "requires_action")
 
 
 @pytest.fixture
@@ -43,22 +45,26 @@ def test_each_round_is_shown_while_the_run_continues(
     console = plain_console()
     functions = CallerFunctions()
     with LiveView(console) as view, ThreadPoolExecutor(1) as pool, UpcallClient(gateway.url, AUTH) as own:
-        observer = ProgressObserver(own, view, functions, gateway.url)
-        following = pool.submit(own.follow, run_id, functions, observer, 1)
-        wait_until(lambda: following.done() or "Round 1" in printed_text(console), "the first round")
+        reporter = OpenCallReporter(view, functions, gateway.url)
+        following = pool.submit(own.follow, run_id, functions, reporter)
+        wait_until(lambda: following.done() or "requires_action" in printed_text(console), "the first round")
         assert not following.done()
         assert api.get_run(run_id).status == "in_progress"
         api.cancel_run(run_id)
         run = following.result()
 
-    assert (run.status, len(observer.ledger)) == ("cancelled", 2)
-    lines = printed_text(console).splitlines()
-    assert len(lines) == 3
-    assert [line.split("  ")[-1].strip() for line in (lines[0], lines[2])] == [
-        "Round 1",
-        "There is no tool no. There is: fetch, read_object.",
+    assert run.status == "cancelled"
+    lines = [line.split("s  ", 1)[1].strip() for line in printed_text(console).splitlines()]
+    assert [line for line in lines if line in STATUSES] == [
+        "queued",
+        "in_progress",
+        "requires_action",
+        "in_progress",
     ]
-    assert lines[1].endswith("KB")
+    fetch, no = (line for line in lines if line not in STATUSES)
+    assert fetch.startswith("fetch http://")
+    assert fetch.endswith("KB")
+    assert no == "no {  There is no tool no. There is: fetch, read_object."
 
 
 def test_a_terminal_shows_the_status_while_the_run_continues(

@@ -8,8 +8,8 @@ from support.open_calls import open_call
 from support.run_records import new_run
 
 from cli.backends.base import RunDetails, RunOutcome
-from cli.execution_history import RunProgress, StateProgress, ToolCallProgress
-from cli.terminal.live_view import LiveView, format_arguments, format_size
+from cli.run_progress import CallProgress, RunProgress, StatusProgress
+from cli.terminal.live_view import LiveView, format_size
 from cli.terminal.open_calls import OpenCallReporter
 from cli.terminal.run_output import print_outcome, print_run_details, print_run_list
 from upcall.client import CallerFunctions
@@ -23,21 +23,20 @@ START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 END = START + timedelta(seconds=1.5)
 
 
-def progress_with(call: ToolCallProgress) -> RunProgress:
+def progress_with(call: CallProgress) -> RunProgress:
     """The progress of a run with one tool call."""
     return RunProgress(
         [
-            StateProgress("Create run", START, END),
-            StateProgress("Call tools", START, END, calls={call.call_id: call}),
-            StateProgress("Publish event", START, END),
+            StatusProgress("queued", START, END),
+            StatusProgress("requires_action", START, END, calls={call.call: call}),
+            StatusProgress("in_progress", START, END),
         ],
         ended=True,
     )
 
 
 def test_plain_output_has_each_line_once_and_no_colours() -> None:
-    url = "http://127.0.0.1:8780/tides"
-    call = ToolCallProgress("c1", "fetch", f'{{"url": "{url}"}}', START, END, "ok", "x" * 1434)
+    call = CallProgress("1-1", "fetch", "http://127.0.0.1:8780/tides", START, END, "ok", 1434)
     console = plain_console()
     with LiveView(console) as view:
         for progress in (RunProgress(), progress_with(call), progress_with(call)):
@@ -45,20 +44,20 @@ def test_plain_output_has_each_line_once_and_no_colours() -> None:
     text = printed_text(console)
 
     assert "\x1b" not in text
-    assert text.count("Create run") == 1
+    assert text.count("queued") == 1
     assert re.search(r"✓ +\d\.\d s    fetch http://\S+/tides  1\.\d KB", text)
 
 
 def test_plain_output_has_no_line_for_what_is_not_done() -> None:
     console = plain_console()
     with LiveView(console) as view:
-        view.update(RunProgress([StateProgress("Create run", START)]))
+        view.update(RunProgress([StatusProgress("queued", START)]))
 
     assert printed_text(console) == ""
 
 
 def test_a_terminal_is_redrawn_in_place_with_colours() -> None:
-    call = ToolCallProgress("c1", "no", "{", START, END, "error", '{"error": "There is no tool no."}')
+    call = CallProgress("1-1", "no", "{", START, END, "error", 33, "There is no tool no.")
     console = terminal_console()
     with LiveView(console) as view:
         view.update(progress_with(call))
@@ -95,16 +94,8 @@ def test_a_list_on_a_narrow_terminal_cuts_the_prompt_and_nothing_else() -> None:
     assert line.rstrip().endswith("x…")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "shown"),
-    [('{"url": "x", "offset": 3, "more": null}', "x 3"), ("{", "{"), ("[1]", "[1]"), ("{}", "")],
-)
-def test_arguments_are_shown_as_values(arguments: str, shown: str) -> None:
-    assert format_arguments(arguments) == shown
-
-
-def test_sizes_are_bytes_of_utf_8() -> None:
-    assert format_size("ä" * 1024) == "2.0 KB"
+def test_sizes_are_kilobytes() -> None:
+    assert format_size(2100) == "2.1 KB"
 
 
 def test_a_call_that_waits_is_printed_once_with_the_command_that_approves_it() -> None:
@@ -122,7 +113,7 @@ def test_a_call_that_waits_is_printed_once_with_the_command_that_approves_it() -
 
 
 def test_a_call_that_waits_is_marked_on_a_terminal() -> None:
-    call = ToolCallProgress("c1", "refund", '{"order": "47\\n11"}', START, waits=True)
+    call = CallProgress("1-1", "refund", "47\n11", START, waits=True)
     console = terminal_console()
     with LiveView(console) as view:
         view.update(progress_with(call))

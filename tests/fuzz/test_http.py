@@ -39,7 +39,7 @@ VALID: dict[str, Any] = {
     "limits": {"rounds": 1, "seconds": 60},
     "metadata": {"a": "b"},
 }
-ROUTES = ("get_run", "list_calls", "get_message", "cancel_run")
+ROUTES = ("get_run", "list_calls", "list_events", "get_message", "cancel_run")
 
 
 def post_event(body: str | bytes) -> dict[str, Any]:
@@ -102,6 +102,7 @@ def test_a_request_with_any_headers_is_accepted_or_rejected(
 )
 @example("list_calls", "run_0", {"cursor": "\U0010ffff" * 300})
 @example("list_calls", "run_0", {"limit": "9" * 5000})
+@example("list_events", "run_0", {"after": "-1", "wait": "1e9", "limit": "0"})
 @example("get_run", "x" * 81, {})
 @example("get_run", "\x00", {"wait": "nan"})
 def test_a_run_with_any_other_id_is_not_found(

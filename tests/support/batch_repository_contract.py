@@ -143,6 +143,17 @@ class BatchRepositoryContract:
         assert again == line_of(1, "second", custom_id="a")
         assert list(batches.list_lines(BATCH_ID, 1, 1)) == [again]
 
+    def test_an_earlier_attempt_does_not_replace_the_token_of_a_later_one(
+        self, batches: BatchRepository
+    ) -> None:
+        first = batches.add_batch(new_batch())
+        second = batches.restart_batch(first)
+        batches.claim_line(first, line_of(1, "first"))
+        batches.claim_line(second, line_of(1, "second"))
+
+        assert batches.claim_line(first, line_of(1, "late")) == line_of(1, "second")
+        assert batches.claim_line(second, line_of(1, "third")) == line_of(1, "third")
+
     def test_a_claim_without_a_token_leaves_the_token_that_waits(self, batches: BatchRepository) -> None:
         """Otherwise the end of the run would complete no task."""
         batch = batches.add_batch(new_batch())

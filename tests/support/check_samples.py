@@ -39,6 +39,7 @@ def check_prepared(stack: LocalStack) -> dict[str, Any]:
     for function in (
         "PollRunFunction",
         "ListCallsFunction",
+        "ListEventsFunction",
         "SubmitToolOutputsFunction",
         "SaveMessageFunction",
         "ReadObjectFunction",

@@ -42,7 +42,7 @@ HANDLERS: Mapping[str, Handler] = {
         "called for it",
         _ROUND,
     ),
-    "poll_run": _reader(WORKFLOW),
+    "poll_run": Handler(WORKFLOW, "the requested calls are written down once", _ROUND),
     "wait_for_change": Handler(
         WORKFLOW, "one token is stored, which the next webhook finds", "test_wait_for_change"
     ),
@@ -112,6 +112,7 @@ HANDLERS: Mapping[str, Handler] = {
     "get_run": _reader(),
     "list_runs": _reader(),
     "list_calls": _reader(),
+    "list_events": _reader(),
     "get_message": _reader(),
     "get_batch": _reader(),
     "get_batch_results": _reader(),

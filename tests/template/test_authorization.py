@@ -201,6 +201,7 @@ def test_every_function_that_calls_openai_knows_the_organization_and_the_project
         "GetRunFunction",
         "ListRunsFunction",
         "ListCallsFunction",
+        "ListEventsFunction",
         "GetMessageFunction",
         "CancelRunFunction",
     ],

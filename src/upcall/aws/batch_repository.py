@@ -112,11 +112,12 @@ class DynamoDBBatchRepository:
     def claim_line(self, batch: Batch, line: BatchLine) -> BatchLine:
         """See BatchRepository."""
         key = _line_key(batch.batch_id, line.line)
-        item = line.model_dump(exclude={"line", "end"}, exclude_none=True)
+        item = {**line.model_dump(exclude={"line", "end"}, exclude_none=True), "attempt": batch.attempt}
         if self._table.put_new(*key, self._with_expiry(batch.created_at, {**item, _OPEN: batch.batch_id})):
             return line
         if line.task_token:
-            self._table.update(*key, {"task_token": line.task_token}, end=None)
+            fields = {"task_token": line.task_token, "attempt": batch.attempt}
+            self._table.update(*key, fields, below={"attempt": batch.attempt + 1}, end=None)
         return self._get_line(batch.batch_id, line.line) or line
 
     def end_line(self, batch_id: str, number: int, end: LineEnd, created_at: datetime) -> BatchLine:

@@ -1,7 +1,7 @@
 """DynamoDB: reads and writes items as Python values, with conditions, and pages through queries."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from types import MappingProxyType
@@ -127,16 +127,30 @@ class Table:
         remove: Iterable[str] = (),
         add: Mapping[str, Any] = MappingProxyType({}),
         delete: Mapping[str, set[str]] = MappingProxyType({}),
+        append: Mapping[str, Sequence[Any]] = MappingProxyType({}),
+        below: Mapping[str, int] = MappingProxyType({}),
+        containing: Mapping[str, str] = MappingProxyType({}),
         **condition: Any,
     ) -> bool:
         """Set attributes of an existing item, remove others, add to numbers and sets, or delete from sets.
 
-        A condition gives an attribute's value; a tuple gives values that the attribute must not have, and
-        None stands for an attribute that the item must not have. Returns whether the condition held. A set
-        without members is no attribute.
+        `append` adds values to the end of lists. A condition gives an attribute's value; a tuple gives values
+        that the attribute must not have, and None stands for an attribute that the item must not have.
+        `below` gives numbers that attributes must not have reached, `containing` a member that a set must
+        have. Returns whether the condition held. A set without members is no attribute.
         """
         request = update_request(
-            pk, sk, fields, remove=remove, add=add, delete=delete, exists=True, **condition
+            pk,
+            sk,
+            fields,
+            remove=remove,
+            add=add,
+            delete=delete,
+            append=append,
+            below=below,
+            containing=containing,
+            exists=True,
+            **condition,
         )
         try:
             self._client.update_item(TableName=self._name, **request)
@@ -220,7 +234,9 @@ def update_request(
     remove: Iterable[str] = (),
     add: Mapping[str, Any] = MappingProxyType({}),
     delete: Mapping[str, set[str]] = MappingProxyType({}),
+    append: Mapping[str, Sequence[Any]] = MappingProxyType({}),
     below: Mapping[str, int] = MappingProxyType({}),
+    containing: Mapping[str, str] = MappingProxyType({}),
     exists: bool = False,
     **condition: Any,
 ) -> dict[str, Any]:
@@ -230,14 +246,21 @@ def update_request(
     the item is made if there is none.
     """
     clauses = {
-        "SET": [f"#{name} = :{name}" for name in fields],
+        "SET": [
+            *(f"#{name} = :{name}" for name in fields),
+            *(f"#{name} = list_append(if_not_exists(#{name}, :empty), :{name})" for name in append),
+        ],
         "REMOVE": [f"#{name}" for name in remove],
         "ADD": [f"#{name} :{name}" for name in add],
         "DELETE": [f"#{name} :{name}" for name in delete],
     }
     expression = " ".join(f"{verb} {', '.join(terms)}" for verb, terms in clauses.items() if terms)
     terms = ["attribute_exists(pk)"] if exists else []
-    values: dict[str, Any] = {f":{name}": value for name, value in {**fields, **add, **delete}.items()}
+    values: dict[str, Any] = {
+        f":{name}": value for name, value in {**fields, **add, **delete, **append}.items()
+    }
+    if append:
+        values[":empty"] = []
     for name, expected in condition.items():
         if expected is None:
             terms.append(f"attribute_not_exists(#{name})")
@@ -249,7 +272,10 @@ def update_request(
     for name, limit in below.items():
         terms.append(f"(attribute_not_exists(#{name}) OR #{name} < :below_{name})")
         values[f":below_{name}"] = limit
-    names = {*fields, *remove, *add, *delete, *condition, *below}
+    for name, member in containing.items():
+        terms.append(f"contains(#{name}, :containing_{name})")
+        values[f":containing_{name}"] = member
+    names = {*fields, *remove, *add, *delete, *append, *condition, *below, *containing}
     request: dict[str, Any] = {
         "Key": _key(pk, sk),
         "UpdateExpression": expression,

@@ -1,29 +1,30 @@
 """The layout of the table: records of runs, ledgers, messages and idempotency keys.
 
-    pk             sk                       what RUN#<run_id>   RUN                      the record: request,
-    status, upstream ids, usage, times RUN#<run_id>   CALL#<round>#<position>  the ledger: a tool call and its
-    output RUN#<run_id>   OPEN#<attempt>#<round>#<position>  a call that waits, or has waited, for an answer
-    from outside RUN#<run_id>   MESSAGE#<attempt>#<n>    the final message, in parts of at most 350 KB
-    ONCE#<run_id>  ONCE#<hash>              a tool call that runs at most once (upcall.tool.idempotency)
-    KEY#<hash>     KEY                      the run that an idempotency key stands for WAIT#<id>      WAIT
-    the task that waits for a webhook about this upstream id WEBHOOK#<id>   WEBHOOK                  a
-    webhook's message that was taken up
+    pk             sk                                what
+    RUN#<run_id>   RUN                               the record: request, status, upstream ids, usage, log
+    RUN#<run_id>   CALL#<round>#<position>           the ledger: a tool call and its output
+    RUN#<run_id>   OPEN#<attempt>#<round>#<position> a call that waits, or has waited, for an answer
+    RUN#<run_id>   MESSAGE#<attempt>#<n>             the final message, in parts of at most 350 KB
+    ONCE#<run_id>  ONCE#<hash>                       a call that runs at most once (upcall.tool.idempotency)
+    KEY#<hash>     KEY                               the run that an idempotency key stands for
+    WAIT#<id>      WAIT                              the task that waits for a webhook about this upstream id
+    WEBHOOK#<id>   WEBHOOK                           a webhook's message that was taken up
 
-    index          partition        sort key  holds
-    open_runs      open ("open")    run_id    keys of records without a terminal status
-    runs_by_time   item_type ("run")  run_id  what a list shows of each record
-    runs_by_owner  owner            run_id    the same, for lists of one owner
+    index          partition          sort key  holds
+    open_runs      open ("open")      run_id    keys of records without a terminal status
+    runs_by_time   item_type ("run")  run_id    what a list shows of each record
+    runs_by_owner  owner              run_id    the same, for lists of one owner
 
 Ids of runs sort by time. The attribute `open` is removed when a run ends, and its record leaves the index.
 Only records have the other two attributes. A status only moves forward: every write to a record demands that
-it is open.
+it is open. What happened is appended to the log of the record by the write that makes the change.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
 from types import MappingProxyType
@@ -33,6 +34,7 @@ from upcall import config
 from upcall.aws import control_items
 from upcall.aws.dynamodb import Item, Table, run_table, update_request
 from upcall.aws.transaction import put_new, transact, update
+from upcall.domain import run_log
 from upcall.domain.caller import no_such_run
 from upcall.domain.errors import RunAlreadyEnded, RunNotRetryable
 from upcall.domain.failure import Failure
@@ -42,9 +44,10 @@ from upcall.domain.model import Model
 from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.quota import NO_QUOTA, Counted, Quota, day_of
 from upcall.domain.run import AFTER_ALL_RUNS, Run, Updates, run_id_prefix
+from upcall.domain.run_log import Log
 from upcall.domain.status import TERMINAL_STATUSES, Status, TerminalStatus
 from upcall.domain.stop import Controls
-from upcall.domain.tool_calls import LedgerEntry, tool_ms, waited_seconds
+from upcall.domain.tool_calls import LedgerEntry, ToolCall, tool_ms, waited_seconds
 from upcall.domain.upstream_run import Message, UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.domain.views import MAX_CALLS_BYTES, CallList, RunList, RunSummary
@@ -79,8 +82,11 @@ def run_repository() -> "DynamoDBRunRepository":
 class DynamoDBRunRepository:
     """Implements RunRepository. Items expire so many days after their run was created."""
 
-    def __init__(self, table: Table, retention_days: int) -> None:
+    def __init__(
+        self, table: Table, retention_days: int, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._table = table
+        self._now = now
         self._retention = timedelta(days=retention_days)
 
     def claim_idempotency_key(self, key: str, run: Run, fingerprint: str) -> IdempotencyClaim:
@@ -97,8 +103,10 @@ class DynamoDBRunRepository:
 
     def add_run(self, run: Run, quota: Quota = NO_QUOTA) -> Run:
         """See RunRepository. A run without a quota is a single write."""
-        run = run.model_copy(update={"counted": _counted(quota, run.created_at)})
+        log = run_log.queued(run.created_at, run.attempt)
+        run = run.model_copy(update={"counted": _counted(quota, run.created_at), "log": log})
         record = _to_item(run)
+        record["log"] = _log_items(log)
         del record["waiting_calls"]  # a set without members is no attribute
         record |= {name: json.dumps(record[name]) for name in _WITH_FLOATS if name in record}
         record["excerpt"] = " ".join(run.last_input.split())[:EXCERPT_CHARACTERS]
@@ -135,7 +143,34 @@ class DynamoDBRunRepository:
             "updates": updates,
             "usage": (run.usage + usage).model_dump(),
         }
-        self._update(run, "in_progress", fields)
+        self._update(run, "in_progress", fields, log=run_log.in_progress(self._now()))
+
+    def record_pause(self, run_id: str, reason: str, seconds: float) -> None:
+        """See RunRepository."""
+        self._table.update(
+            _pk(run_id),
+            _RECORD,
+            {},
+            add={"pauses": 1},
+            append=_appended(run_log.paused(self._now(), reason, seconds)),
+            below={"pauses": run_log.MAX_PAUSES},
+            status=TERMINAL_STATUSES,
+        )
+
+    def record_requested_calls(
+        self, run_id: str, round_number: int, calls: Sequence[ToolCall], calls_before: int
+    ) -> None:
+        """See RunRepository."""
+        entries = run_log.requires_action(self._now(), round_number, calls, calls_before)
+        self._table.update(
+            _pk(run_id),
+            _RECORD,
+            {"requested_round": round_number},
+            append=_appended(entries),
+            below={"requested_round": round_number},
+            status=TERMINAL_STATUSES,
+            round=round_number - 1,
+        )
 
     def add_waiting_task(self, webhook_id: str, task: WaitingTask) -> None:
         """See RunRepository. The task is written as JSON text: DynamoDB takes no floats."""
@@ -171,13 +206,15 @@ class DynamoDBRunRepository:
             "waited_seconds": run.waited_seconds + waited_seconds(answers),
             "usage": (run.usage + usage).model_dump(),
         }
-        self._update(run, "in_progress", fields, remove=(_WAITING_CALLS,))
+        log = run_log.round_ended(self._now(), answers, run.log, run.round + 1, usage)
+        self._update(run, "in_progress", fields, remove=(_WAITING_CALLS,), log=log)
 
     def open_call(self, run: Run, call: OpenCall) -> OpenCall:
         """See RunRepository. The record is written first: later the answer may have deleted the entry."""
         known = self.get_open_call(run, call.id)
         if known is None:
-            self._update(run, "requires_action", {}, add={_WAITING_CALLS: {call.entry}})
+            log = run_log.waiting(call, run.log)
+            self._update(run, "requires_action", {}, add={_WAITING_CALLS: {call.entry}}, log=log)
             if self._table.put_new(
                 *_open_call_key(run, call.id), self._with_expiry(run, _open_call_item(call))
             ):
@@ -217,20 +254,27 @@ class DynamoDBRunRepository:
             "attempt": run.attempt,
             "round": call.round - 1,
         }
-        if self._table.update(pk, _RECORD, {}, delete={_WAITING_CALLS: {call.entry}}, **condition):
-            condition[_WAITING_CALLS] = None
-            self._table.update(pk, _RECORD, {"status": "in_progress"}, **condition)
+        self._table.update(
+            pk,
+            _RECORD,
+            {},
+            delete={_WAITING_CALLS: {call.entry}},
+            append=_appended(run_log.answered(call, run.log)),
+            containing={_WAITING_CALLS: call.entry},
+            **condition,
+        )
+        condition[_WAITING_CALLS] = None
+        self._table.update(pk, _RECORD, {"status": "in_progress"}, **condition)
 
     def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:
         """See RunRepository."""
-        return self._end(run, "completed", message.usage, ended_at, message.text, {})
+        return self._end(run, "completed", message.usage, ended_at, message.text)
 
     def record_failure(
         self, run: Run, failure: Failure, usage: Usage, ended_at: datetime, partial_text: str = ""
     ) -> Run:
         """See RunRepository."""
-        fields = {"failure": failure.model_dump()}
-        return self._end(run, failure.status, usage, ended_at, partial_text, fields)
+        return self._end(run, failure.status, usage, ended_at, partial_text, failure)
 
     def mark_event_published(self, run: Run) -> None:
         """See RunRepository."""
@@ -277,6 +321,7 @@ class DynamoDBRunRepository:
         }
         writes = control_items.start_writes(reopened, quota)
         condition: dict[str, Any] = {"status": run.status, "attempt": run.attempt}
+        condition["append"] = _appended(run_log.queued(now or self._now(), run.attempt + 1))
         key = (_pk(run.run_id), _RECORD)
         if not writes:
             refused = not self._table.update(*key, fields, **condition)
@@ -344,7 +389,13 @@ class DynamoDBRunRepository:
         return (str(item["run_id"]) for item in items)
 
     def _end(
-        self, run: Run, status: TerminalStatus, usage: Usage, ended_at: datetime, text: str, fields: Item
+        self,
+        run: Run,
+        status: TerminalStatus,
+        usage: Usage,
+        ended_at: datetime,
+        text: str,
+        failure: Failure | None = None,
     ) -> Run:
         """Write a message's parts, then the end of its run. Only parts that the record counts are read."""
         parts = list(split_message(text))
@@ -352,12 +403,13 @@ class DynamoDBRunRepository:
             item = self._with_expiry(run, {"text": part})
             self._table.put(_pk(run.run_id), f"{_message_prefix(run)}{number:04}", item)
         fields = {
-            **fields,
+            **({"failure": failure.model_dump()} if failure else {}),
             "usage": (run.usage + usage).model_dump(),
             "ended_at": ended_at.isoformat(),
             "message_parts": len(parts),
         }
-        self._update(run, status, fields, remove=(_OPEN, _WAITING_CALLS))
+        log = run_log.ended(ended_at, status, run.usage + usage, len(text), failure)
+        self._update(run, status, fields, remove=(_OPEN, _WAITING_CALLS), log=log)
         return self.get_run(run.run_id)
 
     def _update(
@@ -367,6 +419,7 @@ class DynamoDBRunRepository:
         fields: Item,
         remove: Sequence[str] = (),
         add: Mapping[str, set[str]] = MappingProxyType({}),
+        log: Log = (),
     ) -> None:
         """Set attributes of a record that is open, and still at the attempt and round of `run`."""
         updated = self._table.update(
@@ -375,6 +428,7 @@ class DynamoDBRunRepository:
             {**fields, "status": status},
             remove=remove,
             add=add,
+            append=_appended(log),
             status=TERMINAL_STATUSES,
             attempt=run.attempt,
             round=run.round,
@@ -393,6 +447,14 @@ def _counted(quota: Quota, now: datetime) -> Counted | None:
     if not quota.limits:
         return None
     return Counted(day=day_of(now), concurrent=quota.concurrent is not None)
+
+
+def _appended(log: Log) -> dict[str, list[str]]:
+    return {"log": _log_items(log)} if log else {}
+
+
+def _log_items(log: Log) -> list[str]:
+    return [entry.to_json() for entry in log]
 
 
 def _seconds(time: datetime) -> int:

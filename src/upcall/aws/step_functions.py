@@ -23,7 +23,8 @@ def start_execution(run: Run) -> None:
 
 def start_batch_execution(batch: Batch) -> bool:
     """Start the workflow of batches on this attempt of a batch. Returns whether it is running now."""
-    return _start(config.batch_state_machine_arn(), batch.execution_name, {"batch_id": batch.batch_id})
+    state = {"batch_id": batch.batch_id, "attempt": batch.attempt}
+    return _start(config.batch_state_machine_arn(), batch.execution_name, state)
 
 
 def stop_batch_execution(execution_name: str) -> None:
@@ -97,7 +98,7 @@ def execution_arn(state_machine_arn: str, name: str) -> str:
     return f"{state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
 
-def _start(state_machine_arn: str, name: str, state: Mapping[str, str]) -> bool:
+def _start(state_machine_arn: str, name: str, state: Mapping[str, Any]) -> bool:
     """Start an execution. Returns whether it is running now."""
     client = get_client()
     try:

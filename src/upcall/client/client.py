@@ -4,7 +4,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -19,6 +19,7 @@ from upcall.client.http_api import RETRY_DELAYS_SECONDS, TIMEOUT_SECONDS, HttpAp
 from upcall.domain.answers import DecisionRequest, GivenOutput, ToolOutputsRequest
 from upcall.domain.errors import InvalidInput
 from upcall.domain.model import Model
+from upcall.domain.run_events import MAX_EVENTS, RunEvent, RunEventList
 from upcall.domain.run_request import RunRequest
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import Decision, LedgerEntry
@@ -43,8 +44,8 @@ WAIT_SECONDS = 20
 """How long one request waits for a change of a run that is followed."""
 
 PAUSE_SECONDS = 2.0
-"""From one request for a run to the next. The API does not wait for a run that needs outputs which others
-give, nor if too many requests of the caller wait."""
+"""From a request that has brought nothing to the next. The API does not wait if too many requests of the
+caller do."""
 
 
 class _RunAccepted(Model):
@@ -59,8 +60,11 @@ class RunObserver:
     As it is, it logs the exceptions of functions and outputs that are rejected, and nothing else.
     """
 
+    def events_happened(self, events: Sequence[RunEvent]) -> None:
+        """More has happened to the run: each event once, in order, from the first one on."""
+
     def run_updated(self, run: RunView) -> None:
-        """The run was read: at the start, after each change, and when it has ended."""
+        """The run was read: after each change or wait, and when it has ended."""
 
     def function_started(self, call: OpenCallView) -> None:
         """A call is answered now, with a new output or, if a response was lost, with the same again."""
@@ -119,33 +123,32 @@ class UpcallClient(BatchClient):
         tools: CallerFunctions | Iterable[Function] = (),
         observer: RunObserver | None = None,
         wait_seconds: int = WAIT_SECONDS,
+        pause_seconds: float = PAUSE_SECONDS,
     ) -> RunView:
         """Wait until a run has ended, and return it. Calls of the `tools` are answered meanwhile.
 
         Functions run one after the other. Each runs at most once for a call: after a ClientError, follow the
         run again, and outputs that may be lost are sent again. Other calls are left to others: approvals, and
         outputs of tools that are not given here; the observer sees them. Each request waits `wait_seconds`,
-        25 at most.
+        25 at most. One that brings nothing new is followed by the next after `pause_seconds` at the earliest.
         """
         functions = tools if isinstance(tools, CallerFunctions) else CallerFunctions(tools)
         observer = observer or RunObserver()
-        answered: set[str] = set()
+        after = 0
         while True:
             requested_at = time.monotonic()
-            run = self.get_run(run_id, wait_seconds)
+            page = self.list_events(run_id, after, wait_seconds)
+            after = page.next
+            if page.events:
+                observer.events_happened(page.events)
+            run = self.get_run(run_id)  # a full log does not tell of each call that waits
             observer.run_updated(run)
-            if run.ended:
+            if page.ended and run.ended:
                 forget_run(run_id)
                 return run
-            calls = self.answer_calls(run, functions, observer)
-            new_calls = {f"{run.attempt} {call.id}" for call in calls} - answered
-            answered |= new_calls
-            if new_calls:
-                continue
-            if any(call.waits_for == "output" for call in run.open_calls):
-                time.sleep(PAUSE_SECONDS)
-            else:
-                time.sleep(max(0, requested_at + PAUSE_SECONDS - time.monotonic()))
+            self.answer_calls(run, functions, observer)
+            if not page.events:
+                time.sleep(max(0, requested_at + pause_seconds - time.monotonic()))
 
     def answer_calls(
         self, run: RunView, functions: CallerFunctions, observer: RunObserver | None = None
@@ -185,6 +188,13 @@ class UpcallClient(BatchClient):
         parts = self._api.pages(MessagePage, f"{_run_path(run_id)}/message")
         message = "".join(part.text for part in parts)
         return run.model_copy(update={"message": message, "message_url": None})
+
+    def list_events(self, run_id: str, after: int = 0, wait: int = 0) -> RunEventList:
+        """What happened to a run after that event, as soon as something has, or after `wait` seconds."""
+        parameters = query(after=after, wait=wait, limit=MAX_EVENTS)
+        return self._api.parse(
+            RunEventList, self._api.send("GET", f"{_run_path(run_id)}/events?{parameters}")
+        )
 
     def cancel_run(self, run_id: str) -> RunView:
         """Cancel a run. Not repeated: a repetition would fail because the run has ended."""

@@ -19,6 +19,7 @@ from upcall.domain.batch import InputFormat
 from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.errors import FieldError, InvalidInput
 from upcall.domain.json_document import check_json
+from upcall.domain.limits import MIN_USD
 from upcall.domain.model import Model
 from upcall.domain.run_request import Metadata, RunRequest, Text
 from upcall.domain.validation import field_errors
@@ -104,13 +105,15 @@ class BatchRequest(Model):
         int, Field(ge=1, le=MAX_CONCURRENCY, description="How many runs are under way at once.")
     ] = DEFAULT_CONCURRENCY
     tolerated_failures: Annotated[
-        float, Field(ge=0, le=1, allow_inf_nan=False, description="The share of lines that may fail.")
+        float,
+        Field(ge=0, le=1, allow_inf_nan=False, description="The share of lines that may fail."),
+        AfterValidator(lambda share: round(share, 9)),
     ] = 1
     budget_usd: (
         Annotated[
             float,
             Field(
-                gt=0,
+                ge=MIN_USD,
                 le=1_000_000,
                 allow_inf_nan=False,
                 description="What the model may cost, in dollars. From then on no run is started.",

@@ -49,10 +49,13 @@ Tokens = Annotated[
 ]
 
 
+MIN_USD = 0.000001
+"""No limit is lower. The table does not take the smallest numbers that JSON has."""
+
 Usd = Annotated[
     float,
     Field(
-        gt=0,
+        ge=MIN_USD,
         le=10_000,
         allow_inf_nan=False,
         description="Dollars that the model may cost, after which no tool is called.",

@@ -16,5 +16,13 @@ def error_text(message: str, max_bytes: int) -> str:
     return _error(longest_prefix(message, lambda start: json_bytes(_error(start)) <= max_bytes, max_bytes))
 
 
+def error_message(output: str) -> str:
+    """The message of an output that is an error; the whole output if it has another form."""
+    try:
+        return str(json.loads(output)["error"])
+    except (ValueError, TypeError, KeyError):
+        return output
+
+
 def _error(message: str) -> str:
     return json.dumps({"error": message}, ensure_ascii=False)

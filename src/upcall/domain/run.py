@@ -1,5 +1,6 @@
 """A run: our durable unit. One prompt in, one final message out."""
 
+import json
 import re
 import secrets
 from datetime import datetime
@@ -15,6 +16,7 @@ from upcall.domain.json_document import parse_json_text
 from upcall.domain.limits import Limits
 from upcall.domain.model import Model
 from upcall.domain.quota import Counted, Settled, settlement_of
+from upcall.domain.run_log import Log
 from upcall.domain.run_request import InputItem, Metadata, Reasoning, ResponseFormat
 from upcall.domain.status import TERMINAL_STATUSES, Status
 from upcall.domain.upstream_run import RunApiName, UpstreamRun
@@ -27,6 +29,11 @@ Updates = Literal["polled", "pushed"]
 """How a run learns that it has changed upstream: it asks again and again, or OpenAI's webhook tells it."""
 
 
+def _parse_log(value: Any) -> Any:
+    """The entries of a log, which a record has as JSON text each."""
+    return tuple(json.loads(each) if isinstance(each, str) else each for each in value)
+
+
 class Run(Model):
     """The record of a run.
 
@@ -34,12 +41,13 @@ class Run(Model):
     or an `input`, as the caller sent it. `previous_upstream_run` is the conversation that it continues,
     `intent` what it is about to be created with, `upstream_run` where it lives now, `updates` how it learns
     of changes there. `tools` are those of its caller, `waiting_calls` the entries of the calls that wait for
-    an answer from outside. `tool_ms` is
-    how long its tools took, one after the other, `waited_seconds` how long rounds waited for answers from
-    outside. `event_published` is set once its final event is published. `attempt` counts its
-    executions, which come one after the other. `batch_id` and `batch_line` are the batch and the line of its
-    inputs that the run was started for. `counted` says where its start counts, if its caller has a quota,
-    `settled` what was counted at the end of the last attempt that was settled.
+    an answer from outside. `tool_ms` is how long its tools took, one after the other, `waited_seconds` how
+    long rounds waited for answers from outside. `event_published` is set once its final event is published.
+    `attempt` counts its executions, which come one after the other. `batch_id` and `batch_line` are the batch
+    and the line of its inputs that the run was started for. `log` is what happened to the run,
+    `requested_round` the last round that the model asked for, `pauses` how many of them are in the log.
+    `counted` says where its start counts, if its caller has a quota, `settled` what was counted at the end of
+    the last attempt that was settled.
     """
 
     run_id: str
@@ -80,6 +88,9 @@ class Run(Model):
     attempt: int = 1
     batch_id: str | None = None
     batch_line: int | None = None
+    log: Annotated[Log, BeforeValidator(_parse_log)] = ()
+    requested_round: int = 0
+    pauses: int = 0
     counted: Counted | None = None
     settled: Settled | None = None
 

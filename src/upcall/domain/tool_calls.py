@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from upcall.domain.model import Model
 
+Outcome = Literal["ok", "error", "unknown"]
+
 
 class ToolDefinition(Model):
     """A tool as the model sees it. `parameters` is a strict JSON schema."""
@@ -42,6 +44,17 @@ class ToolCall(Model):
         return arguments_digest(self.arguments)
 
 
+def arguments_text(arguments: str) -> str:
+    """The values of a call's arguments, or the model's own text if it is not a JSON object."""
+    try:
+        values = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return arguments
+    if isinstance(values, dict):
+        return " ".join(str(value) for value in values.values() if value is not None)
+    return arguments
+
+
 def arguments_digest(arguments: str) -> str:
     """SHA-256 of the model's text, as UTF-8, in hexadecimal digits."""
     return hashlib.sha256(arguments.encode()).hexdigest()
@@ -55,7 +68,7 @@ class ToolOutput(Model):
     """
 
     call_id: str
-    outcome: Literal["ok", "error", "unknown"]
+    outcome: Outcome
     output: str
     started_at: datetime | None = None
     duration_ms: int = 0

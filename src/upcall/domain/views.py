@@ -12,6 +12,7 @@ from upcall.domain.json_size import json_bytes
 from upcall.domain.model import Model
 from upcall.domain.open_calls import OpenCall, WaitsFor
 from upcall.domain.run import Run
+from upcall.domain.run_log import Log
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import LedgerEntry
 
@@ -70,11 +71,14 @@ class RunView(Run):
     waiting_calls: Annotated[frozenset[str], Field(exclude=True)] = frozenset()
     message_parts: Annotated[int, Field(exclude=True)] = 0
     event_published: Annotated[bool, Field(exclude=True)] = False
+    log: Annotated[Log, Field(exclude=True)] = ()
+    requested_round: Annotated[int, Field(exclude=True)] = 0
+    pauses: Annotated[int, Field(exclude=True)] = 0
 
     @classmethod
     def of(cls, run: Run, message: str | None, open_calls: Iterable[OpenCall] = ()) -> Self:
         """The view of a run with the calls that wait, and with its message if it has one."""
-        shown = run.model_dump(exclude={"previous_upstream_run", "intent", "upstream_run"})
+        shown = run.model_dump(exclude={"previous_upstream_run", "intent", "upstream_run", "log"})
         shown["aws_usd"] = estimate_aws_usd(run)
         shown["open_calls"] = [OpenCallView.of(call) for call in open_calls]
         if message is not None and json_bytes(json.dumps(message, ensure_ascii=False)) > MAX_MESSAGE_BYTES:

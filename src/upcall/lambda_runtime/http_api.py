@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi import OpenAPIMerge
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from aws_lambda_powertools.event_handler.openapi.params import Path
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -35,6 +35,7 @@ from upcall.domain.model import Model
 from upcall.domain.run import is_run_id
 from upcall.domain.validation import WHOLE_BODY
 from upcall.lambda_runtime.caller_identity import caller_of
+from upcall.lambda_runtime.clock import SystemClock
 from upcall.observability.logging import log_context, logger
 
 API_DESCRIPTION: Final = "Runs OpenAI function calls on AWS without a server."
@@ -61,6 +62,8 @@ QUOTA_UNITS: Final = {
 RunId = Annotated[str, Path(description="The run's id.", max_length=80)]
 BatchId = Annotated[str, Path(description="The batch's id.", max_length=80)]
 CallId = Annotated[str, Path(description="The call's id in the run: its round and position.", max_length=20)]
+
+Wait = Annotated[int, Query(ge=0, le=25, description="Seconds to wait at most.")]
 
 LambdaHandler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
@@ -113,6 +116,12 @@ def http_api() -> APIGatewayHttpResolver:
     app.exception_handler(Exception)(_handle_any_error)
     app.not_found(_handle_not_found)
     return app
+
+
+def seconds_left(app: APIGatewayHttpResolver, wait: int, clock: SystemClock) -> float:
+    """How long this request may still wait: a cold start is part of the 30 s that the API has."""
+    elapsed = clock.now().timestamp() - app.current_event.request_context.time_epoch / 1000
+    return wait - max(elapsed, 0)
 
 
 def lambda_handler_of(app: APIGatewayHttpResolver) -> LambdaHandler:

@@ -14,6 +14,7 @@ from upcall.domain.limits import Counters, Limits
 from upcall.domain.prices import Price, PriceList
 from upcall.domain.rate_limit import Ticket
 from upcall.domain.run import Updates
+from upcall.domain.run_log import RATE_LIMIT
 from upcall.domain.upstream_errors import UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
 from upcall.domain.usage import NO_USAGE, Usage
@@ -109,6 +110,8 @@ def create_run(
         "ticket": result.ticket,
     }
     if result.upstream_run is None:
+        if result.failure is None:
+            repository.record_pause(run_id, result.errors.last or RATE_LIMIT, result.pause_seconds)
         return RunCreated(
             status=result.failure.status if result.failure else "queued",
             failure=result.failure,

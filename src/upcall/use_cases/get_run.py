@@ -1,5 +1,6 @@
 """Show a run, after waiting until it has ended or needs its caller, if that is asked for (long polling)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -40,22 +41,53 @@ def get_run(
     wait is shorter if many requests of the caller wait, and there is none if too many do: each takes a
     function. Raises NotFound.
     """
-    deadline = clock.monotonic() + wait_seconds
     run = get_run_of_caller(run_id, caller, repository)
-    if _is_final(run) or wait_seconds <= 0:
-        return ShownRun(view_of(run, repository))
+    waited = wait_for_run(
+        run,
+        _is_final,
+        wait_seconds,
+        caller,
+        repository=repository,
+        waiting_requests=waiting_requests,
+        clock=clock,
+    )
+    return ShownRun(view_of(waited.run, repository), waited.retry_after)
+
+
+@dataclass(frozen=True)
+class WaitedRun:
+    """A run after a wait. `retry_after` says after how many seconds to repeat a request that may not wait."""
+
+    run: Run
+    retry_after: int | None = None
+
+
+def wait_for_run(
+    run: Run,
+    is_enough: Callable[[Run], bool],
+    wait_seconds: float,
+    caller: Caller,
+    *,
+    repository: RunRepository,
+    waiting_requests: WaitingRequests,
+    clock: Clock,
+) -> WaitedRun:
+    """Read a run again and again until it is as wanted, or for so many seconds, in a place for waiting."""
+    deadline = clock.monotonic() + wait_seconds
+    if is_enough(run) or wait_seconds <= 0:
+        return WaitedRun(run)
     until = clock.now() + timedelta(seconds=wait_seconds + PLACE_MARGIN_SECONDS)
     place = waiting_requests.take_place(caller.name, clock.now(), until)
     if place is None:
-        return ShownRun(view_of(run, repository), RETRY_SECONDS)
+        return WaitedRun(run, RETRY_SECONDS)
     try:
         deadline = min(deadline, clock.monotonic() + wait_limit(place, waiting_requests.places))
-        while not _is_final(run) and (left := deadline - clock.monotonic()) > 0:
+        while not is_enough(run) and (left := deadline - clock.monotonic()) > 0:
             clock.sleep(min(POLL_INTERVAL_SECONDS, left))
-            run = repository.get_run(run_id)
+            run = repository.get_run(run.run_id)
     finally:
         waiting_requests.leave_place(caller.name, place)
-    return ShownRun(view_of(run, repository))
+    return WaitedRun(run)
 
 
 def _is_final(run: Run) -> bool:

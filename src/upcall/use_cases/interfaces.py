@@ -17,7 +17,7 @@ from upcall.domain.rate_limit import RateLimit
 from upcall.domain.run import Run, Updates
 from upcall.domain.status import Status
 from upcall.domain.stop import Controls
-from upcall.domain.tool_calls import LedgerEntry, ToolDefinition
+from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolDefinition
 from upcall.domain.upstream_run import Message, RunApiName, UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.domain.views import CallList, RunList
@@ -85,6 +85,17 @@ class RunRepository(Protocol):
 
     def record_webhook(self, message_id: str, now: datetime) -> None:
         """Write down that a message was taken up. It is kept for as long as OpenAI may send it again."""
+
+    def record_pause(self, run_id: str, reason: str, seconds: float) -> None:
+        """Write down in a run's log that the next request to its server waits, MAX_PAUSES times at most."""
+
+    def record_requested_calls(
+        self, run_id: str, round_number: int, calls: Sequence[ToolCall], calls_before: int
+    ) -> None:
+        """Write down in the log of a run that the model asks for these calls, once. The status stays.
+
+        `calls_before` is the number of calls of earlier rounds.
+        """
 
     def record_round(
         self, run: Run, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], usage: Usage
@@ -197,8 +208,8 @@ class BatchRepository(Protocol):
     def claim_line(self, batch: Batch, line: BatchLine) -> BatchLine:
         """Write down that the run of a line is started. Returns the line as it is already, if it is known.
 
-        A line that has not ended gets the new task token, if there is one. A line without a run is claimed so
-        that no run is started for it.
+        A line that has not ended gets the new task token, if there is one and if the line has none of a later
+        attempt of the batch. A line without a run is claimed so that no run is started for it.
         """
 
     def end_line(self, batch_id: str, number: int, end: LineEnd, created_at: datetime) -> BatchLine:

@@ -17,7 +17,7 @@ from upcall.domain.usage import Usage
 from upcall.observability import metrics
 from upcall.observability.logging import logger
 from upcall.run_apis.base import time_limit
-from upcall.use_cases.interfaces import Clock, GetRunApi
+from upcall.use_cases.interfaces import Clock, GetRunApi, RunRepository
 
 MIN_INTERVAL_SECONDS = 0.4
 INTERVAL_SHARE = 0.01
@@ -43,6 +43,7 @@ WINDOW_SHARE = 0.1
 
 
 def poll_run(
+    run_id: str,
     upstream_run: UpstreamRun,
     limits: Limits,
     counters: Counters,
@@ -51,19 +52,21 @@ def poll_run(
     completion_window: CompletionWindow | None = None,
     price: Price | None = None,
     *,
+    repository: RunRepository,
     get_run_api: GetRunApi,
     clock: Clock,
 ) -> UpstreamSnapshot:
     """Poll until the run asks for tools, ends or exceeds a limit, for about `window_seconds`.
 
-    The usage of a turn gets its cost, by `price`. `counters` are those before this poll; `waited_seconds` is
-    how long the model has been at work. Polls are 0.4 s apart at first, later a hundredth of the time waited
-    (a twentieth in a discounted completion window), or as far as the server asks for (`openai-poll-after-ms`,
-    `Retry-After`). A pause that is not worth its time in a function is returned as `pause_seconds`, for the
-    workflow to wait. An error of the server is a reason to poll again later, up to MAX_ERRORS times in a row;
-    a longer pause after it is left to the workflow, whose history shows the error. A turn that failed for a
-    reason that passes is returned with `repeat`, as often, if there is time for the pause before it. No
-    request outlasts the run's time limit.
+    The calls that it asks for are written down in its log. The usage of a turn gets its cost, by `price`.
+    `counters` are those before this poll; `waited_seconds` is how long the model has been at work. Polls
+    are 0.4 s apart at first, later a hundredth of the time waited (a twentieth in a discounted completion
+    window), or as far as the server asks for (`openai-poll-after-ms`, `Retry-After`). A pause that is not
+    worth its time in a function is returned as `pause_seconds`, for the workflow to wait. An error of the
+    server is a reason to poll again later, up to MAX_ERRORS times in a row; a longer pause after it is
+    left to the workflow, whose history shows the error. A turn that failed for a reason that passes is
+    returned with `repeat`, as often, if there is time for the pause before it. No request outlasts the
+    run's time limit.
     """
     run_api = get_run_api(upstream_run.run_api)
     start = clock.monotonic()
@@ -97,8 +100,14 @@ def poll_run(
                 metrics.record_poll_lag(now - seen_working_at)
             if snapshot.repeat:
                 can_repeat = run_api.can_repeat_after_tool_calls() or not counters.rounds
-                return _failed_turn(snapshot, errors, seconds_left - elapsed, can_repeat=can_repeat)
-            return _within_limits(snapshot, limits, counters, elapsed)
+                failed = _failed_turn(snapshot, errors, seconds_left - elapsed, can_repeat=can_repeat)
+                _record_pause(run_id, failed, repository)
+                return failed
+            result = _within_limits(snapshot, limits, counters, elapsed)
+            if result.tool_calls:
+                number = counters.rounds + 1
+                repository.record_requested_calls(run_id, number, result.tool_calls, counters.tool_calls)
+            return result
         seen_working_at = polled_at
         own_pause = max((waited_seconds + elapsed) * share, MIN_INTERVAL_SECONDS)
         if not window_seconds:
@@ -113,7 +122,15 @@ def poll_run(
             ignored = MAX_IGNORED_SECONDS if snapshot.pause_seconds else MAX_SLEEP_SECONDS
             pause = min(pause, max(seconds_left - elapsed, 0)) if pause > ignored or not window_seconds else 0
             paused = snapshot.model_copy(update={"pause_seconds": pause, "errors": errors})
-            return _within_limits(paused, limits, counters, elapsed)
+            result = _within_limits(paused, limits, counters, elapsed)
+            _record_pause(run_id, result, repository)
+            return result
+
+
+def _record_pause(run_id: str, snapshot: UpstreamSnapshot, repository: RunRepository) -> None:
+    """Write down why the workflow waits. It may wait without an error, too."""
+    if snapshot.errors.last and snapshot.pause_seconds:
+        repository.record_pause(run_id, snapshot.errors.last, snapshot.pause_seconds)
 
 
 def _failed_turn(

@@ -47,11 +47,13 @@ def _complete_waiting_task(
     with log_context(run_id=task.run_id):
         counters = task.counters_at(clock.now())
         snapshot = poll_run(
+            task.run_id,
             task.upstream_run,
             task.limits,
             counters,
             0,
             price=task.price,
+            repository=repository,
             get_run_api=get_run_api,
             clock=clock,
         )

@@ -21,6 +21,7 @@ class LineEnded(Model):
 
 def start_batch_run(
     batch_id: str,
+    attempt: int,
     source: LineSource,
     task_token: str,
     *,
@@ -32,10 +33,13 @@ def start_batch_run(
 ) -> LineEnded | None:
     """Start the run of a line, once, however often this is tried. None if the end of the run is to come.
 
-    A line from which no run can be started has failed. A run of an earlier try whose execution is lost gets
-    another one. Raises BatchStopped if no further line is to be started, NotFound, TransientError.
+    `attempt` is that of the execution: one that was replaced by another starts nothing. A line from which no
+    run can be started has failed. A run of an earlier try whose execution is lost gets another one. Raises
+    BatchStopped if no further line is to be started, NotFound, TransientError.
     """
     batch = batches.get_batch(batch_id)
+    if attempt < batch.attempt:
+        raise BatchStopped(f"batch {batch_id} has another execution")
     counts = BatchCounts()
     if batch.budget_usd is not None or batch.tolerated_failures < 1:
         counts = batches.get_counts(batch_id)

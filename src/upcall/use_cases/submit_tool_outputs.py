@@ -6,6 +6,7 @@ from upcall.domain.limits import Counters
 from upcall.domain.prices import PriceList
 from upcall.domain.rate_limit import Ticket
 from upcall.domain.run import Run
+from upcall.domain.run_log import RATE_LIMIT
 from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolOutput
 from upcall.domain.upstream_errors import UpstreamErrors
 from upcall.domain.upstream_run import UpstreamRun, UpstreamSnapshot
@@ -76,6 +77,8 @@ def submit_tool_outputs(
     pacing = None if recorded else TurnPacing(rate_limits, run.model, clock, ticket)
     result = send_upstream_request(submit, run.limits, seconds, errors, clock, pacing)
     if result.upstream_run is None:
+        if result.failure is None:
+            repository.record_pause(run_id, result.errors.last or RATE_LIMIT, result.pause_seconds)
         return OutputsSubmitted(
             status=result.failure.status if result.failure else "requires_action",
             failure=result.failure,

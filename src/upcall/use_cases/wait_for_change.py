@@ -24,7 +24,7 @@ def wait_for_change(
     webhook_id = get_run_api(task.upstream_run.run_api).webhook_id(task.upstream_run)
     if webhook_id is not None:
         repository.add_waiting_task(webhook_id, task)
-    snapshot = _poll(task, 0, get_run_api, clock)
+    snapshot = _poll(task, 0, repository, get_run_api, clock)
     return None if webhook_id is not None and task.is_unchanged(snapshot) else snapshot
 
 
@@ -44,20 +44,28 @@ def wait_or_poll(
     its own.
     """
     if not pushed or task.limits.seconds - task.counters.seconds <= MIN_SECONDS_LEFT:
-        return _poll(task, window_seconds, get_run_api, clock)
+        return _poll(task, window_seconds, repository, get_run_api, clock)
     if may_wait:
         return wait_for_change(task, repository=repository, get_run_api=get_run_api, clock=clock)
-    snapshot = _poll(task, 0, get_run_api, clock)
+    snapshot = _poll(task, 0, repository, get_run_api, clock)
     return snapshot.model_copy(update={"pause_seconds": 0}) if task.is_unchanged(snapshot) else snapshot
 
 
-def _poll(task: WaitingTask, window_seconds: float, get_run_api: GetRunApi, clock: Clock) -> UpstreamSnapshot:
+def _poll(
+    task: WaitingTask,
+    window_seconds: float,
+    repository: RunRepository,
+    get_run_api: GetRunApi,
+    clock: Clock,
+) -> UpstreamSnapshot:
     return poll_run(
+        task.run_id,
         task.upstream_run,
         task.limits,
         task.counters,
         window_seconds,
         price=task.price,
+        repository=repository,
         get_run_api=get_run_api,
         clock=clock,
     )

@@ -8,6 +8,7 @@ import boto3
 import pytest
 from antlr4.RuleContext import RuleContext  # type: ignore[import-untyped]
 from moto.core.serialize import AttributePicker
+from moto.events.utils import EventTemplateParser
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
 from local.moto_patches import caches
@@ -69,3 +70,30 @@ def test_the_texts_of_a_definition_are_put_together_once(monkeypatch: pytest.Mon
     AmazonStateLanguageParser.parse(definition)
 
     assert put_together == []
+
+
+def test_the_texts_of_a_definition_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`from_string_literal`, in the module of the preprocessor."""
+    text = f'a "quoted" \\ and\n wrapped ä {uuid.uuid4().hex}'
+    state = {"Type": "Pass", "Comment": text, "End": True, "Output": text}
+    definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Pass", "States": {"Pass": state}})
+    AmazonStateLanguageParser.parse(definition)
+    before = caches._literal.cache_info()
+
+    AmazonStateLanguageParser.parse(definition)
+
+    after = caches._literal.cache_info()
+    assert after.hits > before.hits
+    assert after.misses == before.misses
+
+
+def test_a_path_of_a_rule_is_parsed_once() -> None:
+    """`parse`, which moto imports from jsonpath_ng.ext for each event."""
+    path = f"$.detail.{uuid.uuid4().hex}"
+    before = caches._parse_path.cache_info()
+    for _ in range(2):
+        event: Any = {"detail": {path.rpartition(".")[2]: 3}, "ingestion-time": 0}
+        assert EventTemplateParser.parse('{"a": <value>}', {"value": path}, event) == {"a": 3}
+
+    after = caches._parse_path.cache_info()
+    assert (after.hits, after.misses) == (before.hits + 1, before.misses + 1)

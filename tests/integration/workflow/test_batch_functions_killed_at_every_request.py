@@ -77,7 +77,8 @@ class KillingStack:
 
     def start_line(self, batch: Batch, number: int = 1) -> Run:
         """The run of a line, which is started."""
-        event = {"batch_id": batch.batch_id, "source": self.sources(batch)[number - 1], "task_token": "token"}
+        source = self.sources(batch)[number - 1]
+        event = {"batch_id": batch.batch_id, "attempt": 1, "source": source, "task_token": "token"}
         self.killer.invoke("StartBatchRunFunction", event)
         return self.repository.get_run(batch.run_id(number))
 
@@ -152,7 +153,8 @@ def test_start_batch_run(stack: KillingStack) -> None:
     """The workflow invokes it again, with another token: one run, whose end completes the newest task."""
     model = stack.local_stack.emulator.script(Say("Done.", after_seconds=2))
     batch = stack.prepare_batch([{"prompt": "Go.", "model": model}])
-    event = {"batch_id": batch.batch_id, "source": stack.sources(batch)[0], "task_token": "first"}
+    source = stack.sources(batch)[0]
+    event = {"batch_id": batch.batch_id, "attempt": 1, "source": source, "task_token": "first"}
     assert stack.killer.kill_at_each_request("StartBatchRunFunction", event) == {}
 
     assert stack.killer.invoke("StartBatchRunFunction", event | {"task_token": "second"}) == {}

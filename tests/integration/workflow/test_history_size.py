@@ -5,6 +5,7 @@ from math import ceil
 
 from support.fakes.clock import FakeClock
 from support.fakes.run_api import FakeRunApi
+from support.fakes.run_repository import InMemoryRunRepository
 from support.run_records import UPSTREAM_RUN, new_run
 from support.runs import Runs
 from support.templates import TEMPLATE
@@ -53,11 +54,13 @@ def count_poll_events(window: int, seconds: int) -> int:
     while failure is None:
         age = clock.monotonic()
         snapshot = poll_run(
+            "run_1",
             UPSTREAM_RUN,
             Limits(seconds=seconds),
             Counters(seconds=age),
             window,
             age,
+            repository=InMemoryRunRepository(),
             get_run_api=run_api.get,
             clock=clock,
         )

@@ -1,6 +1,7 @@
 """A batch repository without DynamoDB."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ class InMemoryBatchRepository:
     def __init__(self) -> None:
         self._batches: dict[str, Batch] = {}
         self._lines: dict[tuple[str, int], BatchLine] = {}
+        self._attempts: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._lock = threading.RLock()
         self.hidden_lines: set[int] = set()
 
@@ -71,10 +73,12 @@ class InMemoryBatchRepository:
     def claim_line(self, batch: Batch, line: BatchLine) -> BatchLine:
         """See BatchRepository."""
         with self._lock:
-            known = self._lines.setdefault((batch.batch_id, line.line), line)
-            if known.end is None and line.task_token:
+            key = (batch.batch_id, line.line)
+            known = self._lines.setdefault(key, line)
+            if known.end is None and line.task_token and self._attempts[key] <= batch.attempt:
+                self._attempts[key] = batch.attempt
                 known = known.model_copy(update={"task_token": line.task_token})
-                self._lines[batch.batch_id, line.line] = known
+                self._lines[key] = known
             return known
 
     def end_line(self, batch_id: str, number: int, end: LineEnd, created_at: datetime) -> BatchLine:

@@ -1,12 +1,14 @@
 """A run repository without DynamoDB."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
 
+from support.fakes.clock import START
 from upcall.aws.run_repository import EXCERPT_CHARACTERS, MESSAGE_PART_BYTES, split_message
+from upcall.domain import run_log
 from upcall.domain.caller import no_such_run
 from upcall.domain.errors import RunAlreadyEnded, RunNotRetryable
 from upcall.domain.failure import Failure
@@ -15,9 +17,10 @@ from upcall.domain.json_size import json_bytes
 from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.quota import NO_QUOTA, CallerUsage, Counted, Quota, QuotaSetting, check_quota, day_of
 from upcall.domain.run import Run, Updates, run_id_prefix
+from upcall.domain.run_log import Log
 from upcall.domain.status import Status, TerminalStatus
 from upcall.domain.stop import Controls, Stop
-from upcall.domain.tool_calls import LedgerEntry, tool_ms, waited_seconds
+from upcall.domain.tool_calls import LedgerEntry, ToolCall, tool_ms, waited_seconds
 from upcall.domain.upstream_run import Message, UpstreamRun
 from upcall.domain.usage import NO_USAGE, Usage
 from upcall.domain.views import MAX_CALLS_BYTES, CallList, RunList, RunSummary
@@ -27,7 +30,8 @@ from upcall.domain.waiting_task import WaitingTask
 class InMemoryRunRepository:
     """Implements RunRepository. Passes the same contract suite as DynamoDBRunRepository."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: START) -> None:
+        self._now = now
         self._runs: dict[str, Run] = {}
         self._claims: dict[tuple[str, str], IdempotencyClaim] = {}
         self._ledgers: defaultdict[str, dict[str, LedgerEntry]] = defaultdict(dict)
@@ -54,7 +58,9 @@ class InMemoryRunRepository:
     def add_run(self, run: Run, quota: Quota = NO_QUOTA) -> Run:
         """See RunRepository."""
         if run.run_id not in self._runs:
-            self._runs[run.run_id] = self._count_start(run, quota, run.created_at)
+            counted = self._count_start(run, quota, run.created_at)
+            log = run_log.queued(run.created_at, run.attempt)
+            self._runs[run.run_id] = counted.model_copy(update={"log": log})
         return self._runs[run.run_id]
 
     def settle_run(self, run: Run) -> Run:
@@ -85,7 +91,23 @@ class InMemoryRunRepository:
     ) -> None:
         """See RunRepository."""
         fields = {"upstream_run": upstream_run, "updates": updates, "usage": run.usage + usage}
-        self._update(run, status="in_progress", **fields)
+        self._update(run, status="in_progress", added=run_log.in_progress(self._now()), **fields)
+
+    def record_pause(self, run_id: str, reason: str, seconds: float) -> None:
+        """See RunRepository."""
+        run = self._runs.get(run_id)
+        if run and not run.ended and run.pauses < run_log.MAX_PAUSES:
+            added = run_log.paused(self._now(), reason, seconds)
+            self._replace(run, {"pauses": run.pauses + 1, "log": run.log + added})
+
+    def record_requested_calls(
+        self, run_id: str, round_number: int, calls: Sequence[ToolCall], calls_before: int
+    ) -> None:
+        """See RunRepository."""
+        run = self._runs.get(run_id)
+        if run and not run.ended and run.round == round_number - 1 and run.requested_round < round_number:
+            added = run_log.requires_action(self._now(), round_number, calls, calls_before)
+            self._replace(run, {"requested_round": round_number, "log": run.log + added})
 
     def add_waiting_task(self, webhook_id: str, task: WaitingTask) -> None:
         """See RunRepository."""
@@ -119,6 +141,7 @@ class InMemoryRunRepository:
             waited_seconds=run.waited_seconds + waited_seconds(answers),
             usage=run.usage + usage,
             waiting_calls=frozenset(),
+            added=run_log.round_ended(self._now(), answers, run.log, run.round + 1, usage),
         )
 
     def open_call(self, run: Run, call: OpenCall) -> OpenCall:
@@ -127,7 +150,8 @@ class InMemoryRunRepository:
         known = self._open_calls.get(key)
         if known is None:
             waiting_calls = self.get_run(run.run_id).waiting_calls | {call.entry}
-            self._update(run, status="requires_action", waiting_calls=waiting_calls)
+            added = run_log.waiting(call, run.log)
+            self._update(run, status="requires_action", waiting_calls=waiting_calls, added=added)
             self._open_calls[key] = call
         elif known.answer is None:
             self._open_calls[key] = known.model_copy(update={"task_token": call.task_token})
@@ -158,9 +182,11 @@ class InMemoryRunRepository:
         current = self._runs[run.run_id]
         expected = ("requires_action", run.attempt, call.round - 1)
         if (current.status, current.attempt, current.round) == expected:
+            is_open = call.entry in current.waiting_calls
+            log = current.log + (run_log.answered(call, run.log) if is_open else ())
             waiting = current.waiting_calls - {call.entry}
             status = "requires_action" if waiting else "in_progress"
-            self._replace(current, {"waiting_calls": waiting, "status": status})
+            self._replace(current, {"waiting_calls": waiting, "status": status, "log": log})
 
     def complete_run(self, run: Run, message: Message, ended_at: datetime) -> Run:
         """See RunRepository."""
@@ -170,7 +196,7 @@ class InMemoryRunRepository:
         self, run: Run, failure: Failure, usage: Usage, ended_at: datetime, partial_text: str = ""
     ) -> Run:
         """See RunRepository."""
-        return self._end(run, failure.status, usage, ended_at, partial_text, failure=failure)
+        return self._end(run, failure.status, usage, ended_at, partial_text, failure)
 
     def mark_event_published(self, run: Run) -> None:
         """See RunRepository."""
@@ -201,6 +227,7 @@ class InMemoryRunRepository:
             "message_parts": 0,
             "event_published": False,
             "counted": counted,
+            "log": current.log + run_log.queued(now or self._now(), run.attempt + 1),
         }
         return self._replace(current, fields)
 
@@ -267,7 +294,13 @@ class InMemoryRunRepository:
         return run.model_copy(update={"counted": Counted(day=day_of(now), concurrent=concurrent)})
 
     def _end(
-        self, run: Run, status: TerminalStatus, usage: Usage, ended_at: datetime, text: str, **fields: Any
+        self,
+        run: Run,
+        status: TerminalStatus,
+        usage: Usage,
+        ended_at: datetime,
+        text: str,
+        failure: Failure | None = None,
     ) -> Run:
         parts = ceil(len(text.encode()) / MESSAGE_PART_BYTES)
         ended = self._update(
@@ -277,7 +310,8 @@ class InMemoryRunRepository:
             ended_at=ended_at,
             message_parts=parts,
             waiting_calls=frozenset(),
-            **fields,
+            failure=failure,
+            added=run_log.ended(ended_at, status, run.usage + usage, len(text), failure),
         )
         self._messages[run.run_id, run.attempt] = text
         return ended
@@ -286,12 +320,12 @@ class InMemoryRunRepository:
         key = (run.run_id, run.attempt, call.id)
         self._open_calls[key] = self._open_calls[key].model_copy(update=fields)
 
-    def _update(self, run: Run, **fields: Any) -> Run:
-        """Change a record that is open, and still at the attempt and round of `run`."""
+    def _update(self, run: Run, added: Log = (), **fields: Any) -> Run:
+        """Change a record that is open, and still at the attempt and round of `run`, and add to its log."""
         current = self._runs.get(run.run_id)
         if current is None or current.ended or _position(current) != _position(run):
             raise RunAlreadyEnded(f"run {run.run_id} has ended or moved on")
-        return self._replace(current, fields)
+        return self._replace(current, {**fields, "log": current.log + added})
 
     def _replace(self, run: Run, fields: dict[str, Any]) -> Run:
         self._runs[run.run_id] = changed = run.model_copy(update=fields)

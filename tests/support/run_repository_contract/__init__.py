@@ -6,6 +6,7 @@ Test modules subclass RunRepositoryContract and provide the fixture `repository`
 from support.run_repository_contract.ends import EndContract
 from support.run_repository_contract.ledger import LedgerContract
 from support.run_repository_contract.lists import ListContract
+from support.run_repository_contract.log import LogContract
 from support.run_repository_contract.open_calls import OpenCallContract
 from support.run_repository_contract.quotas import QuotaContract
 from support.run_repository_contract.records import RecordContract
@@ -17,6 +18,7 @@ class RunRepositoryContract(
     LedgerContract,
     EndContract,
     ListContract,
+    LogContract,
     WebhookContract,
     OpenCallContract,
     QuotaContract,

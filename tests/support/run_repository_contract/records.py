@@ -9,6 +9,7 @@ from support.run_records import UPSTREAM_RUN, USAGE, new_run
 from support.run_repository_contract.writes import WRITES, Write, add_run
 from upcall.domain.errors import NotFound, RunAlreadyEnded
 from upcall.domain.run import Updates
+from upcall.domain.run_log import queued
 from upcall.domain.run_request import InputItem, Reasoning, ResponseFormat
 from upcall.use_cases.interfaces import RunRepository
 
@@ -30,9 +31,10 @@ class RecordContract:
         self, repository: RunRepository, fields: dict[str, object]
     ) -> None:
         run = new_run(**fields)
+        with_log = run.model_copy(update={"log": queued(run.created_at, attempt=1)})
 
-        assert repository.add_run(run) == run
-        assert repository.get_run(run.run_id) == run
+        assert repository.add_run(run) == with_log
+        assert repository.get_run(run.run_id) == with_log
 
     def test_a_response_format_may_hold_fractions(self, repository: RunRepository) -> None:
         schema = {"name": "share", "schema": {"type": "number", "maximum": 0.25}}

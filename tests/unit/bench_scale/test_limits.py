@@ -87,3 +87,19 @@ def test_runs_that_share_a_server_take_its_time_in_turns(runs: int, concurrency:
 
     assert found.runs_per_second == pytest.approx(2)
     assert found.latency * found.runs_per_second == pytest.approx(concurrency, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "rate"), [(1, 1 / 2.5), (2, 2 / 2.5), (40, 2)], ids=["alone", "two", "the server is full"]
+)
+def test_runs_that_also_wait_fill_the_server_only_if_there_are_enough_of_them(
+    concurrency: int, rate: float
+) -> None:
+    """With two at once, one waits while the other is served."""
+    found = predict(400, concurrency, service=0.5, delay=2)
+
+    assert found.runs_per_second == pytest.approx(rate, rel=0.05)
+
+
+def test_a_run_alone_takes_its_service_and_its_delay() -> None:
+    assert predict(5, 1, service=0.5, delay=2).latency == pytest.approx(2.5)

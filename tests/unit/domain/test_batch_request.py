@@ -68,7 +68,8 @@ def test_a_batch_with_both_sources_is_rejected() -> None:
         ({"input_key": "a", "tolerated_failures": -0.1}, "tolerated_failures", "greater than or equal to 0"),
         ({"input_key": "a", "tolerated_failures": 10}, "tolerated_failures", "less than or equal to 1"),
         ({"input_key": "a", "tolerated_failures": float("nan")}, "tolerated_failures", "finite number"),
-        ({"input_key": "a", "budget_usd": 0}, "budget_usd", "greater than 0"),
+        ({"input_key": "a", "budget_usd": 0}, "budget_usd", "greater than or equal to"),
+        ({"input_key": "a", "budget_usd": 5e-324}, "budget_usd", "greater than or equal to"),
         ({"input_key": "a", "budget_usd": float("inf")}, "budget_usd", "finite number"),
         ({"input_key": "a", "prompt_template": " "}, "prompt_template", "must not be empty"),
         ({"input_key": "a", "completion_window": "24h"}, "completion_window", "'soonest', '2h' or '8h'"),
@@ -323,3 +324,7 @@ def test_a_template_of_spaces_is_filled_at_once() -> None:
 def test_a_filled_template_that_is_too_long_or_empty_is_an_error_of_the_line() -> None:
     assert "prompt: must be at most" in line_error({"a": "x" * 60_000}, template="{{a}}{{a}}")
     assert "prompt: must not be empty" in line_error({"a": " "}, template="{{a}} ")
+
+
+def test_a_share_that_is_too_small_for_the_table_is_none() -> None:
+    assert BatchRequest(input_key="a", tolerated_failures=5e-324).tolerated_failures == 0

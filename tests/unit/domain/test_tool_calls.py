@@ -3,7 +3,7 @@ import re
 import pytest
 from support.run_records import CALL
 
-from upcall.domain.tool_calls import ToolCall
+from upcall.domain.tool_calls import ToolCall, arguments_text
 
 
 def test_the_same_call_has_the_same_fingerprint() -> None:
@@ -27,3 +27,11 @@ def test_parts_of_a_call_are_not_mixed_up_in_its_fingerprint() -> None:
 @pytest.mark.parametrize("call_id", ["", "a b", "ä" * 1000, "\x00"])
 def test_fingerprints_can_be_listed_with_blanks_between_them(call_id: str) -> None:
     assert re.fullmatch("[0-9a-f]{16}", CALL.model_copy(update={"call_id": call_id}).fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [('{"url": "x", "offset": 3, "more": null}', "x 3"), ("{", "{"), ("[1]", "[1]"), ("{}", "")],
+)
+def test_arguments_are_shown_as_values(arguments: str, shown: str) -> None:
+    assert arguments_text(arguments) == shown

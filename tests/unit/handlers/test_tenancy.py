@@ -30,7 +30,7 @@ def test_the_caller_is_recorded_with_the_run(many_tenants: WiredHandlers) -> Non
     assert many_tenants.repository.get_run(start(many_tenants, ANN)).owner == ANN
 
 
-@pytest.mark.parametrize("handler", ["get_run", "list_calls", "cancel_run", "retry_run"])
+@pytest.mark.parametrize("handler", ["get_run", "list_calls", "list_events", "cancel_run", "retry_run"])
 def test_the_run_of_another_caller_is_not_found(many_tenants: WiredHandlers, handler: str) -> None:
     run_id = start(many_tenants, ANN)
 

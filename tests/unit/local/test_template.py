@@ -10,6 +10,7 @@ def test_the_routes_are_those_of_the_template() -> None:
         ("POST", "/runs", "StartRunFunction"),
         ("GET", "/runs", "ListRunsFunction"),
         ("GET", "/runs/{run_id}/calls", "ListCallsFunction"),
+        ("GET", "/runs/{run_id}/events", "ListEventsFunction"),
         ("POST", "/runs/{run_id}/calls/{call}/decision", "ReceiveDecisionFunction"),
         ("POST", "/runs/{run_id}/tool_outputs", "ReceiveToolOutputsFunction"),
         ("GET", "/runs/{run_id}/message", "GetMessageFunction"),

@@ -7,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.fakes.clock import FakeClock
 from support.fakes.run_api import FakeRunApi
-from support.run_records import CALL, FAILURE, UPSTREAM_RUN, USAGE
+from support.fakes.run_repository import InMemoryRunRepository
+from support.run_records import CALL, FAILURE, UPSTREAM_RUN, USAGE, new_run
 
 from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.errors import RequestRejected, TransientError
 from upcall.domain.failure import Failure
 from upcall.domain.limits import MAX_CALLS, Counters, Limits
+from upcall.domain.run_log import RequestedCall
 from upcall.domain.state_budget import max_calls_bytes
 from upcall.domain.tool_calls import ToolCall
 from upcall.domain.upstream_errors import MAX_ERRORS, NO_ERRORS, UpstreamErrors
@@ -33,6 +35,8 @@ class Polls:
         self.clock = FakeClock()
         self.run_api = FakeRunApi()
         self.run_api.snapshots = list(snapshots or [WORKING])
+        self.repository = InMemoryRunRepository()
+        self.run_id = self.repository.add_run(new_run()).run_id
 
     def poll(
         self,
@@ -44,12 +48,14 @@ class Polls:
     ) -> UpstreamSnapshot:
         """Poll for one window."""
         return poll_run(
+            self.run_id,
             UPSTREAM_RUN,
             limits or Limits(),
             counters or Counters(),
             window_seconds,
             waited_seconds,
             completion_window,
+            repository=self.repository,
             get_run_api=self.run_api.get,
             clock=self.clock,
         )
@@ -64,6 +70,25 @@ class Polls:
 def working(pause_seconds: float) -> UpstreamSnapshot:
     """A run at work, whose server asks for a pause."""
     return UpstreamSnapshot(status="in_progress", pause_seconds=pause_seconds)
+
+
+def test_requested_calls_are_written_down_once_however_often_they_are_seen() -> None:
+    polls = Polls(WAITING)
+
+    polls.poll(window_seconds=5)
+    polls.poll(window_seconds=5)
+
+    queued, requested = polls.repository.get_run(polls.run_id).log
+    assert (queued.type, requested.type, requested.round) == ("run.queued", "run.requires_action", 1)
+    assert requested.requested == (RequestedCall(CALL.name, "https://example.com/", len(CALL.arguments)),)
+
+
+def test_calls_that_are_not_made_are_not_written_down() -> None:
+    polls = Polls(WAITING)
+
+    assert polls.poll(window_seconds=5, limits=Limits(rounds=0)).failure
+
+    assert [entry.type for entry in polls.repository.get_run(polls.run_id).log] == ["run.queued"]
 
 
 def test_a_change_is_returned_within_the_window() -> None:

@@ -44,10 +44,11 @@ class Starter:
         self.files.objects[batch.inputs_key], self.sources = line_sources(lines)
         return batch
 
-    def start(self, number: int = 1, token: str = TOKEN) -> LineEnded | None:
+    def start(self, number: int = 1, token: str = TOKEN, attempt: int = 1) -> LineEnded | None:
         """Start the run of a line."""
         return start_batch_run(
             BATCH_ID,
+            attempt,
             self.sources[number - 1],
             token,
             one_tenant=self.one_tenant,
@@ -120,6 +121,22 @@ def test_a_line_that_is_started_again_has_one_run_and_the_newest_token(starter: 
 
     assert len(starter.workflow.executions) == 1
     assert starter.line().task_token == "second"  # noqa: S105
+
+
+def test_an_execution_that_was_replaced_starts_no_run_and_takes_no_token(starter: Starter) -> None:
+    """It may still be trying a line when the next execution does: then the end of the run would complete nothing."""
+    batch = starter.add("one", "two")
+    starter.start(token="first")  # noqa: S106
+    starter.batches.restart_batch(batch)
+    starter.start(token="second", attempt=2)  # noqa: S106
+
+    for number in (1, 2):
+        with pytest.raises(BatchStopped):
+            starter.start(number, token="late", attempt=1)  # noqa: S106
+
+    assert starter.line().task_token == "second"  # noqa: S105
+    assert len(starter.workflow.executions) == 1
+    assert starter.batches.get_batch(BATCH_ID).failure is None
 
 
 def test_a_template_makes_the_prompt(starter: Starter) -> None:
