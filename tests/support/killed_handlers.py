@@ -113,6 +113,7 @@ HANDLERS: Mapping[str, Handler] = {
     "list_runs": _reader(),
     "list_calls": _reader(),
     "get_message": _reader(),
+    "list_batches": _reader(),
     "get_batch": _reader(),
     "get_batch_results": _reader(),
     "list_tools": _reader(),

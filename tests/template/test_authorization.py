@@ -200,6 +200,7 @@ def test_every_function_that_calls_openai_knows_the_organization_and_the_project
         "StartRunFunction",
         "GetRunFunction",
         "ListRunsFunction",
+        "ListBatchesFunction",
         "ListCallsFunction",
         "GetMessageFunction",
         "CancelRunFunction",
