@@ -41,7 +41,7 @@ def find_auth(url: str, token: str | None) -> IamAuth | BearerAuth:
     """The authentication for an API: the token, or the user's AWS credentials. Raises CommandError."""
     if token:
         return BearerAuth(token)
-    with aws_errors():
+    with _aws_errors():
         session = user_session()
         credentials = session.get_credentials()
     if credentials is None:
@@ -60,7 +60,7 @@ def find_batch_bucket(stack: str) -> BatchBucket:
     if "://" in stack:
         raise CommandError("--stack has a URL, which does not tell the bucket: give the name of the stack")
     name = _read_stack_output(stack, BATCH_BUCKET_OUTPUT)
-    with aws_errors():
+    with _aws_errors():
         return BatchBucket(user_session().client("s3"), name)
 
 
@@ -71,7 +71,7 @@ def region_of(url: str) -> str | None:
 
 
 def _read_stack_output(name: str, output_key: str) -> str:
-    with aws_errors():
+    with _aws_errors():
         session = user_session()
         client = session.client("cloudformation", config=TIMEOUTS)
         try:
@@ -98,7 +98,7 @@ def user_session() -> boto3.Session:
 
 
 @contextmanager
-def aws_errors() -> Iterator[None]:
+def _aws_errors() -> Iterator[None]:
     """Turn errors of boto3 into CommandError."""
     try:
         yield

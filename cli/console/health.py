@@ -91,14 +91,13 @@ class StackHealth:
 
     def _read_quotas(self) -> dict[str, Any] | None:
         """The quotas of the user, with what is used of them; None without any: then nothing is counted."""
-        owner = self._find_owner()
-        if owner is None:
+        if self._owner is None:
             return None
-        setting = self._controls.get_setting(owner) or QuotaSetting()
+        setting = self._controls.get_setting(self._owner) or QuotaSetting()
         quota = setting.applied_to(self._default_quota())
         if not quota.limits:
             return None
-        used = self._controls.get_usage(owner, day_of(datetime.now(UTC))).model_dump()
+        used = self._controls.get_usage(self._owner, day_of(datetime.now(UTC))).model_dump()
         used["usd"] /= MICRO
         return {name: {"used": used[name], "limit": limit} for name, limit in quota.model_dump().items()}
 
@@ -109,6 +108,10 @@ class StackHealth:
 
     def _read_stopped(self) -> list[str]:
         return [stop.subject for stop in self._controls.list_stops()]
+
+    @cached_property
+    def _owner(self) -> str | None:
+        return self._find_owner()
 
     @cached_property
     def _stack(self) -> DeployedStack:

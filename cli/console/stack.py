@@ -8,7 +8,8 @@ import boto3
 import httpx
 
 from cli.backends.local_stack import connect_or_start
-from cli.backends.stack_lookup import aws_errors, find_api_url, find_auth, region_of, user_session
+from cli.backends.stack_lookup import find_api_url, find_auth, region_of, user_session
+from cli.doctor.deployed_stack import CLIENT_CONFIG
 from local.config import AWS_ENVIRONMENT, STACK_NAME, Endpoints
 from upcall.domain.caller import ANYBODY
 from upcall.lambda_runtime.caller_identity import caller_name
@@ -64,22 +65,20 @@ def local_console_stack(endpoints: Endpoints) -> ConsoleStack:
 
 def _deployed_stack(stack: str, token: str | None) -> ConsoleStack:
     url = find_api_url(stack)
-    auth = find_auth(url, token)
-    with aws_errors():
-        region = region_of(url) or user_session().region_name
+    named = "://" not in stack
 
     def find_owner() -> str | None:
         if token:
             return None
-        arn = user_session().client("sts").get_caller_identity()["Arn"]
+        arn = user_session().client("sts", config=CLIENT_CONFIG).get_caller_identity()["Arn"]
         return caller_name({"requestContext": {"authorizer": {"iam": {"userArn": arn}}}})
 
     return ConsoleStack(
         name=stack,
-        region=region,
+        region=user_session().region_name if named else region_of(url),
         api=url,
-        auth=auth,
-        aws_name=None if "://" in stack else stack,
+        auth=find_auth(url, token),
+        aws_name=stack if named else None,
         new_session=user_session,
         find_owner=find_owner,
     )

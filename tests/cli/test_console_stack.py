@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 from support.canned_server import canned_server, json_response
+from support.iam_gateway import REGION
 from support.run_records import new_run
 from werkzeug.wrappers import Response
 
 import tools
 from cli.console import health, tool_trial
-from cli.console.stack import local_console_stack
+from cli.console.stack import local_console_stack, open_console_stack
 from cli.doctor.deployed_stack import DeployedStack, Resource
 from local.config import AWS_ENVIRONMENT
 from local.stack import LocalStack
@@ -25,6 +26,7 @@ from upcall.domain.assistants import Assistant
 from upcall.domain.caller import ANYBODY
 from upcall.domain.quota import Quota, QuotaSetting
 
+from .conftest import STACK
 from .console_browser import Browser, open_console
 
 DEAD_LETTER_QUEUES = ["CallbackDeadLetterQueue", "DeadLetterQueue", "EndedExecutionDeadLetterQueue"]
@@ -299,3 +301,19 @@ def test_the_local_stack_is_asked_as_its_only_caller(local_stack: LocalStack) ->
     stack = local_console_stack(local_stack.endpoints)
 
     assert (stack.find_owner(), stack.region) == (ANYBODY, AWS_ENVIRONMENT["AWS_REGION"])
+
+
+@pytest.mark.usefixtures("stacks")
+def test_a_deployed_stack_is_asked_as_the_user_whose_credentials_there_are(
+    user: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in user.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+
+    with open_console_stack(STACK, None) as stack:
+        assert (stack.name, stack.aws_name, stack.region) == (STACK, STACK, REGION)
+        assert stack.find_owner() == "arn:aws:sts::123456789012:user/moto"
+    with open_console_stack(STACK, "ey.J.x") as stack:
+        assert stack.find_owner() is None
