@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -75,6 +76,28 @@ def test_without_a_running_stack_one_is_started_with_the_runs_that_were_saved(
         assert client.get(f"/api/runs/{started['run_id']}?wait=20").json()["status"] == "completed"
 
     assert started["run_id"] in upcall("list", **state).stdout
+
+
+def test_a_run_that_waits_goes_on_after_a_restart(environment: dict[str, str], tmp_path: Path) -> None:
+    """Its execution has ended with the local stack that it ran on."""
+    variables = {**environment, "UPCALL_STATE_FOLDER": str(tmp_path)}
+
+    def waiting_run(client: httpx.Client) -> dict[str, Any] | None:
+        listed = client.get("/api/runs?status=requires_action").json()["runs"]
+        return client.get(f"/api/runs/{listed[0]['run_id']}").json() if listed else None
+
+    with console_command(variables, "--no-open", "--samples") as client:
+        run = wait_until(lambda: waiting_run(client), "the call that waits")
+    with console_command(variables, "--no-open") as client:
+        (call,) = run["open_calls"]
+        decision = {"decision": "approve", "arguments_digest": call["arguments_digest"]}
+        path = f"/api/runs/{run['run_id']}"
+        assert client.post(f"{path}/calls/{call['id']}/decision", json=decision).status_code == 200
+        ended = wait_until(
+            lambda: (found := client.get(f"{path}?wait=20").json())["status"] == "completed" and found,
+            "the end",
+        )
+    assert ended["message"].endswith("notify answered: The message was sent.")
 
 
 @pytest.mark.usefixtures("stacks")
