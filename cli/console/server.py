@@ -109,7 +109,7 @@ class ConsoleServer:
         port = int(request.environ["SERVER_PORT"])
         check_host(request, port)
         path = request.path
-        if not (path.startswith((f"{_API}/", _CONSOLE))):
+        if not path.startswith((f"{_API}/", _CONSOLE)):
             check_method(request.method, "GET", "HEAD")
             return file_response(self._folder, path)
         check_caller(request, port, self._token)

@@ -161,6 +161,8 @@ def test_batches_are_listed_newest_first_page_by_page(
     assert [batch.batch_id for batch in api.list_batches(3)] == started[::-1]
     assert gateway.accepted[-1].startswith("GET /batches?limit=1&cursor=0")
     assert [batch.batch_id for batch in api.list_batches(1)] == started[2:]
+    for batch_id in started:
+        api.follow_batch(batch_id)
 
 
 def test_results_that_stay_unreadable_are_an_error_without_the_signed_url() -> None:
