@@ -11,7 +11,7 @@ from cli.backends.local_stack import connect_or_start
 from cli.backends.resume_runs import resume_open_runs
 from cli.backends.stack_lookup import find_api_url, find_auth, region_of, user_session
 from cli.doctor.deployed_stack import CLIENT_CONFIG
-from local.config import AWS_ENVIRONMENT, STACK_NAME, Endpoints
+from local.config import STACK_NAME, Endpoints
 from upcall.domain.caller import ANYBODY
 from upcall.lambda_runtime.caller_identity import caller_name
 
@@ -20,7 +20,7 @@ LOCAL = "local"
 
 @dataclass(frozen=True)
 class ConsoleStack:
-    """A stack. `name` is what the console calls it, `region` is None if it is not known.
+    """A stack. `name` is what the console calls it, `region` is None if it has none or it is not known.
 
     `api` is the URL of its API, and `auth` authenticates requests to it. `aws_name` is its name in
     CloudFormation; None if only the URL is known. `find_owner` returns the name under which the API knows the
@@ -56,7 +56,7 @@ def local_console_stack(endpoints: Endpoints) -> ConsoleStack:
     """A local stack. Expects boto3's environment to point at it."""
     return ConsoleStack(
         name=LOCAL,
-        region=AWS_ENVIRONMENT["AWS_REGION"],
+        region=None,
         api=endpoints.api,
         auth=None,
         aws_name=STACK_NAME,

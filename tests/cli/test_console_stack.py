@@ -17,7 +17,6 @@ import tools
 from cli.console import health, tool_trial
 from cli.console.stack import local_console_stack, open_console_stack
 from cli.doctor.deployed_stack import DeployedStack, Resource
-from local.config import AWS_ENVIRONMENT
 from local.stack import LocalStack
 from upcall.aws.control_items import ControlItems
 from upcall.aws.dynamodb import Table
@@ -46,7 +45,7 @@ def table(local_stack: LocalStack) -> Table:
 def test_a_session_says_which_stack_it_is(browser: Browser, local_stack: LocalStack) -> None:
     assert browser.get("/console/session").json() == {
         "stack": "local",
-        "region": "us-east-1",
+        "region": None,
         "address": local_stack.endpoints.api,
     }
 
@@ -300,7 +299,7 @@ def test_lambda_that_cannot_be_reached_is_a_bad_gateway(
 def test_the_local_stack_is_asked_as_its_only_caller(local_stack: LocalStack) -> None:
     stack = local_console_stack(local_stack.endpoints)
 
-    assert (stack.find_owner(), stack.region) == (ANYBODY, AWS_ENVIRONMENT["AWS_REGION"])
+    assert stack.find_owner() == ANYBODY
 
 
 @pytest.mark.usefixtures("stacks")
