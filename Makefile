@@ -41,7 +41,7 @@ run: install  ## Run PROMPT (default: summarise a sample page) on the local stac
 run: override export PROMPT := $(value PROMPT)
 
 look: install  ## Show the console with a few runs in it, on the local stack
-	@UPCALL_STACK= $(BIN)/upcall console --samples
+	@UPCALL_STACK= OPENAI_API_KEY= OPENAI_BASE_URL= $(BIN)/upcall console --samples
 
 local: install  ## Start the local stack and keep it running
 	@$(BIN)/upcall local

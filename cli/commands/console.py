@@ -39,8 +39,6 @@ def console(
     from cli.terminal.console import err, out
     from local.http_server import PortInUse
 
-    if samples and stack:
-        raise CommandError("--samples is for the local stack: leave out --stack")
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
@@ -50,7 +48,11 @@ def console(
             open_console_stack(stack, token) as shown,
             ConsoleServer(shown, port) as server,
         ):
-            if samples and shown.pages is not None:
+            if samples:
+                if shown.pages is None:
+                    raise CommandError(
+                        "--samples is for a local stack with the emulator: its model knows them"
+                    )
                 start_samples(shown.api, shown.pages)
             status.stop()
             out.print(server.address, soft_wrap=True, markup=False)

@@ -24,7 +24,8 @@ class ConsoleStack:
 
     `api` is the URL of its API, and `auth` authenticates requests to it. `aws_name` is its name in
     CloudFormation; None if only the URL is known. `find_owner` returns the name under which the API knows the
-    user; None if that is not known. `pages` is the URL of the sample pages of a local stack.
+    user; None if that is not known. `pages` is the URL of the sample pages, if the emulator's model reads
+    them.
     """
 
     name: str
@@ -62,7 +63,7 @@ def local_console_stack(endpoints: Endpoints) -> ConsoleStack:
         aws_name=STACK_NAME,
         new_session=boto3.Session,
         find_owner=lambda: ANYBODY,
-        pages=endpoints.pages,
+        pages=endpoints.pages if endpoints.emulated else None,
     )
 
 

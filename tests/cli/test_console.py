@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.console_browser import Browser, open_console
 
 from cli.console import server
 from cli.console.server import ConsoleServer
@@ -12,8 +13,6 @@ from cli.console.stack import local_console_stack
 from local.http_server import HttpServer
 from local.openai_emulator import Say
 from local.stack import LocalStack
-
-from .console_browser import Browser, open_console
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from botocore.credentials import Credentials
 from support.canned_server import canned_server, json_response
+from support.console_browser import open_console
 from support.iam_gateway import CALLER, REGION, IamGateway, iam_gateway
 from werkzeug.wrappers import Response
 
@@ -17,8 +18,6 @@ from cli.console.stack import ConsoleStack
 from local.http_server import HttpServer
 from local.stack import LocalStack
 from upcall.client import BearerAuth, ClientError, IamAuth
-
-from .console_browser import open_console
 
 
 def stack_at(url: str, auth: httpx.Auth | None = None) -> ConsoleStack:

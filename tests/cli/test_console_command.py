@@ -123,9 +123,12 @@ def test_a_token_takes_the_place_of_credentials(environment: dict[str, str], gat
     assert gateway.rejected.pop() == "GET /runs"
 
 
-def test_what_cannot_be_shown_is_a_one_line_error(upcall: Upcall, running_stack: dict[str, str]) -> None:
-    assert one_line_error(upcall("console", "--samples", "--stack", "x")) == (
-        "upcall: --samples is for the local stack: leave out --stack"
+def test_what_cannot_be_shown_is_a_one_line_error(
+    upcall: Upcall, running_stack: dict[str, str], gateway: IamGateway
+) -> None:
+    samples = ("console", "--samples", "--stack", gateway.url, "--token", "ey.J.x")
+    assert one_line_error(upcall(*samples)) == (
+        "upcall: --samples is for a local stack with the emulator: its model knows them"
     )
     assert one_line_error(upcall("console", "--stack", "http://example.com")).startswith(
         "upcall: the URL of a stack must begin with https://"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 from support.canned_server import canned_server, json_response
+from support.console_browser import Browser, open_console
 from support.iam_gateway import REGION
 from support.run_records import new_run
 from werkzeug.wrappers import Response
@@ -26,7 +27,6 @@ from upcall.domain.caller import ANYBODY
 from upcall.domain.quota import Quota, QuotaSetting
 
 from .conftest import STACK
-from .console_browser import Browser, open_console
 
 DEAD_LETTER_QUEUES = ["CallbackDeadLetterQueue", "DeadLetterQueue", "EndedExecutionDeadLetterQueue"]
 
