@@ -15,6 +15,9 @@ from upcall.aws.control_items import ControlItems
 from upcall.aws.dynamodb import Table
 from upcall.domain.quota import MICRO, Quota, QuotaSetting, day_of
 
+MESSAGES: Final = "ApproximateNumberOfMessages"
+"""The attribute of a queue."""
+
 QUOTA_PARAMETERS: Final[Mapping[str, str]] = {
     "runs": "QuotaRunsPerDay",
     "tokens": "QuotaTokensPerDay",
@@ -62,12 +65,11 @@ class StackHealth:
 
     def _read_dead_letters(self) -> list[dict[str, Any]]:
         client = self._session.client("sqs", config=CLIENT_CONFIG)
-        name = "ApproximateNumberOfMessages"
         queues = []
         for logical_id, url in sorted(self._stack.of_type("AWS::SQS::Queue").items()):
             if logical_id.endswith("DeadLetterQueue"):
-                found = client.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
-                queues.append({"queue": logical_id, "messages": int(found["Attributes"][name])})
+                found = client.get_queue_attributes(QueueUrl=url, AttributeNames=[MESSAGES])
+                queues.append({"queue": logical_id, "messages": int(found["Attributes"][MESSAGES])})
         return queues
 
     def _read_alarms(self) -> list[dict[str, Any]]:

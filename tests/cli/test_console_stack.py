@@ -236,24 +236,26 @@ def test_each_address_has_its_method(browser: Browser) -> None:
         assert (wrong.status_code, wrong.headers["Allow"]) == (405, allowed)
 
 
-FUNCTION_ERROR = {"X_Amz_Function_Error": "Unhandled"}
+def function_error(**document: str) -> Response:
+    """What Lambda returns for a function that has failed."""
+    return json_response(document, X_Amz_Function_Error="Unhandled")
 
 
 @pytest.mark.parametrize(
     ("answer", "status", "detail"),
     [
         (
-            json_response({"errorType": "ApprovalRequired"}, **FUNCTION_ERROR),
+            function_error(errorType="ApprovalRequired"),
             409,
             "fetch is not tried: a person must approve its calls, which is meant to happen in a run",
         ),
         (
-            json_response({"errorType": "Sandbox.Timedout"}, **FUNCTION_ERROR),
+            function_error(errorType="Sandbox.Timedout"),
             502,
             "the function of fetch failed: Sandbox.Timedout",
         ),
         (
-            json_response({"errorMessage": "x"}, **FUNCTION_ERROR),
+            function_error(errorMessage="x"),
             502,
             "the function of fetch failed: without a reason",
         ),
