@@ -20,7 +20,7 @@ NO_COLD_START = "Cold starts were not measured: they need the Python of the func
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run local test test-deploy deploy fuzz fuzz-documents coverage fault-matrix prices lint format openapi bench bench-batch bench-load bench-scale bench-waiting build sam-build sam-local validate check-template lock clean
+.PHONY: help install run look local test test-deploy deploy fuzz fuzz-documents coverage fault-matrix prices lint format openapi bench bench-batch bench-load bench-scale bench-waiting build sam-build sam-local validate check-template lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,8 +37,11 @@ install: .venv/installed  ## Install the project and the upcall command into .ve
 	@touch $@
 
 run: install  ## Run PROMPT (default: summarise a sample page) on the local stack
-	@UPCALL_STACK= $(BIN)/upcall run $${PROMPT:+"$$PROMPT"}
+	@UPCALL_STACK= $(BIN)/upcall run $${PROMPT:+"$$PROMPT"}; status=$$?; echo "Look at it: make look" >&2; exit $$status
 run: override export PROMPT := $(value PROMPT)
+
+look: install  ## Show the console with a few runs in it, on the local stack
+	@UPCALL_STACK= OPENAI_API_KEY= OPENAI_BASE_URL= $(BIN)/upcall console --samples
 
 local: install  ## Start the local stack and keep it running
 	@$(BIN)/upcall local

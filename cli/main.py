@@ -8,6 +8,7 @@ from cli.commands.approvals import app as approvals
 from cli.commands.batch import app as batch
 from cli.commands.bench import app as bench
 from cli.commands.cancel import cancel
+from cli.commands.console import console
 from cli.commands.doctor import doctor
 from cli.commands.list import list_runs
 from cli.commands.listen import listen
@@ -41,6 +42,7 @@ app.add_typer(approvals, name="approvals")
 app.command("tools")(list_tools)
 app.command("tool")(tool)
 app.command("local")(local)
+app.command("console")(console)
 app.command("send-event")(send_event)
 app.command("trigger")(trigger)
 app.command("listen")(listen)

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 
 from local.event_stream import stream_events, wants_stream
 from local.lambda_runtime import FunctionRunner, Throttled
-from local.template import Route
+from local.template import Cors, Route
 
 MAX_BODY_BYTES = 10_000_000
 """The quota of an HTTP API for the payload of a request."""
@@ -22,10 +22,19 @@ _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/java
 
 
 class HttpApi:
-    """A WSGI application with these routes. `functions` are the functions' names by their logical ids."""
+    """A WSGI application with these routes. `functions` are the functions' names by their logical ids.
 
-    def __init__(self, routes: Iterable[Route], functions: Mapping[str, str], runner: FunctionRunner) -> None:
-        self._functions, self._runner = functions, runner
+    With `cors`, pages of its origins may use the API, and all OPTIONS requests are answered.
+    """
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        functions: Mapping[str, str],
+        runner: FunctionRunner,
+        cors: Cors | None = None,
+    ) -> None:
+        self._functions, self._runner, self._cors = functions, runner, cors
         self._map = Map(
             Rule(
                 route.path.replace("{", "<").replace("}", ">"),
@@ -37,7 +46,15 @@ class HttpApi:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Respond to a request (WSGI)."""
-        return self._respond(Request(environ))(environ, start_response)
+        request = Request(environ)
+        if self._cors is None:
+            return self._respond(request)(environ, start_response)
+        is_preflight = request.method == "OPTIONS"
+        response = Response(status=204) if is_preflight else self._respond(request)
+        origin = request.headers.get("Origin", "")
+        if origin in self._cors.origins:
+            response.headers.update(_cors_headers(self._cors, origin, is_preflight=is_preflight))
+        return response(environ, start_response)
 
     def _respond(self, request: Request) -> Response:
         try:
@@ -60,6 +77,21 @@ class HttpApi:
         if result.is_error:
             return _gateway_response(500, "Internal Server Error")
         return _function_response(json.loads(result.payload))
+
+
+def _cors_headers(cors: Cors, origin: str, *, is_preflight: bool) -> dict[str, str]:
+    headers = {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": ",".join(cors.exposed_headers),
+        "Vary": "Origin",
+    }
+    if is_preflight:
+        headers |= {
+            "Access-Control-Allow-Methods": ",".join(cors.methods),
+            "Access-Control-Allow-Headers": ",".join(cors.headers),
+            "Access-Control-Max-Age": str(cors.max_age_seconds),
+        }
+    return headers
 
 
 def _event(request: Request, route: Route, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,20 +37,26 @@ class _RequestHandler(WSGIRequestHandler):
 class HttpServer:
     """Serves `app` until it is stopped, or its context ends. Port 0 is any free one. Raises PortInUse.
 
-    `extra_addresses` are other addresses of this machine to listen on, at the same port.
+    `extra_addresses` are other addresses of this machine to listen on, at the same port. A connection on
+    which nothing comes for `idle_seconds` is closed.
     """
 
-    def __init__(self, app: "WSGIApplication", port: int = 0, extra_addresses: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        port: int = 0,
+        extra_addresses: Sequence[str] = (),
+        idle_seconds: float | None = None,
+    ) -> None:
         for address in (HOST, *extra_addresses):
             if not can_bind(address, port):  # werkzeug would print a message and end the process
                 raise PortInUse(port)
-        first = make_server(HOST, port, app, threaded=True, request_handler=_RequestHandler)
+        handler = type("RequestHandler", (_RequestHandler,), {"timeout": idle_seconds})
+        first = make_server(HOST, port, app, threaded=True, request_handler=handler)
         port = first.server_port
         self._servers = [first]
         for address in extra_addresses:
-            self._servers.append(
-                make_server(address, port, app, threaded=True, request_handler=_RequestHandler)
-            )
+            self._servers.append(make_server(address, port, app, threaded=True, request_handler=handler))
         self.host = f"{HOST}:{port}"
         self.url = f"http://{self.host}"
         for server in self._servers:

@@ -123,7 +123,8 @@ class LocalStack:
         self.runner = self._start_functions(template)
         names = {logical_id: each.name for logical_id, each in self.deployed.functions.items()}
         routes = [route for route in template.routes() if route.function in names]
-        api = self._serve(HttpApi(routes, names, self.runner), config.api_port)
+        cors = template.cors(config.parameters.get("CorsOrigins", ""))
+        api = self._serve(HttpApi(routes, names, self.runner, cors), config.api_port)
 
         self._register_webhooks(api.url)
 

@@ -46,6 +46,17 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Cors:
+    """Which pages of other origins may use the HTTP API, and how."""
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...]
+    headers: tuple[str, ...]
+    exposed_headers: tuple[str, ...]
+    max_age_seconds: int
+
+
+@dataclass(frozen=True)
 class QueueMapping:
     """The logical ids of a queue and of the function that its messages invoke, `batch` of them at most."""
 
@@ -138,6 +149,22 @@ class Template:
                 uri = _without_condition(operation["x-amazon-apigateway-integration"]["uri"])["Fn::Sub"]
                 (function,) = re.findall(r"\$\{(\w+)\.Arn\}", uri)
                 yield Route(method.upper(), path, function)
+
+    def cors(self, origins: str) -> Cors | None:
+        """The rules of the HTTP API for pages of these origins, with commas between them; None for none."""
+        (api,) = self._of_type("AWS::ApiGatewayV2::Api")
+        rules = _without_condition(
+            self.transformed["Resources"][api]["Properties"]["Body"]["x-amazon-apigateway-cors"]
+        )
+        if not origins:
+            return None
+        return Cors(
+            origins=tuple(origins.split(",")),
+            methods=tuple(rules["allowMethods"]),
+            headers=tuple(rules["allowHeaders"]),
+            exposed_headers=tuple(rules["exposeHeaders"]),
+            max_age_seconds=rules["maxAge"],
+        )
 
     def queue_mappings(self) -> Iterator[QueueMapping]:
         """The event source mappings of queues."""

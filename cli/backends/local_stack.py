@@ -63,11 +63,15 @@ class LocalStackClient:
 
 
 @contextmanager
-def connect_or_start() -> Iterator[LocalStackClient]:
-    """The running local stack if it uses the OpenAI server that the environment names, or a new one."""
+def connect_or_start(*, whatever_server: bool = False) -> Iterator[LocalStackClient]:
+    """The running local stack if it uses the OpenAI server that the environment names, or a new one.
+
+    With `whatever_server`, the running one is used in any case.
+    """
     running = find_running_endpoints()
     wanted = openai_base_url()
-    if running and (running.emulated if wanted is None else running.openai == wanted):
+    same_server = running and (running.emulated if wanted is None else running.openai == wanted)
+    if running and (whatever_server or same_server):
         with aws_environment_of(running):
             yield LocalStackClient(running)
     else:

@@ -42,7 +42,7 @@ def find_auth(url: str, token: str | None) -> IamAuth | BearerAuth:
     if token:
         return BearerAuth(token)
     with _aws_errors():
-        session = _session()
+        session = user_session()
         credentials = session.get_credentials()
     if credentials is None:
         raise CommandError("there are no AWS credentials: run `aws configure`, or set AWS_PROFILE")
@@ -61,7 +61,7 @@ def find_batch_bucket(stack: str) -> BatchBucket:
         raise CommandError("--stack has a URL, which does not tell the bucket: give the name of the stack")
     name = _read_stack_output(stack, BATCH_BUCKET_OUTPUT)
     with _aws_errors():
-        return BatchBucket(_session().client("s3"), name)
+        return BatchBucket(user_session().client("s3"), name)
 
 
 def region_of(url: str) -> str | None:
@@ -72,7 +72,7 @@ def region_of(url: str) -> str | None:
 
 def _read_stack_output(name: str, output_key: str) -> str:
     with _aws_errors():
-        session = _session()
+        session = user_session()
         client = session.client("cloudformation", config=TIMEOUTS)
         try:
             (description,) = client.describe_stacks(StackName=name)["Stacks"]
@@ -92,7 +92,7 @@ def _read_stack_output(name: str, output_key: str) -> str:
     )
 
 
-def _session() -> boto3.Session:
+def user_session() -> boto3.Session:
     """A session with the user's profile. boto3 ignores AWS_REGION, which AWS's own tools read."""
     return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
 

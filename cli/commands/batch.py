@@ -169,6 +169,26 @@ def show(
         print_batch(out, found)
 
 
+@app.command("list")
+def list_batches(
+    limit: Annotated[int, typer.Option(min=1, help="The maximum number of batches.")] = 20,
+    stack: StackOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List batches, newest first."""
+    from cli.backends.clients import open_client
+    from cli.terminal.batch_output import print_batch_list
+    from cli.terminal.console import out, print_json
+
+    with open_client(stack, token) as client:
+        batches = list(client.list_batches(limit))
+    if as_json:
+        print_json(out, [each.model_dump(mode="json", exclude_none=True) for each in batches])
+    else:
+        print_batch_list(out, batches)
+
+
 @app.command()
 def results(
     batch_id: BatchIdArgument,

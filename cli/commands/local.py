@@ -35,9 +35,9 @@ def local(
 ) -> None:
     """Run the local stack until it is interrupted.
 
-    It serves the HTTP API, the AWS APIs, sample pages and the OpenAI emulator. With --sam it starts empty,
-    uses the emulator only, and is reachable from containers at the addresses in events/env.json (see
-    docs/sam-local.md).
+    It serves the HTTP API, the console, the AWS APIs, sample pages and the OpenAI emulator. With --sam it
+    starts empty, uses the emulator only, and is reachable from containers at the addresses in events/env.json
+    (see docs/sam-local.md).
     """
     from cli.backends.local_stack import (
         PAGES_PORT,
@@ -45,6 +45,9 @@ def local(
         publish_endpoints,
         start_local_stack,
     )
+    from cli.backends.resume_runs import resume_open_runs
+    from cli.console.server import ConsoleServer
+    from cli.console.stack import local_console_stack
     from cli.terminal.console import err, out, print_json
     from local.config import MESSAGE_FILE, STATE_FOLDER, LocalStackConfig
     from local.http_server import PortInUse
@@ -58,12 +61,15 @@ def local(
     try:
         with err.status("Starting the local stack") as status, ExitStack() as exits:
             stack = exits.enter_context(_start_stack_for_sam(config) if sam else start_local_stack(config))
+            resume_open_runs(stack.endpoints)
+            console = exits.enter_context(ConsoleServer(local_console_stack(stack.endpoints)))
             status.stop()
             with publish_endpoints(stack.endpoints):
                 if as_json:
-                    print_json(out, asdict(stack.endpoints))
+                    print_json(out, {**asdict(stack.endpoints), "console": console.address})
                 else:
-                    _print_endpoints(out, stack.endpoints, None if sam else STATE_FOLDER / MESSAGE_FILE)
+                    messages = None if sam else STATE_FOLDER / MESSAGE_FILE
+                    _print_endpoints(out, stack.endpoints, console.address, messages)
                 while not stop.wait(SAVE_INTERVAL_SECONDS):
                     stack.save()
     except PortInUse as error:
@@ -89,7 +95,7 @@ def _start_stack_for_sam(config: "LocalStackConfig") -> Iterator["LocalStack"]:
         yield stack
 
 
-def _print_endpoints(out: "Console", endpoints: "Endpoints", messages: "Path | None") -> None:
+def _print_endpoints(out: "Console", endpoints: "Endpoints", console: str, messages: "Path | None") -> None:
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
@@ -102,6 +108,7 @@ def _print_endpoints(out: "Console", endpoints: "Endpoints", messages: "Path | N
         table.add_row("Messages", str(messages))
     out.print(table)
     out.print(
+        f"\nLook at it:    {console}"
         f"\nStart a run:   curl -i -X POST {endpoints.api}/runs "
         f"""-d '{{"prompt": "Summarise {endpoints.pages}/tides"}}'"""
         f"\nInspect AWS:   aws --endpoint-url {endpoints.aws} dynamodb list-tables"

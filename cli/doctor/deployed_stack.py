@@ -56,10 +56,10 @@ class DeployedStack:
         return {name: each.id for name, each in self.resources.items() if each.type == type_}
 
 
-def find_stack(name: str) -> DeployedStack:
+def find_stack(name: str, session: boto3.Session | None = None) -> DeployedStack:
     """The stack of that name. Raises CommandError if there is none, or if AWS cannot be called."""
     try:
-        client = boto3.client("cloudformation", config=CLIENT_CONFIG)
+        client = (session or boto3).client("cloudformation", config=CLIENT_CONFIG)
         try:
             (description,) = client.describe_stacks(StackName=name)["Stacks"]
         except ClientError as error:

@@ -1,9 +1,11 @@
 """Batches on the terminal: how far one is, how it ended, its record, and the commands to go on with."""
 
 import shlex
+from collections.abc import Iterable
 from datetime import datetime
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from cli.terminal.call_arguments import printable_line
@@ -41,6 +43,25 @@ def print_batch_end(console: Console, batch: BatchView) -> None:
         console.print(Text(printable_line(_describe_failure(batch)), "red"), soft_wrap=True)
     status, _, rest = describe_progress(batch).partition(" ")
     console.print(Text.assemble((status, STYLES.get(batch.status, "")), f" {rest}"), soft_wrap=True)
+
+
+def print_batch_list(console: Console, batches: Iterable[BatchView]) -> None:
+    """One line for each batch; output that is no terminal is tab-separated."""
+    table = Table(box=None, pad_edge=False)
+    for name, width in (("batch", 34), ("status", 11), ("submitted", 16)):
+        table.add_column(name, width=width)  # never cut: ids are copied from here
+    table.add_column("lines", no_wrap=True)
+    for batch in batches:
+        status, _, progress = describe_progress(batch).partition(" · ")
+        submitted = f"{batch.created_at.astimezone():%Y-%m-%d %H:%M}"
+        if console.is_terminal:
+            table.add_row(
+                batch.batch_id, Text(status, STYLES.get(batch.status, "")), submitted, Text(progress)
+            )
+        else:
+            print(batch.batch_id, status, submitted, progress, sep="\t", file=console.file)
+    if table.row_count:
+        console.print(table)
 
 
 def print_batch(console: Console, batch: BatchView) -> None:

@@ -7,7 +7,6 @@ and an empty bucket in memory.
 import logging
 import os
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -15,6 +14,7 @@ import tools
 from cli.backends.local_stack import PAGES_PORT, find_running_endpoints
 from cli.errors import CommandError
 from cli.tool_call.arguments import parse_arguments
+from cli.tool_call.event import event_by_hand
 from cli.tool_call.function_settings import (
     FunctionSettings,
     physical_name,
@@ -24,14 +24,8 @@ from cli.tool_call.function_settings import (
 from local.config import AWS_ENVIRONMENT, STATE_FOLDER, aws_environment
 from upcall.domain.tool_calls import ToolOutput
 from upcall.observability.logging import SERVICE, PackageLogHandler
-from upcall.tool import Tool, ToolEvent
+from upcall.tool import Tool
 from upcall.web.ssrf import exempt_hosts
-
-RUN_ID_PREFIX = "run_by_hand_"
-"""Each call is one of a new run: a tool with the effect "once" runs each time."""
-
-MAX_OUTPUT_BYTES = 200_000
-"""About as much as the output of a single call in a round may have."""
 
 SAMPLE_PAGES_HOST = f"127.0.0.1:{PAGES_PORT}"
 NO_AWS = "http://127.0.0.1:1"
@@ -45,14 +39,7 @@ def call_tool(name: str, inputs: Sequence[str]) -> ToolOutput:
     if name not in tools.names():
         raise CommandError(f"there is no tool {name!r}; there is {', '.join(tools.names())}")
     tool = tools.find(name)
-    event = ToolEvent(
-        run_id=f"{RUN_ID_PREFIX}{uuid.uuid4().hex}",
-        round=1,
-        position=1,
-        call_id="call_1",
-        arguments=parse_arguments(tool, inputs),
-        max_output_bytes=MAX_OUTPUT_BYTES,
-    )
+    event = event_by_hand(parse_arguments(tool, inputs))
     settings = read_function_settings(name)
     running = find_running_endpoints()
     with ExitStack() as exits:

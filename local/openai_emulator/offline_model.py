@@ -1,6 +1,6 @@
 """The offline model: it reads the pages that a prompt names, and selects sentences from them.
 
-It also calls a tool that a prompt spells out, as in `refund({"amount": 150})`.
+It also calls a tool that a prompt spells out, as in `refund({"amount": 150})`, after it has read.
 """
 
 import json
@@ -25,9 +25,14 @@ NO_PAGES = "I am the offline model: I read the pages that a prompt names. It nam
 
 
 def offline_model(conversation: Conversation) -> Step:
-    """Read what the prompt names and make the calls that it spells out, in one round; then say what came."""
-    if not conversation.rounds and (calls := _calls(conversation)):
-        return CallTools(calls)
+    """Read what the prompt names, make the calls that it spells out in a second round; then say what came."""
+    known = (
+        tuple(call for call in calls if call.name in conversation.tools)
+        for calls in (_reading_calls(conversation.prompt), _spelled_out_calls(conversation.prompt))
+    )
+    rounds = [calls for calls in known if calls]
+    if len(conversation.rounds) < len(rounds):
+        return CallTools(rounds[len(conversation.rounds)])
     exchanges = [exchange for round_ in conversation.rounds for exchange in round_]
     text = "\n\n".join(_summary(exchange) for exchange in exchanges) or NO_PAGES
     if conversation.schema is None:
@@ -35,15 +40,13 @@ def offline_model(conversation: Conversation) -> Step:
     return Say(json.dumps(schema_instance(conversation.schema, text), ensure_ascii=False))
 
 
-def _calls(conversation: Conversation) -> tuple[Call, ...]:
-    keys = re.findall(r'stored object [^"]*("(?:[^"\\]|\\.)*")', conversation.prompt)
-    urls = [url.rstrip(".,;:!?)'\"") for url in re.findall(r"https?://[^\s<>\"]+", conversation.prompt)]
-    calls = [
+def _reading_calls(prompt: str) -> list[Call]:
+    keys = re.findall(r'stored object [^"]*("(?:[^"\\]|\\.)*")', prompt)
+    urls = [url.rstrip(".,;:!?)'\"") for url in re.findall(r"https?://[^\s<>\"]+", prompt)]
+    return [
         *(Call.of("read_object", key=key) for key in dict.fromkeys(map(_parse_string, keys)) if key),
         *(Call.of("fetch", url=url) for url in dict.fromkeys(urls) if not keys),
-        *_spelled_out_calls(conversation.prompt),
     ]
-    return tuple(call for call in calls if call.name in conversation.tools)
 
 
 def _spelled_out_calls(prompt: str) -> Iterator[Call]:

@@ -56,6 +56,7 @@ EXPECTED: dict[str, Check] = {
     "CloseRunFunction": lambda result: result == {"batchItemFailures": []},
     "DeliverCallbackFunction": lambda result: result == {"batchItemFailures": []},
     "SweepRunsFunction": lambda result: result["resumed"] == 0,
+    "ListBatchesFunction": _response(200, batches=...),
     "GetBatchFunction": _response(200, status="validating", counts=...),
     "PrepareBatchFunction": lambda result: (result["status"], result["lines"]) == ("in_progress", 1),
     "StartBatchRunFunction": lambda result: result == {},

@@ -52,6 +52,7 @@ BEFORE: dict[str, Callable[[LocalStack], None]] = {
     "RecordFailureFunction": put_sample_run,
     "WaitForAnswerFunction": put_sample_run,
     "ReceiveToolOutputsFunction": put_sample_open_calls,
+    "ListBatchesFunction": put_sample_batch,
     "GetBatchFunction": put_sample_batch,
     "CancelBatchFunction": put_sample_batch,
 }

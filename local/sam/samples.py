@@ -103,7 +103,7 @@ def put_sample_batch(stack: LocalStack) -> None:
     table, dynamodb = stack.deployed.table, stack.deployed.dynamodb
     for page in dynamodb.get_paginator("scan").paginate(TableName=table):
         for item in page["Items"]:
-            if batch_id in item["pk"].get("S", ""):
+            if batch_id in item["pk"]["S"] or batch_id in item["sk"]["S"]:
                 dynamodb.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
     (prompt,) = json.loads(sample("start_batch")["body"])["inputs"]
     batch = Batch(

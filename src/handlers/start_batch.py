@@ -27,7 +27,11 @@ app = http_api()
 lambda_handler = lambda_handler_of(app)
 
 KEY = "The same key with the same request returns the same batch; with another request it is rejected."
-ERRORS = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
+ERRORS = (
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 ACCEPTED = "The batch was accepted; Location is its URL."
 
 

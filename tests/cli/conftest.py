@@ -8,9 +8,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 from rich.console import Console
+from support.iam_gateway import CALLER, REGION, IamGateway, iam_gateway
 
 from cli.doctor.deployed_stack import DeployedStack, find_stack
 from local.config import ROOT
@@ -22,6 +25,10 @@ Upcall = Callable[..., Finished]
 
 COMMAND = (sys.executable, "-m", "cli.main")
 TIMEOUT_SECONDS = 120
+
+STACK = "upcall-elsewhere"
+OTHER = "another-project"
+"""The names of two stacks: see `stacks`."""
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +81,48 @@ def upcall_on_running_stack(
         return upcall(*arguments, UPCALL_STATE_FOLDER=str(state_folder), **variables)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def gateway(local_stack: LocalStack) -> Iterator[IamGateway]:
+    """The API of the deployed stack."""
+    with iam_gateway(local_stack.endpoints.api) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def stacks(local_stack: LocalStack, gateway: IamGateway) -> Iterator[None]:
+    """Two stacks in another region than the local stack: one of Upcall, and one of something else."""
+    cloudformation = boto3.client("cloudformation", region_name=REGION)
+    ours = {
+        "ApiUrl": {"Value": gateway.url},
+        "BatchBucketName": {"Value": local_stack.endpoints.batch_bucket},
+    }
+    for name, outputs in ((STACK, ours), (OTHER, {"Else": {"Value": "x"}})):
+        template: dict[str, Any] = {"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}, "Outputs": outputs}
+        cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    yield
+    for name in (STACK, OTHER):
+        cloudformation.delete_stack(StackName=name)
+
+
+@pytest.fixture(scope="module")
+def user(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The variables of a user who has an AWS profile with a region and credentials."""
+    folder = tmp_path_factory.mktemp("aws")
+    (folder / "config").write_text(f"[profile caller]\nregion = {REGION}\n[profile nowhere]\n", "utf-8")
+    (folder / "credentials").write_text(
+        f"[caller]\naws_access_key_id = {CALLER.access_key}\naws_secret_access_key = {CALLER.secret_key}\n",
+        "utf-8",
+    )
+    return {
+        "AWS_CONFIG_FILE": str(folder / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials"),
+        "AWS_PROFILE": "caller",
+        "AWS_ENDPOINT_URL_CLOUDFORMATION": local_stack.endpoints.aws,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1",
+    }
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from support.waiting import wait_until
 from cli.batches.input_file import NotInline, check_columns, open_input_file, read_inline_inputs
 from cli.batches.request import build_batch_request, parse_format
 from cli.errors import CommandError
-from cli.terminal.batch_output import batch_command, print_batch, print_batch_end
+from cli.terminal.batch_output import batch_command, print_batch, print_batch_end, print_batch_list
 from cli.terminal.batch_progress import BatchProgress, upload_progress
 from local.config import ROOT
 from local.openai_emulator import Hang, Say
@@ -102,7 +102,13 @@ def test_a_csv_file_is_uploaded_followed_and_answered_in_its_order(
     shown = upcall_on_running_stack("batch", "show", batch_id).stdout
     assert "\nended        3 completed · 2 failed · 0 cancelled\n" in shown
     assert "\ntemplate     {{question}} Be brief.\n" in shown
+    (line,) = upcall_on_running_stack("batch", "list", "--limit", "1").stdout.splitlines()
+    listed_id, status, _, progress = line.split("\t")
+    assert (listed_id, status) == (batch_id, "completed")
+    assert progress.startswith("5 of 5 lines ended · 2 failed · ")
+    (listed,) = json.loads(upcall_on_running_stack("batch", "list", "--limit", "1", "--json").stdout)
     as_json = json.loads(upcall_on_running_stack("batch", "show", batch_id, "--json").stdout)
+    assert listed == as_json
     assert (as_json["status"], as_json["input_format"]) == ("completed", "csv")
     assert as_json["input_key"].startswith("uploads/")
 
@@ -365,6 +371,23 @@ def test_the_end_of_a_batch_has_its_reason() -> None:
     assert "\ntolerated    5.0% of lines\n" in text
     assert "\nfailure      budget_usd: The runs have cost\\n2 $.\n" in text
     assert "\nopen " not in text
+
+
+def test_a_list_on_a_terminal_has_columns() -> None:
+    console = terminal_console(140)
+    print_batch_list(console, [batch_view(), batch_view(status="completed", under_way=0)])
+
+    heading, first, second = printed_text(console).splitlines()
+    assert [word in heading for word in ("batch", "status", "submitted", "lines")] == [True] * 4
+    assert "in_progress" in first
+    assert "3 of 10 lines ended · 1 failed · 4 under way" in first
+    assert "completed" in second
+
+
+def test_a_list_without_batches_prints_nothing() -> None:
+    console = terminal_console()
+    print_batch_list(console, [])
+    assert printed_text(console) == ""
 
 
 def test_a_command_to_go_on_with_names_the_stack() -> None:

@@ -3,14 +3,12 @@
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 from support.canned_server import canned_server
-from support.iam_gateway import CALLER, REGION, IamGateway, iam_gateway
+from support.iam_gateway import CALLER, REGION, IamGateway
 from werkzeug.wrappers import Response
 
 from cli.backends.stack_lookup import region_of
@@ -18,54 +16,9 @@ from local.config import ROOT
 from local.openai_emulator import Fail, Hang
 from local.stack import LocalStack
 
-from .conftest import COMMAND, TIMEOUT_SECONDS, Finished, Upcall, one_line_error
-
-STACK = "upcall-elsewhere"
-OTHER = "another-project"
+from .conftest import COMMAND, OTHER, STACK, TIMEOUT_SECONDS, Finished, Upcall, one_line_error
 
 OnStack = Callable[..., Finished]
-
-
-@pytest.fixture(scope="module")
-def gateway(local_stack: LocalStack) -> Iterator[IamGateway]:
-    """The API of the deployed stack."""
-    with iam_gateway(local_stack.endpoints.api) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def stacks(local_stack: LocalStack, gateway: IamGateway) -> Iterator[None]:
-    """Two stacks in another region than the local stack: one of Upcall, and one of something else."""
-    cloudformation = boto3.client("cloudformation", region_name=REGION)
-    ours = {
-        "ApiUrl": {"Value": gateway.url},
-        "BatchBucketName": {"Value": local_stack.endpoints.batch_bucket},
-    }
-    for name, outputs in ((STACK, ours), (OTHER, {"Else": {"Value": "x"}})):
-        template: dict[str, Any] = {"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}, "Outputs": outputs}
-        cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
-    yield
-    for name in (STACK, OTHER):
-        cloudformation.delete_stack(StackName=name)
-
-
-@pytest.fixture(scope="module")
-def user(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The variables of a user who has an AWS profile with a region and credentials."""
-    folder = tmp_path_factory.mktemp("aws")
-    (folder / "config").write_text(f"[profile caller]\nregion = {REGION}\n[profile nowhere]\n", "utf-8")
-    (folder / "credentials").write_text(
-        f"[caller]\naws_access_key_id = {CALLER.access_key}\naws_secret_access_key = {CALLER.secret_key}\n",
-        "utf-8",
-    )
-    return {
-        "AWS_CONFIG_FILE": str(folder / "config"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials"),
-        "AWS_PROFILE": "caller",
-        "AWS_ENDPOINT_URL_CLOUDFORMATION": local_stack.endpoints.aws,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1",
-    }
 
 
 @pytest.fixture(scope="module")

@@ -79,6 +79,15 @@ def test_aws_tools_see_the_table_and_the_workflow(endpoints: dict[str, Any]) -> 
     assert endpoints["state_machine"] in {machine["stateMachineArn"] for machine in machines}
 
 
+def test_the_console_is_served_at_an_address_with_its_token(endpoints: dict[str, Any]) -> None:
+    url, _, token = endpoints["console"].partition("/#token=")
+
+    assert httpx.get(url).headers["Content-Type"] == "text/html; charset=utf-8"
+    assert httpx.get(f"{url}/api/runs").status_code == 403
+    session = httpx.get(f"{url}/console/session", headers={"X-Console-Token": token}).json()
+    assert session == {"stack": "local", "region": None, "address": endpoints["api"]}
+
+
 def test_other_commands_use_the_running_stack(endpoints: dict[str, Any], upcall: Upcall) -> None:
     run = upcall("run", "Hello.", "--json")
 

@@ -118,12 +118,19 @@ def test_a_run_with_any_other_id_is_not_found(
 
 
 @fuzz_settings
-@given(st.dictionaries(st.sampled_from(["status", "limit", "cursor"]), texts))
-@example({"cursor": "run_0fffffffffff"})
-@example({"cursor": "run_000000000000"})
-@example({"limit": "1e1"})
-def test_any_query_of_a_list_is_answered_or_rejected(send: SendRequest, query: dict[str, str]) -> None:
-    assert_no_internal_error(send("list_runs", sample_event("list_runs", queryStringParameters=query)))
+@given(
+    st.sampled_from(["list_runs", "list_batches"]),
+    st.dictionaries(st.sampled_from(["status", "limit", "cursor"]), texts),
+)
+@example("list_runs", {"cursor": "run_0fffffffffff"})
+@example("list_runs", {"cursor": "run_000000000000"})
+@example("list_runs", {"limit": "1e1"})
+@example("list_batches", {"cursor": f"0fffffffffff-batch_{'f' * 28}"})
+@example("list_batches", {"cursor": f"000000000000-batch_{'0' * 28}"})
+def test_any_query_of_a_list_is_answered_or_rejected(
+    send: SendRequest, route: str, query: dict[str, str]
+) -> None:
+    assert_no_internal_error(send(route, sample_event(route, queryStringParameters=query)))
 
 
 @fuzz_settings

@@ -11,7 +11,8 @@ import pytest
 
 from support.batch_records import BATCH_ID, CANCELLED_LINE, COMPLETED, FAILED, new_batch
 from support.fakes.clock import START
-from upcall.domain.batch import CANCELLED, Batch, BatchCounts, BatchLine, LineEnd
+from upcall.domain.batch import CANCELLED, Batch, BatchCounts, BatchLine, BatchPage, LineEnd
+from upcall.domain.batch_view import MAX_LIST_BYTES
 from upcall.domain.errors import NotFound
 from upcall.domain.failure import Failure
 from upcall.domain.usage import Usage
@@ -37,6 +38,20 @@ TOKEN = "t"  # noqa: S105
 def line_of(number: int, token: str = TOKEN, **fields: object) -> BatchLine:
     values: dict[str, object] = {"line": number, "run_id": f"run_{number}", "task_token": token, **fields}
     return BatchLine.model_validate(values)
+
+
+def add_numbered_batch(batches: BatchRepository, number: int, **fields: object) -> Batch:
+    """A batch that was created so many seconds after START."""
+    created_at = START + timedelta(seconds=number)
+    return batches.add_batch(new_batch(**{"batch_id": f"batch_{number}", "created_at": created_at, **fields}))
+
+
+def list_all_batches(batches: BatchRepository, owner: str | None, limit: int) -> list[BatchPage]:
+    """Every page of a list."""
+    pages = [batches.list_batches(owner=owner, limit=limit)]
+    while cursor := pages[-1].next_cursor:
+        pages.append(batches.list_batches(owner=owner, limit=limit, cursor=cursor))
+    return pages
 
 
 class BatchRepositoryContract:
@@ -71,6 +86,71 @@ class BatchRepositoryContract:
     def test_a_batch_that_does_not_exist_is_not_found(self, batches: BatchRepository) -> None:
         with pytest.raises(NotFound, match="there is no batch 'batch_1'"):
             batches.get_batch(BATCH_ID)
+
+    def test_batches_are_listed_newest_first_whatever_their_ids_are(self, batches: BatchRepository) -> None:
+        """Ids that are made from an idempotency key do not sort by time."""
+        for number, batch_id in enumerate(["batch_b", "batch_c", "batch_a"]):
+            batches.add_batch(new_batch(batch_id=batch_id, created_at=START + timedelta(seconds=number)))
+
+        page = batches.list_batches(owner="ann", limit=10)
+        assert [batch.batch_id for batch, _ in page.batches] == ["batch_a", "batch_c", "batch_b"]
+        assert page.next_cursor is None
+
+    @pytest.mark.parametrize("limit", [1, 2, 5, 6, 7, 8])
+    def test_pages_of_batches_lead_through_the_whole_list(self, batches: BatchRepository, limit: int) -> None:
+        added = [add_numbered_batch(batches, number) for number in range(7)]
+        add_numbered_batch(batches, 8, owner="bob")
+
+        pages = list_all_batches(batches, "ann", limit)
+        assert [batch for page in pages for batch, _ in page.batches] == added[::-1]
+        assert len(pages) == -(-7 // limit), "the last page has no cursor, also if it is full"
+
+    def test_a_list_is_that_of_one_owner_or_of_all(self, batches: BatchRepository) -> None:
+        anns, bobs = add_numbered_batch(batches, 1), add_numbered_batch(batches, 2, owner="bob")
+
+        def listed(owner: str | None) -> list[Batch]:
+            return [batch for batch, _ in batches.list_batches(owner=owner, limit=10).batches]
+
+        assert (listed("ann"), listed("bob"), listed("carla")) == ([anns], [bobs], [])
+        assert listed(None) == [bobs, anns]
+
+    def test_a_batch_that_was_added_meanwhile_is_not_in_later_pages(self, batches: BatchRepository) -> None:
+        old = [add_numbered_batch(batches, number) for number in range(3)]
+        page = batches.list_batches(owner=None, limit=1)
+        add_numbered_batch(batches, 4)
+
+        rest = batches.list_batches(owner=None, limit=10, cursor=page.next_cursor)
+        assert [batch for batch, _ in rest.batches] == old[1::-1]
+
+    def test_a_list_shows_how_each_batch_and_its_lines_are_now(self, batches: BatchRepository) -> None:
+        others = add_numbered_batch(batches, 2)
+        batch = batches.record_lines(batches.add_batch(new_batch()), 3, LATER)
+        batches.claim_line(batch, line_of(1))
+        batches.end_line(BATCH_ID, 1, COMPLETED, START)
+
+        page = batches.list_batches(owner="ann", limit=10)
+        assert page.batches == (
+            (others, BatchCounts(usage=Usage(usd=0))),
+            (batch, batches.get_counts(BATCH_ID)),
+        )
+        assert page.batches[1][1].completed == 1
+
+    def test_a_batch_that_is_added_again_is_listed_once(self, batches: BatchRepository) -> None:
+        """The same request may come again later with the same idempotency key."""
+        batch = batches.add_batch(new_batch())
+        batches.add_batch(new_batch(created_at=LATER))
+
+        assert [each for each, _ in batches.list_batches(owner="ann", limit=10).batches] == [batch]
+        assert [each for each, _ in batches.list_batches(owner=None, limit=10).batches] == [batch]
+
+    def test_a_page_ends_early_if_its_records_are_large(self, batches: BatchRepository) -> None:
+        """The response of a function holds 6 MB, and the defaults of a batch may have 200 KB."""
+        for number in range(25):
+            add_numbered_batch(batches, number, defaults={"instructions": "x" * 190_000})
+
+        pages = [len(page.batches) for page in list_all_batches(batches, "ann", 100)]
+        assert sum(pages) == 25
+        assert pages[0] == max(pages) == MAX_LIST_BYTES // 190_000 + 1
 
     def test_lines_are_recorded_once(self, batches: BatchRepository) -> None:
         batch = batches.add_batch(new_batch())

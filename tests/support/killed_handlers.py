@@ -114,6 +114,7 @@ HANDLERS: Mapping[str, Handler] = {
     "list_calls": _reader(),
     "list_events": _reader(),
     "get_message": _reader(),
+    "list_batches": _reader(),
     "get_batch": _reader(),
     "get_batch_results": _reader(),
     "list_tools": _reader(),

@@ -200,6 +200,7 @@ def test_every_function_that_calls_openai_knows_the_organization_and_the_project
         "StartRunFunction",
         "GetRunFunction",
         "ListRunsFunction",
+        "ListBatchesFunction",
         "ListCallsFunction",
         "ListEventsFunction",
         "GetMessageFunction",
@@ -212,3 +213,42 @@ def test_the_functions_of_runs_know_the_tenancy(function: str) -> None:
         "many",
         ["many", "one"],
     )
+
+
+def test_no_page_may_call_the_api_from_a_browser_unless_its_origin_is_named() -> None:
+    rules = "x-amazon-apigateway-cors"
+    assert rules not in openapi_document()
+
+    cors = openapi_document(CorsOrigins="https://app.example.com,http://localhost:5173")[rules]
+    assert cors["allowOrigins"] == ["https://app.example.com", "http://localhost:5173"]
+    assert set(cors["allowMethods"]) == {route.method for route in TEMPLATE.routes()}
+    assert "allowCredentials" not in cors
+
+
+@pytest.mark.parametrize(
+    ("origins", "allowed"),
+    [
+        ("", True),
+        ("https://app.example.com", True),
+        ("https://app.example.com,http://localhost:5173", True),
+        ("*", False),
+        ("https://*", False),
+        ("https://*.example.com", False),
+        ("null", False),
+        ("app.example.com", False),
+        ("https://app.example.com/", False),
+        ("https://app.example.com, https://b.example.com", False),
+    ],
+)
+def test_an_origin_is_named_exactly(origins: str, allowed: bool) -> None:
+    pattern = PARAMETERS["CorsOrigins"]["AllowedPattern"]
+
+    assert bool(re.fullmatch(pattern, origins)) == allowed
+
+
+def test_pages_may_send_and_read_every_header_that_the_api_has() -> None:
+    cors = openapi_document(CorsOrigins="https://app.example.com")["x-amazon-apigateway-cors"]
+    signature = {"authorization", "x-amz-date", "x-amz-security-token"}
+
+    assert {"content-type", "idempotency-key"} | signature <= set(cors["allowHeaders"])
+    assert set(cors["exposeHeaders"]) == {"location", "retry-after", "ratelimit", "ratelimit-policy"}

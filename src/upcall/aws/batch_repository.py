@@ -4,40 +4,51 @@
     BATCH#<batch_id>  BATCH               the record: request, status, times
     BATCH#<batch_id>  COUNTS#<shard>      how many lines have ended and what their runs have used
     BATCH#<batch_id>  LINE#<number>       a line that was started: its run, its task token, its end
+    BATCHES           <time>-<batch_id>   an entry in the list of all batches
+    BATCHES#<owner>   <time>-<batch_id>   an entry in the list of the owner's
 
 A line whose run has not ended is in the index `open_runs`: its attribute `open` is the id of its batch. The
-record is in no index, because lists of runs read those. Several items hold the counts, because transactions
-that change the same item at once repeat each other.
+record is in no index, because lists of runs read those: a batch has entries in two lists instead, which are
+written with the record and never change. Several items hold the counts, because transactions that change the
+same item at once repeat each other.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 from upcall import config
 from upcall.aws.dynamodb import Item, Table, run_table, update_request
-from upcall.aws.transaction import transact, update
+from upcall.aws.transaction import put, put_new, transact, update
 from upcall.domain.batch import (
     TERMINAL_BATCH_STATUSES,
     Batch,
     BatchCounts,
     BatchLine,
+    BatchPage,
     BatchStatus,
     LineEnd,
     no_such_batch,
 )
+from upcall.domain.batch_view import MAX_LIST_BYTES
 from upcall.domain.errors import NotFound
 from upcall.domain.failure import Failure
+from upcall.domain.json_size import json_bytes
 from upcall.domain.run import AFTER_ALL_RUNS
 from upcall.domain.usage import Usage
 
 COUNT_SHARDS = 16
 
+BATCHES_PER_REQUEST = 5
+"""Whose records and counts one request reads: 85 items, of 100 that DynamoDB allows."""
+
 _RECORD = "BATCH"
 _COUNTS = "COUNTS#"
 _LINE = "LINE#"
+_LIST = "BATCHES"
+_AFTER_ALL_ENTRIES = "~"
 _OPEN = "open"
 _WITHOUT_PRICE = "without_price"
 _PICODOLLARS = "picodollars"
@@ -58,11 +69,15 @@ class DynamoDBBatchRepository:
         self._retention = timedelta(days=retention_days)
 
     def add_batch(self, batch: Batch) -> Batch:
-        """See BatchRepository."""
+        """See BatchRepository. The record and its entries in lists are written in one transaction."""
         record = batch.model_dump(mode="json", exclude_none=True)
         record["defaults"] = json.dumps(record["defaults"])  # floats in an item come back as decimals
-        item = self._with_expiry(batch.created_at, record)
-        return batch if self._table.put_new(*_key(batch), item) else self.get_batch(batch.batch_id)
+        entry = self._with_expiry(batch.created_at, {"batch_id": batch.batch_id})
+        writes = [
+            put_new(*_key(batch), self._with_expiry(batch.created_at, record)),
+            *(put(pk, batch.list_key, entry) for pk in (_list_pk(None), _list_pk(batch.owner))),
+        ]
+        return batch if transact(self._table, writes) is None else self.get_batch(batch.batch_id)
 
     def get_batch(self, batch_id: str) -> Batch:
         """See BatchRepository."""
@@ -70,6 +85,21 @@ class DynamoDBBatchRepository:
         if record is None:
             raise no_such_batch(batch_id)
         return Batch.from_item(record)
+
+    def list_batches(self, *, owner: str | None, limit: int, cursor: str | None = None) -> BatchPage:
+        """See BatchRepository. One request for the entries, and one for each BATCHES_PER_REQUEST of them."""
+        entries = self._table.query_newest(_list_pk(owner), cursor or _AFTER_ALL_ENTRIES, limit + 1)
+        batches: list[tuple[Batch, BatchCounts]] = []
+        size = read = 0
+        for counted in self._read_entries(entries[:limit]):
+            read += 1
+            if counted is not None:
+                batches.append(counted)
+                size += json_bytes(counted[0].model_dump_json())
+            if size > MAX_LIST_BYTES:
+                break
+        next_cursor = entries[read - 1]["sk"] if read < len(entries) else None
+        return BatchPage(batches=tuple(batches), next_cursor=next_cursor)
 
     def record_lines(self, batch: Batch, lines: int, started_at: datetime) -> Batch:
         """See BatchRepository."""
@@ -125,8 +155,8 @@ class DynamoDBBatchRepository:
         key = _line_key(batch_id, number)
         expiry = self._with_expiry(created_at, {})
         ended = update_request(*key, {"end": end.model_dump_json()}, remove=(_OPEN,), exists=True, end=None)
-        shard = f"{_COUNTS}{number % COUNT_SHARDS:02}"
-        counts = update_request(_pk(batch_id), shard, expiry, add=_counts_of(end))
+        counts_key = _counts_key(batch_id, number % COUNT_SHARDS)
+        counts = update_request(*counts_key, expiry, add=_counts_of(end))
         transact(self._table, [update(ended), update(counts)])
         line = self._get_line(batch_id, number)
         if line is None:
@@ -135,19 +165,7 @@ class DynamoDBBatchRepository:
 
     def get_counts(self, batch_id: str) -> BatchCounts:
         """See BatchRepository. One query."""
-        shards = list(self._table.query(_pk(batch_id), _COUNTS, f"{_COUNTS}~"))
-
-        def total(name: str) -> Any:
-            return sum(shard.get(name, 0) for shard in shards)
-
-        usage = {name: total(name) for name in Usage.model_fields}
-        usage["usd"] = None if total(_WITHOUT_PRICE) else total(_PICODOLLARS) / 10**12
-        return BatchCounts(
-            completed=total("completed"),
-            failed=total("failed"),
-            cancelled=total("cancelled"),
-            usage=Usage.model_validate(usage),
-        )
+        return _sum_counts(list(self._table.query(_pk(batch_id), _COUNTS, f"{_COUNTS}~")))
 
     def list_lines(self, batch_id: str, first: int, last: int) -> Iterator[BatchLine]:
         """See BatchRepository."""
@@ -159,6 +177,23 @@ class DynamoDBBatchRepository:
         before = ("run_id", AFTER_ALL_RUNS)
         items = self._table.query_index("open_runs", (_OPEN, batch_id), before, descending=False)
         return (BatchLine(line=_number(item["sk"]), run_id=item["run_id"]) for item in items)
+
+    def _read_entries(self, entries: Sequence[Item]) -> Iterator[tuple[Batch, BatchCounts] | None]:
+        """The batch of each entry of a list with its counts; None if it has expired.
+
+        Items expire one by one, so an entry may be left with the record of a later batch, whose idempotency
+        key was the same.
+        """
+        for start in range(0, len(entries), BATCHES_PER_REQUEST):
+            some = entries[start : start + BATCHES_PER_REQUEST]
+            found = self._table.get_many({key for entry in some for key in _shown_keys(entry["batch_id"])})
+            for entry in some:
+                record, *shards = (found.get(key) for key in _shown_keys(entry["batch_id"]))
+                batch = None if record is None else Batch.from_item(record)
+                if batch is None or batch.list_key != entry["sk"]:
+                    yield None
+                else:
+                    yield batch, _sum_counts([shard for shard in shards if shard is not None])
 
     def _get_line(self, batch_id: str, number: int) -> BatchLine | None:
         item = self._table.get(*_line_key(batch_id, number))
@@ -176,6 +211,21 @@ def _key(batch: Batch) -> tuple[str, str]:
     return _pk(batch.batch_id), _RECORD
 
 
+def _list_pk(owner: str | None) -> str:
+    """The partition of the list of an owner's batches, or of all."""
+    return _LIST if owner is None else f"{_LIST}#{owner}"
+
+
+def _counts_key(batch_id: str, shard: int) -> tuple[str, str]:
+    return _pk(batch_id), f"{_COUNTS}{shard:02}"
+
+
+def _shown_keys(batch_id: str) -> list[tuple[str, str]]:
+    """The keys of the items that a list shows of a batch: its record and its counts."""
+    counts = [_counts_key(batch_id, shard) for shard in range(COUNT_SHARDS)]
+    return [(_pk(batch_id), _RECORD), *counts]
+
+
 def _line_key(batch_id: str, number: int) -> tuple[str, str]:
     return _pk(batch_id), f"{_LINE}{number:08}"
 
@@ -188,6 +238,20 @@ def _parse_line(item: Item) -> BatchLine:
     end = LineEnd.model_validate_json(item["end"]) if "end" in item else None
     fields = {name: item[name] for name in ("run_id", "custom_id", "task_token") if name in item}
     return BatchLine(line=_number(item["sk"]), end=end, **fields)
+
+
+def _sum_counts(shards: Sequence[Item]) -> BatchCounts:
+    def total(name: str) -> Any:
+        return sum(shard.get(name, 0) for shard in shards)
+
+    usage = {name: total(name) for name in Usage.model_fields}
+    usage["usd"] = None if total(_WITHOUT_PRICE) else total(_PICODOLLARS) / 10**12
+    return BatchCounts(
+        completed=total("completed"),
+        failed=total("failed"),
+        cancelled=total("cancelled"),
+        usage=Usage.model_validate(usage),
+    )
 
 
 def _counts_of(end: LineEnd) -> dict[str, int]:

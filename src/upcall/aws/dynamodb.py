@@ -208,6 +208,21 @@ class Table:
         )
         return (deserialize_item(item) for page in pages for item in page["Items"])
 
+    def query_newest(self, pk: str, before: str, limit: int) -> list[Item]:
+        """At most `limit` items of a partition whose `sk` is lower than a value, from the highest down.
+
+        One request; the items must be small.
+        """
+        page = self._client.query(
+            TableName=self._name,
+            KeyConditionExpression="pk = :pk AND sk < :before",
+            ExpressionAttributeValues={":pk": {"S": pk}, ":before": {"S": before}},
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            Limit=limit,
+        )
+        return [deserialize_item(item) for item in page["Items"]]
+
     def query_index(
         self, index: str, partition: tuple[str, str], before: tuple[str, str], *, descending: bool = True
     ) -> Iterator[Item]:

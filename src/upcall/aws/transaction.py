@@ -31,6 +31,11 @@ def put_new(pk: str, sk: str, item: Item) -> Write:
     return {"Put": {"Item": serialize_item(pk, sk, item), "ConditionExpression": "attribute_not_exists(pk)"}}
 
 
+def put(pk: str, sk: str, item: Item) -> Write:
+    """Write an item; it replaces an existing one."""
+    return {"Put": {"Item": serialize_item(pk, sk, item)}}
+
+
 def update(request: dict[str, Any]) -> Write:
     """An update (see dynamodb.update_request). If its condition does not hold, the item is returned."""
     return {"Update": {**request, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}}

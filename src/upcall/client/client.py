@@ -173,10 +173,14 @@ class UpcallClient(BatchClient):
                 raise result.exception
         return calls
 
-    def start_run(self, request: RunRequest) -> str:
-        """Start a run and return its id. However often the request is sent, it starts one run."""
+    def start_run(self, request: RunRequest, key: str | None = None) -> str:
+        """Start a run and return its id. However often the request is sent, it starts one run.
+
+        The same request with the same `key` is the same run. Without a key, each call starts a run. An
+        ApiError has the status 422 for another request with that key.
+        """
         body = request.model_dump_json(exclude_none=True, exclude_unset=True)
-        headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key or str(uuid.uuid4())}
         response = self._api.send("POST", "/runs", content=body, headers=headers)
         return self._api.parse(_RunAccepted, response).run_id
 

@@ -1,7 +1,7 @@
 """Requests to the HTTP API and its responses: retries, errors, pages."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -124,5 +124,9 @@ def open_http_client(
 
 def query(**parameters: str | int | None) -> str:
     """A query string, encoded as a signature expects it: a space is %20, not +."""
-    given = {name: value for name, value in parameters.items() if value is not None}
-    return urlencode(given, quote_via=quote, safe="")
+    return query_of((name, value) for name, value in parameters.items() if value is not None)
+
+
+def query_of(parameters: Iterable[tuple[str, str | int]]) -> str:
+    """The same for parameters of any names, of which one may come several times."""
+    return urlencode(list(parameters), quote_via=quote, safe="")

@@ -84,6 +84,11 @@ class Batch(Model):
         return self.status in TERMINAL_BATCH_STATUSES
 
     @property
+    def list_key(self) -> str:
+        """Its place in lists of batches, which sorts by time. Ids of idempotency keys do not."""
+        return f"{int(self.created_at.timestamp() * 1000):012x}-{self.batch_id}"
+
+    @property
     def execution_name(self) -> str:
         """The name of its execution."""
         return execution_name(self.batch_id, self.attempt)
@@ -138,6 +143,13 @@ class Batch(Model):
             f"{counts.failed} of {self.lines} lines failed; {self.tolerated_failures:.1%} are tolerated."
         )
         return Failure(code="tolerated_failures", message=message)
+
+
+class BatchPage(Model):
+    """A page of batches with their counts. `next_cursor` leads to the next page, if there is one."""
+
+    batches: tuple[tuple[Batch, BatchCounts], ...]
+    next_cursor: str | None = None
 
 
 class LineSource(Model):

@@ -10,6 +10,9 @@ from upcall.domain.model import Model
 
 MIN_LINES_FOR_ESTIMATE = 5
 
+MAX_LIST_BYTES = 4_000_000
+"""Of the records in a page of the list of batches, counted as JSON in JSON. The last one may exceed it."""
+
 
 class BatchView(Batch):
     """A batch with how far it is: lines that wait, whose runs are under way, and that have ended.
@@ -38,6 +41,13 @@ class BatchView(Batch):
                 "results_url": f"/batches/{batch.batch_id}/results" if batch.ended else None,
             }
         )
+
+
+class BatchList(Model):
+    """A page of the list of batches, newest first. `next_cursor` leads to the next page, if there is one."""
+
+    batches: tuple[BatchView, ...]
+    next_cursor: str | None = None
 
 
 class ResultFile(Model):

@@ -20,6 +20,11 @@ def get_batch_of_caller(batch_id: str, caller: Caller, batches: BatchRepository)
 
 
 def view_batch(batch: Batch, batches: BatchRepository, clock: Clock) -> BatchView:
-    """The view of a batch. Its lines under way are counted only while it has some."""
-    under_way = 0 if batch.ended else sum(1 for _ in batches.list_open_lines(batch.batch_id))
-    return BatchView.of(batch, batches.get_counts(batch.batch_id), under_way, clock.now())
+    """The view of a batch."""
+    counts = batches.get_counts(batch.batch_id)
+    return BatchView.of(batch, counts, count_lines_under_way(batch, batches), clock.now())
+
+
+def count_lines_under_way(batch: Batch, batches: BatchRepository) -> int:
+    """How many runs of a batch are under way. They are counted only while it has some."""
+    return 0 if batch.ended else sum(1 for _ in batches.list_open_lines(batch.batch_id))

@@ -5,7 +5,15 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
-from upcall.domain.batch import Batch, BatchCounts, BatchEndedEvent, BatchLine, BatchStatus, LineEnd
+from upcall.domain.batch import (
+    Batch,
+    BatchCounts,
+    BatchEndedEvent,
+    BatchLine,
+    BatchPage,
+    BatchStatus,
+    LineEnd,
+)
 from upcall.domain.events import RunEvent
 from upcall.domain.execution import Execution
 from upcall.domain.failure import Failure
@@ -186,6 +194,12 @@ class BatchRepository(Protocol):
 
     def get_batch(self, batch_id: str) -> Batch:
         """The record of a batch. Raises NotFound."""
+
+    def list_batches(self, *, owner: str | None, limit: int, cursor: str | None = None) -> BatchPage:
+        """A page of the batches of one owner, or of all, newest first. Raises TransientError.
+
+        A page ends early if its records take more than MAX_LIST_BYTES.
+        """
 
     def record_lines(self, batch: Batch, lines: int, started_at: datetime) -> Batch:
         """Write down how many lines a batch has. From now on it is in progress."""

@@ -1,5 +1,6 @@
 """DynamoDBBatchRepository on moto, with the table that `template.yaml` describes."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.dynamodb.responses import DynamoHandler
 from support.batch_records import BATCH_ID, COMPLETED, new_batch
-from support.batch_repository_contract import LATER, BatchRepositoryContract, line_of
+from support.batch_repository_contract import (
+    LATER,
+    BatchRepositoryContract,
+    add_numbered_batch,
+    line_of,
+)
 from support.fakes.clock import START
 from support.run_records import new_run
 
@@ -67,6 +73,8 @@ def test_every_item_has_the_documented_key_and_expires_with_its_batch(
         (f"BATCH#{BATCH_ID}", "BATCH"),
         (f"BATCH#{BATCH_ID}", "COUNTS#01"),
         (f"BATCH#{BATCH_ID}", "LINE#00000017"),
+        ("BATCHES", batch.list_key),
+        ("BATCHES#ann", batch.list_key),
     ]
     expiry = int((START + timedelta(days=RETENTION_DAYS)).timestamp())
     assert {int(item["expires_at"]["N"]) for item in items} == {expiry}
@@ -109,3 +117,37 @@ def test_a_line_that_has_ended_leaves_the_index_of_open_lines(
     batches.end_line(BATCH_ID, 1, COMPLETED, START)
 
     assert dynamodb.scan(TableName=unique_name, IndexName="open_runs")["Count"] == 0
+
+
+def test_a_list_reads_no_more_entries_than_it_shows_and_five_batches_in_a_request(
+    batches: DynamoDBBatchRepository, dynamodb: "DynamoDBClient"
+) -> None:
+    for number in range(30):
+        add_numbered_batch(batches, number)
+    requests: list[tuple[str, Any]] = []
+
+    def record(model: Any, params: dict[str, Any], **_: Any) -> None:
+        requests.append((model.name, json.loads(params["body"])))
+
+    dynamodb.meta.events.register("before-call.dynamodb", record)
+    try:
+        page = batches.list_batches(owner=None, limit=12)
+    finally:
+        dynamodb.meta.events.unregister("before-call.dynamodb", record)
+
+    assert len(page.batches) == 12
+    assert [name for name, _ in requests] == ["Query", *["BatchGetItem"] * 3]
+    assert requests[0][1]["Limit"] == 13, "one more shows whether there is another page"
+
+
+def test_entries_whose_batch_has_expired_are_left_out(batches: DynamoDBBatchRepository, table: Table) -> None:
+    """DynamoDB deletes expired items one by one. A key that was used once more then has another batch."""
+    old = [add_numbered_batch(batches, number) for number in range(4)]
+    for batch in old[1:3]:
+        table.delete(f"BATCH#{batch.batch_id}", "BATCH")
+    again = batches.add_batch(old[2].model_copy(update={"created_at": LATER}))
+
+    first = batches.list_batches(owner="ann", limit=3)
+    assert [batch for batch, _ in first.batches] == [again, old[3]]
+    second = batches.list_batches(owner="ann", limit=3, cursor=first.next_cursor)
+    assert [batch for batch, _ in second.batches] == [old[0]]

@@ -151,6 +151,20 @@ def test_credentials_of_the_api_are_not_sent_to_the_bucket() -> None:
     assert "Authorization" not in bucket.requests[0].headers
 
 
+def test_batches_are_listed_newest_first_page_by_page(
+    api: UpcallClient, gateway: IamGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "MAX_PAGE_SIZE", 2)
+    request = BatchRequest(inputs=("",))
+    started = [api.start_batch(request, f"listed {number}").batch_id for number in range(3)]
+
+    assert [batch.batch_id for batch in api.list_batches(3)] == started[::-1]
+    assert gateway.accepted[-1].startswith("GET /batches?limit=1&cursor=0")
+    assert [batch.batch_id for batch in api.list_batches(1)] == started[2:]
+    for batch_id in started:
+        api.follow_batch(batch_id)
+
+
 def test_results_that_stay_unreadable_are_an_error_without_the_signed_url() -> None:
     with canned_server(Response("Gone.", 404)) as bucket, canned_server(results_response(bucket)) as server:
         with (

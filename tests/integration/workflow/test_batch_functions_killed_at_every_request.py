@@ -229,7 +229,7 @@ def test_write_batch_results(stack: KillingStack, event_listener: EventListener)
     assert len(events) <= 2, "twice because it was killed before it had recorded the end of the batch"
 
 
-@pytest.mark.parametrize("handler", ["get_batch", "get_batch_results"])
+@pytest.mark.parametrize("handler", ["list_batches", "get_batch", "get_batch_results"])
 def test_a_handler_that_only_reads_returns_the_same_again(stack: KillingStack, handler: str) -> None:
     model = stack.local_stack.emulator.script(Say("Done."))
     batch_id = stack.batches.start(["Go."], defaults={"model": model})

@@ -178,6 +178,7 @@ def batches_that_end_and_are_cancelled(local_stack: LocalStack, runs: Runs, invo
     fields: dict[str, Any] = {"inputs": ["Go.", "Go."], "concurrency": 1, "defaults": {"model": hanging}}
     cancelled = start_batch(runs, **fields)
     view = wait_until(lambda: under_way(runs, cancelled), "a run under way")
+    runs.http.get("/batches")
     line = invoke_line(invoke, cancelled)
     assert line == {}
     runs.http.post(f"/batches/{cancelled}/cancel")

@@ -6,9 +6,19 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from upcall.domain.batch import Batch, BatchCounts, BatchLine, BatchStatus, LineEnd, no_such_batch
+from upcall.domain.batch import (
+    Batch,
+    BatchCounts,
+    BatchLine,
+    BatchPage,
+    BatchStatus,
+    LineEnd,
+    no_such_batch,
+)
+from upcall.domain.batch_view import MAX_LIST_BYTES
 from upcall.domain.errors import NotFound
 from upcall.domain.failure import Failure
+from upcall.domain.json_size import json_bytes
 from upcall.domain.usage import Usage
 
 
@@ -34,6 +44,27 @@ class InMemoryBatchRepository:
         if batch_id not in self._batches:
             raise no_such_batch(batch_id)
         return self._batches[batch_id]
+
+    def list_batches(self, *, owner: str | None, limit: int, cursor: str | None = None) -> BatchPage:
+        """See BatchRepository."""
+        newest_first = sorted(self._batches.values(), key=lambda batch: batch.list_key, reverse=True)
+        listed = [
+            batch
+            for batch in newest_first
+            if owner in (None, batch.owner) and (cursor is None or batch.list_key < cursor)
+        ]
+        page: list[Batch] = []
+        size = 0
+        for batch in listed[:limit]:
+            page.append(batch)
+            size += json_bytes(batch.model_dump_json())
+            if size > MAX_LIST_BYTES:
+                break
+        more = len(page) < len(listed)
+        return BatchPage(
+            batches=tuple((batch, self.get_counts(batch.batch_id)) for batch in page),
+            next_cursor=page[-1].list_key if more else None,
+        )
 
     def record_lines(self, batch: Batch, lines: int, started_at: datetime) -> Batch:
         """See BatchRepository."""

@@ -99,3 +99,52 @@ def test_a_function_that_fails_is_an_internal_error() -> None:
     response = client.open(route.path, method=route.method)
 
     assert (response.status_code, json.loads(response.data)) == (500, {"message": "Internal Server Error"})
+
+
+APP = "https://app.example.com"
+
+
+@pytest.fixture
+def client_with_cors(runner: EchoRunner) -> Client:
+    names = {name: name for name in runner.functions}
+    cors = Template().cors(f"{APP},http://localhost:5173")
+    return Client(HttpApi(Template().routes(), names, runner, cors))
+
+
+def test_the_gateway_itself_tells_a_page_of_a_named_origin_what_it_may_send(
+    client_with_cors: Client, runner: EchoRunner
+) -> None:
+    headers = {"Origin": APP, "Access-Control-Request-Method": "POST"}
+    response = client_with_cors.options("/runs", headers=headers)
+
+    assert (response.status_code, response.data, runner.invoked) == (204, b"", [])
+    assert response.headers["Access-Control-Allow-Origin"] == APP
+    assert response.headers["Access-Control-Allow-Methods"] == "GET,POST"
+    assert {"authorization", "idempotency-key"} <= set(
+        response.headers["Access-Control-Allow-Headers"].split(",")
+    )
+    assert "Access-Control-Allow-Credentials" not in response.headers
+
+
+def test_a_page_of_a_named_origin_may_read_responses(client_with_cors: Client) -> None:
+    for origin in (APP, "http://localhost:5173"):
+        response = client_with_cors.get("/runs", headers={"Origin": origin})
+        assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (200, origin)
+        assert "retry-after" in response.headers["Access-Control-Expose-Headers"].split(",")
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", f"{APP}.evil.example", f"{APP}:8443", "null", ""])
+def test_pages_of_other_origins_may_not(client_with_cors: Client, origin: str) -> None:
+    headers = {"Origin": origin} if origin else {}
+    for response in (
+        client_with_cors.options("/runs", headers=headers),
+        client_with_cors.get("/runs", headers=headers),
+    ):
+        assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
+
+
+def test_without_named_origins_there_is_no_route_for_the_question(client: Client) -> None:
+    response = client.options("/runs", headers={"Origin": APP})
+
+    assert (response.status_code, response.json) == (404, {"message": "Not Found"})
+    assert "Access-Control-Allow-Origin" not in client.get("/runs", headers={"Origin": APP}).headers

@@ -56,6 +56,24 @@ def test_it_summarises_an_output_of_any_form(output: str, expected: str) -> None
     assert offline_model(Conversation(prompt, TOOLS, (round_,))) == Say(expected)
 
 
+def test_it_reads_first_and_then_makes_the_calls_that_the_prompt_spells_out() -> None:
+    prompt = 'Read http://a.example/x and tell the team: notify({"message": "It rains."})'
+    tools = (*TOOLS, "notify")
+    first = offline_model(Conversation(prompt, tools))
+    assert isinstance(first, CallTools)
+    assert [call.name for call in first.calls] == ["fetch"]
+
+    reading = (Exchange(first.calls[0], '{"title": "X", "text": "It rains."}'),)
+    second = offline_model(Conversation(prompt, tools, (reading,)))
+    assert isinstance(second, CallTools)
+    assert [(call.name, call.arguments) for call in second.calls] == [("notify", '{"message": "It rains."}')]
+
+    telling = (Exchange(second.calls[0], "sent"),)
+    assert offline_model(Conversation(prompt, tools, (reading, telling))) == Say(
+        "X: It rains.\n\nnotify answered: sent"
+    )
+
+
 def test_a_key_that_is_no_json_string_is_not_read() -> None:
     message = offline_model(Conversation('Read the stored object "a\\q".', TOOLS))
 

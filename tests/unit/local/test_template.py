@@ -15,6 +15,7 @@ def test_the_routes_are_those_of_the_template() -> None:
         ("POST", "/runs/{run_id}/tool_outputs", "ReceiveToolOutputsFunction"),
         ("GET", "/runs/{run_id}/message", "GetMessageFunction"),
         ("POST", "/batches", "StartBatchFunction"),
+        ("GET", "/batches", "ListBatchesFunction"),
         ("GET", "/batches/{batch_id}", "GetBatchFunction"),
         ("GET", "/batches/{batch_id}/results", "GetBatchResultsFunction"),
         ("POST", "/batches/{batch_id}/cancel", "CancelBatchFunction"),
