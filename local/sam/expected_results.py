@@ -54,6 +54,7 @@ EXPECTED: dict[str, Check] = {
     "StartRunFunction": _response(202, status="queued", run_id=...),
     "CloseRunFunction": lambda result: result == {"batchItemFailures": []},
     "DeliverCallbackFunction": lambda result: result == {"batchItemFailures": []},
+    "ExportTraceFunction": lambda result: result == {"batchItemFailures": []},
     "SweepRunsFunction": lambda result: result["resumed"] == 0,
     "GetBatchFunction": _response(200, status="validating", counts=...),
     "PrepareBatchFunction": lambda result: (result["status"], result["lines"]) == ("in_progress", 1),

@@ -38,8 +38,9 @@ class Run(Model):
     how long its tools took, one after the other, `waited_seconds` how long rounds waited for answers from
     outside. `event_published` is set once its final event is published. `attempt` counts its
     executions, which come one after the other. `batch_id` and `batch_line` are the batch and the line of its
-    inputs that the run was started for. `counted` says where its start counts, if its caller has a quota,
-    `settled` what was counted at the end of the last attempt that was settled.
+    inputs that the run was started for. `traceparent` is the header of the request that started it, if its
+    caller traces it. `counted` says where its start counts, if its caller has a quota, `settled` what was
+    counted at the end of the last attempt that was settled.
     """
 
     run_id: str
@@ -80,6 +81,7 @@ class Run(Model):
     attempt: int = 1
     batch_id: str | None = None
     batch_line: int | None = None
+    traceparent: str | None = None
     counted: Counted | None = None
     settled: Settled | None = None
 
