@@ -1,5 +1,6 @@
 """A collector of OpenTelemetry on loopback, as a process of its own, and what it passes on."""
 
+import gzip
 import os
 import socket
 import subprocess
@@ -37,7 +38,7 @@ class Collector:
 
     def _all_spans(self) -> Iterator[dict[str, Any]]:
         for request in self._backend.requests:
-            message = ExportTraceServiceRequest.FromString(request.body)
+            message = ExportTraceServiceRequest.FromString(gzip.decompress(request.body))
             for resource in message.resource_spans:
                 service = {each.key: _value(each.value) for each in resource.resource.attributes}
                 for scope in resource.scope_spans:
@@ -67,7 +68,7 @@ def run_collector(log: Path) -> Iterator[Collector]:
             "exporter": "otlp",
             "otlp-exporter-endpoint": backend.url,
             "otlp-exporter-protocol": "http",
-            "otlp-exporter-compression": "none",
+            "otlp-exporter-compression": "gzip",
             "debug-log": "traces",
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]

@@ -2,6 +2,7 @@
 
 import base64
 import importlib
+import inspect
 import pkgutil
 import re
 from typing import Any
@@ -75,7 +76,7 @@ def registry() -> set[str]:
 def test_every_attribute_is_in_the_registry_or_marked_as_ours() -> None:
     names = {name for name in sent_attributes() if not name.startswith(OURS)}
 
-    assert len(names) == 23
+    assert len(names) == 22
     assert names <= registry()
 
 
@@ -85,13 +86,13 @@ def test_the_version_of_the_conventions_is_one_of_the_package() -> None:
     assert f"version {minor}," in (ROOT / "docs" / "tracing.md").read_text("utf-8")
 
 
-def test_no_attribute_is_deprecated() -> None:
-    source = pkgutil.get_data("opentelemetry.semconv._incubating.attributes", "gen_ai_attributes.py")
-    assert source is not None
-    deprecated = re.findall(r'"(gen_ai\.[\w.]+)"\n\)?\n?"""\nDeprecated', source.decode())
+def test_no_attribute_was_replaced_or_removed() -> None:
+    """Those of generative AI are called deprecated because they have moved to a repository of their own."""
+    source = inspect.getsource(gen_ai_attributes)
+    notes = dict(re.findall(r'"(gen_ai\.[\w.]+)"\n\)?\n?"""\nDeprecated: (\w+)', source))
 
-    assert deprecated
-    assert not sent_attributes() & set(deprecated)
+    assert {notes.get(name, "Moved") for name in sent_attributes()} == {"Moved"}
+    assert {"Moved", "Replaced", "Removed"} == set(notes.values())
 
 
 @pytest.mark.parametrize(
