@@ -42,13 +42,14 @@ def exported(with_content: bool = True) -> list[dict[str, Any]]:
     second = repository.add_run(new_run(previous=first))
     repository.record_creation(second, UPSTREAM_RUN, "polled")
     repository.record_failure(second, FAILURE, USAGE, at(5), "Once upon")
-    for run, events in ((first, EVENTS), (second, ())):
+    events = {first.run_id: EVENTS}
+    for run in (first, second):
         export_trace(
             run.run_id,
             service_name="upcall",
             with_content=with_content,
             repository=repository,
-            list_events=lambda _, events=events: events,
+            list_events=lambda run_id: events.get(run_id, ()),
             send_spans=sender,
         )
     return [dict(request) for request in sender.requests]

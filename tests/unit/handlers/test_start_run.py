@@ -187,7 +187,12 @@ def test_the_trace_of_the_caller_is_recorded_and_an_invalid_header_is_no_error(
     handlers: WiredHandlers,
 ) -> None:
     traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    headers = ({"traceparent": traceparent}, {"traceparent": "x" * 5000}, {"traceparent": ""}, {})
+    headers: tuple[dict[str, str], ...] = (
+        {"traceparent": traceparent},
+        {"traceparent": "x" * 5000},
+        {"traceparent": ""},
+        {},
+    )
 
     responses = [handlers.request("start_run", headers=each) for each in headers]
 
