@@ -20,7 +20,7 @@ NO_COLD_START = "Cold starts were not measured: they need the Python of the func
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run look local test test-deploy deploy fuzz fuzz-documents coverage fault-matrix prices lint format openapi bench bench-batch bench-load bench-scale bench-waiting build sam-build sam-local validate check-template lock clean
+.PHONY: help install run look local test test-deploy test-traces deploy fuzz fuzz-documents coverage fault-matrix prices lint format openapi bench bench-batch bench-load bench-scale bench-waiting build sam-build sam-local validate check-template lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ test: install  ## Run all tests, offline
 
 test-deploy: install $(SAM) .venv-engine/installed  ## Deploy to an emulator of AWS, and run every command of the guides and every kind of run there
 	@$(BIN)/python -m pytest -n 0 -x -v tests/deployment
+
+test-traces: install .venv-traces/installed  ## Send traces of runs on a local stack to a collector of OpenTelemetry
+	@$(BIN)/python -m pytest -n 0 tests/tracing
 
 fuzz: install  ## Fuzz every entry point with EXAMPLES random inputs (default: 1000), and try all wrong responses of a server
 	@UPCALL_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz tests/integration/run_apis/test_hostile_servers.py
@@ -139,6 +142,12 @@ prices: .venv-prices/installed  ## Write the prices of OpenAI's models, as genai
 	@.venv-engine/bin/python -m pip install -qq --disable-pip-version-check -r tests/deployment/requirements.txt
 	@touch $@
 
+.venv-traces/installed: tests/tracing/requirements.txt
+	@echo "Installing a collector of OpenTelemetry into .venv-traces (once)"
+	@$(PYTHON) -m venv .venv-traces
+	@.venv-traces/bin/python -m pip install -qq --disable-pip-version-check -r tests/tracing/requirements.txt
+	@touch $@
+
 .venv-durable/installed: bench/waiting/requirements.txt
 	@echo "Installing the SDK of durable functions into .venv-durable (once)"
 	@$(PYTHON) -m venv .venv-durable
@@ -164,9 +173,10 @@ lock:  ## Update the pinned requirements
 	  $(COMPILE) $(ON_LAMBDA) --python-version $${runtime#python} -c requirements-dev.txt $$layer/requirements.in \
 	    -o $$layer/requirements-$$runtime.txt; done; done
 	@$(COMPILE) $(EVERYWHERE) tests/deployment/requirements.in -o tests/deployment/requirements.txt
+	@$(COMPILE) $(EVERYWHERE) tests/tracing/requirements.in -o tests/tracing/requirements.txt
 	@$(COMPILE) $(EVERYWHERE) -c requirements-dev.txt bench/waiting/requirements.in -o bench/waiting/requirements.txt
 	@rm -r .venv-lock
 
 clean:  ## Remove generated files, except for the runs in .upcall
-	rm -rf .venv .venv-sam .venv-checks .venv-engine .venv-durable .venv-prices .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
+	rm -rf .venv .venv-sam .venv-checks .venv-engine .venv-traces .venv-durable .venv-prices .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -exec rm -rf {} +

@@ -31,6 +31,17 @@ def local(
         bool,
         typer.Option("--sam", help="For `sam local`: serve containers too, and add the samples' data."),
     ] = False,
+    otlp_endpoint: Annotated[
+        str,
+        typer.Option(
+            envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+            metavar="URL",
+            help="An OpenTelemetry endpoint (OTLP over HTTP) that each run is sent to as a trace.",
+        ),
+    ] = "",
+    trace_content: Annotated[
+        bool, typer.Option("--trace-content", help="Let traces contain prompts, arguments and outputs.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run the local stack until it is interrupted.
@@ -57,7 +68,8 @@ def local(
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    config = LocalStackConfig(api_port=api_port, aws_port=aws_port, pages_port=PAGES_PORT)
+    traces = {"OtlpEndpoint": otlp_endpoint, "TraceContent": "yes" if trace_content else "no"}
+    config = LocalStackConfig(api_port=api_port, aws_port=aws_port, pages_port=PAGES_PORT, parameters=traces)
     try:
         with err.status("Starting the local stack") as status, ExitStack() as exits:
             stack = exits.enter_context(_start_stack_for_sam(config) if sam else start_local_stack(config))

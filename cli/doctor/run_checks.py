@@ -27,6 +27,7 @@ CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("OpenAI server", "secretsmanager", server_checks.check_server),
     ("webhook secret", "secretsmanager", secret_checks.check_webhook_secret),
     ("callback secret", "secretsmanager", secret_checks.check_callback_secret),
+    ("trace headers", "secretsmanager", secret_checks.check_trace_headers_secret),
     ("OpenAI webhook", "secretsmanager", webhook_checks.check_openai_webhook_secret),
     ("OpenAI webhook", "secretsmanager", webhook_checks.check_openai_webhook),
     ("table", "dynamodb", stack_checks.check_table),

@@ -13,6 +13,7 @@ from cli.doctor.finding import Finding
 from upcall.aws.secrets_manager import clean_secret
 from upcall.domain.errors import InvalidSecret
 from upcall.run_apis.client import parse_api_key
+from upcall.web.otlp import parse_headers
 from upcall.web.standard_webhooks import check_secret
 
 if TYPE_CHECKING:
@@ -44,6 +45,19 @@ def check_callback_secret(stack: DeployedStack) -> Iterator[Finding]:
         yield check_secret_value("callback secret", name, parse_signing_secret)
     else:
         yield Finding("callback secret", "ok", "not needed, because CallbackSecretName is empty")
+
+
+def check_trace_headers_secret(stack: DeployedStack) -> Iterator[Finding]:
+    """If requests to the OpenTelemetry endpoint need headers, their secret must hold some."""
+    if name := stack.parameter("OtlpHeadersSecretName"):
+        yield check_secret_value("trace headers", name, _check_headers)
+    else:
+        yield Finding("trace headers", "ok", "not needed, because OtlpHeadersSecretName is empty")
+
+
+def _check_headers(name: str, secret: str) -> str:
+    parse_headers(name, secret)
+    return secret
 
 
 def read_webhook_secret(name: str) -> str | None:

@@ -30,7 +30,10 @@ SECURITY_PARAMETERS = frozenset(
         "OpenAIBaseUrl",
         "OpenAISecretName",
         "OpenAIWebhookSecretName",
+        "OtlpEndpoint",
+        "OtlpHeadersSecretName",
         "Tenancy",
+        "TraceContent",
         "WebhookSecretName",
         "WebhookUrl",
     }

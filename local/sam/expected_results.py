@@ -55,6 +55,7 @@ EXPECTED: dict[str, Check] = {
     "StartRunFunction": _response(202, status="queued", run_id=...),
     "CloseRunFunction": lambda result: result == {"batchItemFailures": []},
     "DeliverCallbackFunction": lambda result: result == {"batchItemFailures": []},
+    "ExportTraceFunction": lambda result: result == {"batchItemFailures": []},
     "SweepRunsFunction": lambda result: result["resumed"] == 0,
     "ListBatchesFunction": _response(200, batches=...),
     "GetBatchFunction": _response(200, status="validating", counts=...),

@@ -11,16 +11,12 @@ from upcall.aws.run_repository import run_repository
 from upcall.aws.secrets_manager import get_secret, secrets_provider
 from upcall.aws.sqs import delay_message, send_to_dead_letter_queue
 from upcall.domain.errors import InvalidInput, InvalidSecret, TransientError
+from upcall.domain.redelivery import MAX_AGE_SECONDS, retry_delay_seconds
 from upcall.domain.validation import field_errors
 from upcall.lambda_runtime.init import load_at_init
 from upcall.lambda_runtime.sqs_batch import sqs_batch
 from upcall.observability.logging import log_context
-from upcall.use_cases.deliver_callback import (
-    MAX_AGE_SECONDS,
-    deliver_callback,
-    notify_approvers,
-    retry_delay_seconds,
-)
+from upcall.use_cases.deliver_callback import deliver_callback, notify_approvers
 from upcall.web.callback_sender import post_callback
 from upcall.web.standard_webhooks import post
 

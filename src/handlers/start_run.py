@@ -30,6 +30,9 @@ app = http_api()
 lambda_handler = lambda_handler_of(app)
 
 KEY = "The same key with the same request returns the same run; with another request it is rejected."
+TRACEPARENT = (
+    "The caller's trace, which the run's trace continues (W3C Trace Context). An invalid one is ignored."
+)
 ERRORS = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -56,12 +59,14 @@ def handle_request(
     idempotency_key: Annotated[
         str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, description=KEY)
     ] = None,
+    traceparent: Annotated[str | None, Header(description=TRACEPARENT)] = None,
 ) -> Response[str]:
     """Start a run."""
     run = start_run(
         request,
         current_caller(),
         idempotency_key,
+        traceparent=traceparent,
         defaults=RunDefaults(config.model(), config.run_api(), config.default_quota(), config.price_list()),
         repository=run_repository(),
         get_run_api=get_run_api,

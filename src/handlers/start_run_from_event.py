@@ -61,11 +61,12 @@ def lambda_handler(record: SQSRecord) -> None:
         send_to_dead_letter_queue(config.dead_letter_queue_url(), record.body, reason)
 
 
-def _start_run(request: RunRequest, idempotency_key: str) -> Run:
+def _start_run(request: RunRequest, idempotency_key: str, traceparent: str | None) -> Run:
     return start_run(
         request,
         Caller(EVENTS, one_tenant=config.one_tenant()),
         idempotency_key,
+        traceparent=traceparent,
         defaults=RunDefaults(config.model(), config.run_api(), config.default_quota(), config.price_list()),
         repository=run_repository(),
         get_run_api=get_run_api,

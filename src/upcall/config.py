@@ -193,6 +193,36 @@ def callback_secret_name() -> str:
     return _read("CALLBACK_SECRET_NAME")
 
 
+def otlp_endpoint() -> str:
+    """The base URL of the OpenTelemetry endpoint that traces of runs are sent to; empty if there is none."""
+    return _read("OTLP_ENDPOINT")
+
+
+def otlp_headers_secret_name() -> str:
+    """The secret with the headers of requests to that endpoint; empty if they need none."""
+    return _read("OTLP_HEADERS_SECRET_NAME")
+
+
+def trace_content() -> bool:
+    """Whether traces have prompts, arguments, outputs and messages."""
+    return _read("TRACE_CONTENT") == "yes"
+
+
+def service_name() -> str:
+    """What traces call the stack."""
+    return _read("SERVICE_NAME")
+
+
+def trace_queue_url() -> str:
+    """The queue of runs whose traces are to be sent."""
+    return _read("TRACE_QUEUE_URL")
+
+
+def trace_dead_letter_queue_url() -> str:
+    """The queue of runs whose traces could not be sent."""
+    return _read("TRACE_DEAD_LETTER_QUEUE_URL")
+
+
 def ended_execution_queue_url() -> str:
     """The queue of executions that ended outside of the workflow's own last states."""
     return _read("ENDED_EXECUTION_QUEUE_URL")

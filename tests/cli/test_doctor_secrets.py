@@ -135,3 +135,20 @@ def test_a_secret_that_cannot_sign_is_a_problem(stack: DeployedStack, value: str
     assert "hidden" not in messages(secret_checks.check_callback_secret, configured)
     without = with_parameters(stack, CallbackSecretName="")
     assert statuses(secret_checks.check_callback_secret, without) == {"callback secret": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [("hidden", "failed"), ("\n", "failed"), ("api-key=hidden", "ok"), ("api-key=hidden\n", "warning")],
+)
+def test_a_secret_that_holds_no_headers_for_traces_is_a_problem(
+    stack: DeployedStack, value: str, verdict: str
+) -> None:
+    name = f"doctor/{uuid.uuid4()}"
+    boto3.client("secretsmanager").create_secret(Name=name, SecretString=value)
+    configured = with_parameters(stack, OtlpHeadersSecretName=name)
+
+    assert statuses(secret_checks.check_trace_headers_secret, configured) == {"trace headers": verdict}
+    assert "hidden" not in messages(secret_checks.check_trace_headers_secret, configured)
+    without = with_parameters(stack, OtlpHeadersSecretName="")
+    assert statuses(secret_checks.check_trace_headers_secret, without) == {"trace headers": "ok"}

@@ -111,12 +111,14 @@ def test_any_text_closes_a_run_or_is_a_dead_letter(deliver: Deliver, body: str) 
 @example({**FINAL_EVENT, "detail": {**FINAL_EVENT["detail"], "run_id": ""}})
 def test_any_json_is_delivered_or_is_a_dead_letter(deliver: Deliver, body: Any) -> None:
     deliver("deliver_callback", to_json(body))
+    deliver("export_trace", to_json(body))
 
 
 @fuzz_settings
 @given(edge_case_texts | printable_texts)
 def test_any_text_is_delivered_or_is_a_dead_letter(deliver: Deliver, body: str) -> None:
     deliver("deliver_callback", body)
+    deliver("export_trace", body)
 
 
 @pytest.mark.parametrize("event", [None, [], "\ud800", {"detail": 1}])

@@ -86,6 +86,7 @@ HANDLERS: Mapping[str, Handler] = {
     "deliver_callback": Handler(
         QUEUE, "delivered at least once, always with the same id", "test_deliver_callback"
     ),
+    "export_trace": Handler(QUEUE, "sent at least once, always with the same ids", "test_export_trace"),
     "cancel_run": Handler(
         CALLER, "cancelled here, upstream and in the workflow, and the event is published", "test_cancel_run"
     ),

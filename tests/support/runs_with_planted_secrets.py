@@ -16,6 +16,7 @@ from typing import Any
 
 API_KEY = "sk-planted-apikey-5ca1ab1e"
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"planted webhook secret, long enough").decode()
+TRACE_HEADER = "planted-trace-header-7ace"
 OWN_CALLBACK_SECRET = "whsec_" + base64.b64encode(b"planted callback secret, long enough").decode()
 WEBHOOK_TOKEN = "planted-webhook-token-4b1d"  # noqa: S105
 CALLBACK_TOKEN = "planted-callback-token-0ff1ce"  # noqa: S105
@@ -50,6 +51,7 @@ def main(folder: Path) -> None:
     from support.fast_stack import fast_stack
     from support.function_changes import function_changes
     from support.runs import Runs
+    from support.waiting import wait_until
 
     page = (
         f"<html><title>{PAGE}</title><p>{PAGE} is the subject of this page, from beginning to end.</p></html>"
@@ -58,12 +60,16 @@ def main(folder: Path) -> None:
         canned_server(Response(page, content_type="text/html")) as pages,
         canned_server(Response(PDF, content_type="application/pdf")) as pdfs,
         canned_server(Response(status=204), Response(SERVER, 500)) as webhooks,
+        canned_server(*_answers_to_traces()) as collector,
         fast_stack(
             folder,
             openai_api_key=API_KEY,
             parameters={
                 "WebhookUrl": f"{webhooks.url}/services/{WEBHOOK_TOKEN}",
                 "CallbackSecretName": "own-callback-secret",
+                "OtlpEndpoint": collector.url,
+                "OtlpHeadersSecretName": "trace-headers",
+                "TraceContent": "yes",
             },
         ) as stack,
         function_changes(stack, "FetchFunction", exempt_hosts=(pages.host, pdfs.host)),
@@ -73,13 +79,24 @@ def main(folder: Path) -> None:
         secrets = boto3.client("secretsmanager")
         secrets.create_secret(Name="own-callback-secret", SecretString=OWN_CALLBACK_SECRET)
         secrets.create_secret(Name="upcall/webhook-secret", SecretString=WEBHOOK_SECRET)
+        secrets.create_secret(Name="trace-headers", SecretString=f"api-key={TRACE_HEADER}")
         scenarios = _Scenarios(stack, runs, pages.url, pdfs.url, webhooks)
         results = scenarios.run_all()
         results["posted"] = len(webhooks.requests)
+        wait_until(lambda: len(collector.requests) > 4, "traces")
+        results["traces"] = [request.headers["Api-Key"] for request in collector.requests]
         run_id = results["waited"]["run_id"]
         results["events of calls"] = listener.published_call_events(run_id)
         results["messages about calls"] = list(scenarios.messages_about_calls().values())
     (folder / "results.json").write_text(json.dumps(results), "utf-8")
+
+
+def _answers_to_traces() -> list[Any]:
+    """One that rejects a span, one for later, one that rejects all, and one that accepts all."""
+    from werkzeug.wrappers import Response
+
+    partial = {"partialSuccess": {"rejectedSpans": "1", "errorMessage": SERVER}}
+    return [Response(json.dumps(partial)), Response(SERVER, 503), Response(SERVER, 400), Response("{}")]
 
 
 class _Scenarios:
@@ -199,7 +216,7 @@ class _Scenarios:
         from support.sample_events import sample_batch
 
         bodies = (BODY, json.dumps({"detail": {BODY: BODY}}), json.dumps({"detail-type": BODY}))
-        for handler in ("start_run_from_event", "close_run", "deliver_callback"):
+        for handler in ("start_run_from_event", "close_run", "deliver_callback", "export_trace"):
             for body in bodies:
                 self._invoke(_function_id(handler), sample_batch(handler, body))
         from handlers.start_run_from_event import lambda_handler

@@ -18,6 +18,7 @@ from support.fakes.senders import FakeWebhookSender, InMemoryEndedExecutionQueue
 from support.fakes.waiting_requests import InMemoryWaitingRequests
 from support.fakes.workflow import InMemoryWorkflow
 from support.sample_events import sample_event
+from support.traces import FakeSpanSender
 from upcall.domain.caller import ANYBODY
 
 ENVIRONMENT = {
@@ -36,6 +37,12 @@ ENVIRONMENT = {
     "WEBHOOK_SECRET_NAME": "webhook-secret",
     "WEBHOOK_FORMAT": "standard",
     "APPROVAL_URL": "https://approvals.example.com/?run={run_id}&call={call}",
+    "OTLP_ENDPOINT": "https://collector.example.com",
+    "OTLP_HEADERS_SECRET_NAME": "otlp-headers",
+    "TRACE_CONTENT": "no",
+    "SERVICE_NAME": "upcall",
+    "TRACE_QUEUE_URL": "trace-queue",
+    "TRACE_DEAD_LETTER_QUEUE_URL": "trace-dead-letter-queue",
     "DEAD_LETTER_QUEUE_URL": "request-dead-letter-queue",
     "ENDED_EXECUTION_DEAD_LETTER_QUEUE_URL": "ended-execution-dead-letter-queue",
 }
@@ -72,6 +79,7 @@ class WiredHandlers:
         self.publisher = InMemoryEventPublisher()
         self.send_webhook = FakeWebhookSender()
         self.send_to_operator = FakeWebhookSender()
+        self.send_spans = FakeSpanSender()
         self.dead_letters: list[tuple[str, str, str]] = []
         """Queue, body and reason of each message in a dead-letter queue."""
         self.delays: list[tuple[str, str, int]] = []
@@ -88,6 +96,7 @@ class WiredHandlers:
             "eventbridge": self.publisher,
             "_send_webhook": self.send_webhook,
             "_send_to_operator": self.send_to_operator,
+            "_send_spans": self.send_spans,
             "send_to_dead_letter_queue": lambda *message: self.dead_letters.append(message),
             "delay_message": lambda *message: self.delays.append(message),
         }

@@ -13,7 +13,7 @@
     ├── QuotaExceeded           wait until the quota has room again                          HTTP 429
     ├── Stopped                 wait until an operator lets runs start again                 HTTP 503
     ├── TransientError          wait, then repeat: the workflow's Retry names this
-    ├── RequestRejected         do not repeat: the OpenAI server rejected the request
+    ├── RequestRejected         do not repeat: the server rejected the request
     │   └── InvalidSecret       store the secret anew: the message names it
     ├── InternalError           look into the logs: a defect of ours; the message says where
     ├── BatchStopped            start no further run: the workflow of batches ends its Map
@@ -120,7 +120,7 @@ class TransientError(UpcallError):
 
 
 class RequestRejected(UpcallError):
-    """The OpenAI server rejected the request; `code` and `message` are its own."""
+    """A server rejected the request, mostly OpenAI's; `code` and `message` are then its own."""
 
     def __init__(self, message: str, code: str = "rejected") -> None:
         super().__init__(message)

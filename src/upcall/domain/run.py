@@ -46,8 +46,9 @@ class Run(Model):
     `attempt` counts its executions, which come one after the other. `batch_id` and `batch_line` are the batch
     and the line of its inputs that the run was started for. `log` is what happened to the run,
     `requested_round` the last round that the model asked for, `pauses` how many of them are in the log.
-    `counted` says where its start counts, if its caller has a quota, `settled` what was counted at the end of
-    the last attempt that was settled.
+    `traceparent` is the header of the request that started it, if its caller traces it. `counted` says where
+    its start counts, if its caller has a quota, `settled` what was counted at the end of the last attempt
+    that was settled.
     """
 
     run_id: str
@@ -91,6 +92,7 @@ class Run(Model):
     log: Annotated[Log, BeforeValidator(_parse_log)] = ()
     requested_round: int = 0
     pauses: int = 0
+    traceparent: str | None = None
     counted: Counted | None = None
     settled: Settled | None = None
 

@@ -1,7 +1,6 @@
 """Deliver events of a run to the URL that its caller named, and requests for approvals to the operator."""
 
 import json
-import random
 from typing import Any, Final
 
 from upcall.domain.chat_message import WebhookFormat, chat_message
@@ -11,12 +10,6 @@ from upcall.domain.open_calls import OpenCall
 from upcall.domain.run import Run
 from upcall.observability.logging import logger
 from upcall.use_cases.interfaces import RunRepository, WebhookSender
-
-MAX_AGE_SECONDS: Final = 86_400
-"""A callback that has not arrived after a day goes to the dead-letter queue."""
-
-FIRST_DELAY_SECONDS: Final = 30
-MAX_DELAY_SECONDS: Final = 7200
 
 _NOT_POSTED: Final = {"event", "has_callback"}
 """Fields of an event that only the bus needs."""
@@ -76,12 +69,6 @@ def notify_approvers(
     data = _data(CallWaitsEvent.of(run, call))
     content = chat_message(webhook_format, "upcall.approval_requested", call.since, text, data, url or None)
     _send(send_webhook, webhook_url, f"msg_{run.execution_name}_{call.id}", content)
-
-
-def retry_delay_seconds(tries: int) -> int:
-    """The delay after so many tries: it doubles up to two hours, less up to half of it at random."""
-    longest: int = min(FIRST_DELAY_SECONDS * 2 ** min(tries - 1, 20), MAX_DELAY_SECONDS)
-    return round(longest * random.uniform(0.5, 1))  # noqa: S311  # spreads load; no secret depends on it
 
 
 def _find_run(run_id: str, repository: RunRepository) -> Run | None:

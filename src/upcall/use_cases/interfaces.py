@@ -354,6 +354,16 @@ class Tools(Protocol):
         """The named tools as the model sees them."""
 
 
+class SpanSender(Protocol):
+    """Sends a trace to the operator's OpenTelemetry endpoint."""
+
+    def __call__(self, request: Mapping[str, Any], /) -> int:
+        """Send a request with spans. Returns how many of them were rejected, and are not to be sent again.
+
+        Raises TransientError if the request may be sent again, RequestRejected if not.
+        """
+
+
 class WebhookSender(Protocol):
     """Posts signed messages."""
 

@@ -14,6 +14,7 @@ from upcall.domain.prices import PriceList, no_price
 from upcall.domain.quota import NO_QUOTA, Quota
 from upcall.domain.run import Run
 from upcall.domain.run_request import RunRequest
+from upcall.domain.trace_context import valid_traceparent
 from upcall.domain.upstream_run import RunApiName
 from upcall.observability.logging import logger
 from upcall.use_cases.get_run import get_run_of_caller
@@ -40,6 +41,7 @@ def start_run(
     caller: Caller,
     idempotency_key: str | None = None,
     batch_line: tuple[Batch, int] | None = None,
+    traceparent: str | None = None,
     *,
     defaults: RunDefaults,
     repository: RunRepository,
@@ -61,7 +63,8 @@ def start_run(
     Stopped if an operator has stopped these runs, and QuotaExceeded.
 
     With `batch_line`, a batch and the number of one of its lines, the run has the id of that line's run. One
-    that was started for it before is returned.
+    that was started for it before is returned. With `traceparent`, the header of that name, the run's trace
+    continues that of its caller; an invalid one is ignored.
 
     The record is written first, so that a run whose execution could not be started is visible, and the
     workflow always finds the record.
@@ -100,6 +103,7 @@ def start_run(
         completion_window=window,
         callback_url=request.callback_url,
         tools=request.tools,
+        traceparent=valid_traceparent(traceparent),
         previous=previous,
     )
     if batch_line is not None:

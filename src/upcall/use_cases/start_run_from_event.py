@@ -30,17 +30,20 @@ FIRST_DELAY_SECONDS = 30
 MAX_DELAY_SECONDS = 3600
 """With it, a message is delivered fewer than a thousand times in the 14 days that its queue keeps it."""
 
-StartRun = Callable[[RunRequest, str], Run]
-"""Starts a run on behalf of events, with an idempotency key."""
+StartRun = Callable[[RunRequest, str, str | None], Run]
+"""Starts a run on behalf of events, with an idempotency key and, if there is one, a `traceparent`."""
 
 
 def start_run_from_event(body: str, message_id: str, start_run: StartRun) -> list[Run]:
     """Start the runs that a message asks for. The same message again returns the same runs.
 
+    A request may have the trace context `traceparent` beside its fields.
+
     Raises InvalidInput for a message that is not understood or asks for an invalid run,
     IdempotencyKeyConflict for a message whose key stands for another request.
     """
-    return [start_run(request, json.dumps(key)) for key, request in _parse(body, message_id)]
+    requested, traceparent = _parse(body, message_id)
+    return [start_run(request, json.dumps(key), traceparent) for key, request in requested]
 
 
 _Requested = tuple[list[str], RunRequest]
@@ -153,20 +156,22 @@ _URL_SEPARATOR: Final = re.compile(r"[\s,]+(?=https?://)|\s+", re.IGNORECASE)
 """A comma belongs to a URL unless another URL follows it."""
 
 
-def _parse(body: str, message_id: str) -> list[_Requested]:
-    """The requests in a message, with their idempotency keys."""
+def _parse(body: str, message_id: str) -> tuple[list[_Requested], str | None]:
+    """The requests in a message, with their idempotency keys, and the message's trace context."""
     document = _parse_json_object(body)
     if document.get("Type") == "Notification" and isinstance(document.get("Message"), str):  # SNS
         message_id = str(document.get("MessageId") or message_id)  # the same in each delivery
         document = _parse_json_object(document["Message"])
     try:
         if "detail-type" in document:
-            return _parse_event(document).requests()
+            traceparent = _take_traceparent(document.get("detail"))
+            return _parse_event(document).requests(), traceparent
         if "Records" in document:
-            return _S3Notification.model_validate(document).requests()
+            return _S3Notification.model_validate(document).requests(), None
         if document.get("Event") == "s3:TestEvent":
-            return []
-        return [(["message", message_id], RunRequest.model_validate(document))]
+            return [], None
+        traceparent = _take_traceparent(document)
+        return [(["message", message_id], RunRequest.model_validate(document))], traceparent
     except ValidationError as error:
         raise InvalidInput(*field_errors(error)) from error
 
@@ -176,6 +181,12 @@ def _parse_event(document: Mapping[str, Any]) -> _RunRequested | _ObjectCreated 
     if event_type is None:
         raise InvalidInput(FieldError("detail-type", f"should be one of {', '.join(_EVENTS)}"))
     return event_type.model_validate(document)
+
+
+def _take_traceparent(request: Any) -> str | None:
+    """Take the trace context out of a request: it is no part of what is asked for."""
+    traceparent = request.pop("traceparent", None) if isinstance(request, dict) else None
+    return traceparent if isinstance(traceparent, str) else None
 
 
 def _parse_json_object(body: str) -> Mapping[str, Any]:

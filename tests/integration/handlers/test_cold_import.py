@@ -14,8 +14,8 @@ LOADS_OPENAI = {
 }
 """Handlers that call the OpenAI server in every invocation. The others rarely do, or never."""
 
-LOADS_HTTPX = {"deliver_callback"}
-"""It posts through the guarded transport, which is an httpx transport."""
+LOADS_HTTPX = {"deliver_callback", "export_trace"}
+"""They post in every invocation."""
 
 NEEDS_NO_AWS = {"list_assistants", "list_tools"}
 

@@ -21,9 +21,9 @@ from local.stack import LocalStack
 from upcall.aws.run_repository import DynamoDBRunRepository
 from upcall.aws.sqs import REASON_ATTRIBUTE
 from upcall.domain.events import RunEndedEvent
+from upcall.domain.redelivery import MAX_AGE_SECONDS
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
-from upcall.use_cases.deliver_callback import MAX_AGE_SECONDS
 
 FUNCTION = "DeliverCallbackFunction"
 

@@ -18,7 +18,7 @@ from typing import Any, get_args
 import boto3
 import pytest
 from support import templates
-from support.canned_server import canned_server
+from support.canned_server import canned_server, json_response
 from support.event_listener import EventListener
 from support.fast_stack import WEBHOOK_SECRET_NAME, pushed_runs
 from support.kill_handlers import HandlerKiller
@@ -319,6 +319,25 @@ def test_deliver_callback(stack: KillingStack) -> None:
             posted = [request for request in server.requests if str(run.callback_url).endswith(request.path)]
             assert {request.headers["Webhook-Id"] for request in posted} == {f"msg_{run.run_id}"}
     assert stack.killer.kills >= 2
+
+
+def test_export_trace(stack: KillingStack) -> None:
+    """The queue delivers the event again: sent at least once, always with the same ids."""
+    with canned_server(json_response({})) as server:
+
+        def complete_run() -> Run:
+            run = stack.add_run(Say("Done."))
+            return stack.repository.complete_run(run, Message(text="Done."), datetime.now(UTC))
+
+        def export(run: Run) -> None:
+            event = sample_batch("export_trace", json.dumps({"detail": {"run_id": run.run_id}}))
+            result = stack.killer.invoke("ExportTraceFunction", event, OTLP_ENDPOINT=server.url)
+            assert result == {"batchItemFailures": []}
+
+        for run in stack.killer.kill_and_repeat(complete_run, export):
+            sent = [request.body for request in server.requests if run.run_id in request.body.decode()]
+            assert len(set(sent)) == 1
+    assert stack.killer.kills >= 4
 
 
 def test_sweep_runs(stack: KillingStack) -> None:

@@ -92,6 +92,7 @@ def test_the_runs_have_the_expected_results(at_info: LoggedRuns) -> None:
     assert at_info.results["tool errors"]["calls"] == 7
     assert set(at_info.results["invalid requests"]) == {400, 404}
     assert at_info.results["posted"] > 4, "webhooks and callbacks were posted"
+    assert set(at_info.results["traces"]) == {PLANTED["TRACE_HEADER"]}, "traces were sent"
 
 
 @pytest.mark.parametrize("name", PLANTED)

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from support.fast_stack import pushed_runs
+from support.function_changes import function_changes
 from support.notifications import received_notifications
 from support.open_calls import LOOKUP_TOOL
 from support.run_records import new_run
@@ -101,6 +102,10 @@ def every_path(
     batches_that_end_and_are_cancelled(local_stack, runs, invoke)
     run_that_is_pushed(local_stack, runs, invoke)
     deliver_callbacks(invoke, repository)
+    with function_changes(
+        local_stack, "ExportTraceFunction", environment={"OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    ):
+        export_traces(invoke, repository)
     with received_notifications(local_stack):
         invoke("NotifyFunction", sample_event("notify", run_id=f"run_{uuid.uuid4().hex[:28]}"))
     for caller in (ANYBODY, EVENTS):
@@ -269,6 +274,15 @@ def deliver_callbacks(invoke: Invoke, repository: DynamoDBRunRepository) -> None
     event = json.dumps({"detail": RunEndedEvent.of(run).model_dump(mode="json")})
     for sent_at in (str(time.time_ns() // 1_000_000), "0"):
         invoke("DeliverCallbackFunction", sample_batch("deliver_callback", event, SentTimestamp=sent_at))
+
+
+def export_traces(invoke: Invoke, repository: DynamoDBRunRepository) -> None:
+    """A trace that is to be sent later, and one that is given up."""
+    failure = Failure(code="x", message="x")
+    run = repository.record_failure(add_run(repository), failure, Usage(), datetime.now(UTC))
+    event = json.dumps({"detail": {"run_id": run.run_id}})
+    for sent_at in (str(time.time_ns() // 1_000_000), "0"):
+        invoke("ExportTraceFunction", sample_batch("export_trace", event, SentTimestamp=sent_at))
 
 
 @pytest.mark.usefixtures("every_path")

@@ -17,7 +17,7 @@ from upcall.domain.json_size import json_bytes
 from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.quota import NO_QUOTA, CallerUsage, Counted, Quota, QuotaSetting, check_quota, day_of
 from upcall.domain.run import Run, Updates, run_id_prefix
-from upcall.domain.run_log import Log
+from upcall.domain.run_log import Log, LogEntry
 from upcall.domain.status import Status, TerminalStatus
 from upcall.domain.stop import Controls, Stop
 from upcall.domain.tool_calls import LedgerEntry, ToolCall, tool_ms, waited_seconds
@@ -278,6 +278,11 @@ class InMemoryRunRepository:
         """See RunRepository."""
         end = run_id_prefix(created_before)
         return iter([run_id for run_id, run in sorted(self._runs.items()) if not run.ended and run_id < end])
+
+    def replace_log(self, run: Run, log: Sequence[LogEntry]) -> None:
+        """Give a run another log, if there is a run."""
+        if run.run_id in self._runs:
+            self._replace(self._runs[run.run_id], {"log": tuple(log)})
 
     def delete_run(self, run_id: str) -> None:
         """Delete the record of a run, as DynamoDB does when its retention is over."""

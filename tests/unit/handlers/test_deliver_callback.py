@@ -11,9 +11,9 @@ from support.wired_handlers import ENVIRONMENT, NOTHING_FAILED, WiredHandlers
 
 from upcall.domain.errors import InvalidSecret, OutcomeUnknown, ToolError
 from upcall.domain.events import RunEndedEvent
+from upcall.domain.redelivery import FIRST_DELAY_SECONDS, MAX_AGE_SECONDS, MAX_DELAY_SECONDS
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
-from upcall.use_cases.deliver_callback import FIRST_DELAY_SECONDS, MAX_AGE_SECONDS, MAX_DELAY_SECONDS
 
 URL = "https://example.com/hook"
 

@@ -181,3 +181,21 @@ def test_while_runs_are_stopped_the_response_says_so_and_when_to_ask_again(handl
     assert response.json["detail"] == (
         "an operator has stopped the runs of this caller: no run starts until they are resumed"
     )
+
+
+def test_the_trace_of_the_caller_is_recorded_and_an_invalid_header_is_no_error(
+    handlers: WiredHandlers,
+) -> None:
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    headers: tuple[dict[str, str], ...] = (
+        {"traceparent": traceparent},
+        {"traceparent": "x" * 5000},
+        {"traceparent": ""},
+        {},
+    )
+
+    responses = [handlers.request("start_run", headers=each) for each in headers]
+
+    assert {response.status for response in responses} == {202}
+    recorded = [handlers.repository.get_run(each.json["run_id"]).traceparent for each in responses]
+    assert recorded == [traceparent, None, None, None]

@@ -13,14 +13,7 @@ from upcall.domain.errors import OutcomeUnknown, ToolError, TransientError
 from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
-from upcall.use_cases.deliver_callback import (
-    FIRST_DELAY_SECONDS,
-    MAX_AGE_SECONDS,
-    MAX_DELAY_SECONDS,
-    deliver_callback,
-    notify_approvers,
-    retry_delay_seconds,
-)
+from upcall.use_cases.deliver_callback import deliver_callback, notify_approvers
 
 URL = "https://example.com/hook?for=me"
 
@@ -121,18 +114,6 @@ def test_nothing_is_posted_for_a_run(
     deliver(ended)
 
     assert send_webhook.messages == []
-
-
-def test_delays_grow_up_to_two_hours_and_are_enough_for_a_day() -> None:
-    delays = [retry_delay_seconds(tries) for tries in range(1, 101)]
-
-    assert FIRST_DELAY_SECONDS / 2 <= delays[0] <= FIRST_DELAY_SECONDS
-    assert MAX_DELAY_SECONDS / 2 <= max(delays) <= MAX_DELAY_SECONDS == 2 * 60 * 60
-    assert sum(delays) > MAX_AGE_SECONDS == 24 * 60 * 60, "the queue gives up after 100 deliveries"
-
-
-def test_a_delay_of_any_number_of_tries_is_finite() -> None:
-    assert retry_delay_seconds(10**6) <= MAX_DELAY_SECONDS
 
 
 @pytest.mark.parametrize("is_created", [True, False], ids=["in progress", "queued"])

@@ -57,6 +57,7 @@ def start(
         idempotency_key: str | None = None,
         quota: Quota = NO_QUOTA,
         batch_line: tuple[Batch, int] | None = None,
+        traceparent: str | None = None,
         **fields: Any,
     ) -> Run:
         return start_run(
@@ -64,6 +65,7 @@ def start(
             Caller(caller, one_tenant=False),
             idempotency_key,
             batch_line,
+            traceparent,
             defaults=RunDefaults("default-model", "responses", quota),
             repository=repository,
             get_run_api=run_api.get,
@@ -102,6 +104,22 @@ def test_the_record_holds_the_request_the_caller_the_time_and_the_defaults(start
 
     assert (run.prompt, run.owner, run.created_at) == ("Summarise https://example.com", "ann", START)
     assert (run.assistant, run.model, run.run_api) == ("summarizer", "default-model", "responses")
+
+
+def test_a_valid_trace_context_is_recorded_and_an_invalid_one_ignored(start: Start) -> None:
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    assert start(traceparent=traceparent).traceparent == traceparent
+    assert start(traceparent=traceparent.upper()).traceparent is None
+
+
+def test_the_same_request_in_another_trace_returns_the_run_with_its_first_trace(start: Start) -> None:
+    headers = [f"00-{digit * 32}-00f067aa0ba902b7-01" for digit in "12"]
+
+    first, second = (start(idempotency_key="k", traceparent=header) for header in headers)
+
+    assert first == second
+    assert second.traceparent == headers[0]
 
 
 def test_a_conversation_may_take_the_place_of_a_prompt(start: Start) -> None:

@@ -19,9 +19,11 @@ class StartedRuns:
 
     def __init__(self) -> None:
         self.requests: dict[str, RunRequest] = {}
+        self.traceparents: list[str | None] = []
         self._runs: dict[str, Run] = {}
 
-    def __call__(self, request: RunRequest, idempotency_key: str) -> Run:
+    def __call__(self, request: RunRequest, idempotency_key: str, traceparent: str | None) -> Run:
+        self.traceparents.append(traceparent)
         assert self.requests.setdefault(idempotency_key, request) == request
         return self._runs.setdefault(idempotency_key, new_run())
 
@@ -408,3 +410,22 @@ def test_an_error_of_the_start_passes_through(error: Exception) -> None:
 
     with pytest.raises(type(error)):
         start_run_from_event('{"prompt": "Go."}', "m1", start_run)
+
+
+@pytest.mark.parametrize("kind", ["request", "run_requested"])
+def test_a_request_may_have_a_trace_context_beside_its_fields(start_run: StartedRuns, kind: str) -> None:
+    message = sample_message(kind)
+    request = message["detail"] if kind == "run_requested" else message
+    start_run_from_event(json.dumps(message), "m1", start_run)
+    request["traceparent"] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    start_run_from_event(json.dumps(message), "m1", start_run)
+
+    assert start_run.traceparents == [None, request["traceparent"]]
+
+
+@pytest.mark.parametrize("traceparent", [1, None, ["00"], {}])
+def test_a_trace_context_that_is_no_text_is_ignored(start_run: StartedRuns, traceparent: object) -> None:
+    body = json.dumps({"prompt": "Go.", "traceparent": traceparent})
+    start_run_from_event(body, "m1", start_run)
+
+    assert start_run.traceparents == [None]
