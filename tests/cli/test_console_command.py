@@ -87,7 +87,7 @@ def test_a_run_that_waits_goes_on_after_a_restart(environment: dict[str, str], t
         return client.get(f"/api/runs/{listed[0]['run_id']}").json() if listed else None
 
     with console_command(variables, "--no-open", "--samples") as client:
-        run = wait_until(lambda: waiting_run(client), "the call that waits")
+        run = wait_until(lambda: waiting_run(client), "the call that waits", TIMEOUT_SECONDS)
     with console_command(variables, "--no-open") as client:
         (call,) = run["open_calls"]
         decision = {"decision": "approve", "arguments_digest": call["arguments_digest"]}
@@ -96,6 +96,7 @@ def test_a_run_that_waits_goes_on_after_a_restart(environment: dict[str, str], t
         ended = wait_until(
             lambda: (found := client.get(f"{path}?wait=20").json())["status"] == "completed" and found,
             "the end",
+            TIMEOUT_SECONDS,
         )
     assert ended["message"].endswith("notify answered: The message was sent.")
 
@@ -193,7 +194,9 @@ def test_samples_are_runs_of_each_kind_and_are_started_once(local_stack: LocalSt
             "over its limit": ("failed", 0),
         }
         waiting = wait_until(
-            lambda: client.get_run(started["with an approval"]).open_calls, "the call that waits"
+            lambda: client.get_run(started["with an approval"]).open_calls,
+            "the call that waits",
+            TIMEOUT_SECONDS,
         )
         assert [(call.id, call.name) for call in waiting] == [("2-1", "notify")]
         batch = next(batch for batch in client.list_batches(50) if batch.metadata == {"sample": "batch"})
