@@ -1,5 +1,6 @@
 """DynamoDB: reads and writes items as Python values, with conditions, and pages through queries."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 Item = Mapping[str, Any]
 """An item's attributes as Python values, without its keys. Floats are read as decimals."""
 
+
+SMALLEST_NUMBER = 1e-130
+"""Of a number in a table, apart from 0."""
 
 READ_DELAYS_SECONDS = (0.05, 0.2, 0.8)
 
@@ -321,6 +325,8 @@ def _serialize(value: Any) -> Any:
 def _without_floats(value: Any) -> Any:
     """The value with decimals in place of floats, which DynamoDB does not take."""
     if isinstance(value, float):
+        if 0 < abs(value) < SMALLEST_NUMBER:
+            value = math.copysign(SMALLEST_NUMBER, value)  # not 0: some numbers must be positive
         return Decimal(str(value))
     if isinstance(value, Mapping):
         return {name: _without_floats(each) for name, each in value.items()}

@@ -53,10 +53,11 @@ def call_times(entry: LedgerEntry) -> tuple[datetime, datetime] | None:
 
 
 def _attempt_of_log(run: Run, events: Sequence[LogEntry]) -> Attempt:
-    queued = [number for number, event in enumerate(events) if event.type == "run.queued"]
-    events = events[queued[-1] if queued else 0 :]
+    begin = max((n for n, event in enumerate(events) if event.type == "run.queued"), default=0)
+    ends = [event.usage for event in events[:begin] if _is_end(event) and event.usage]
+    events = events[begin:]
     used = {event.round: event.usage for event in events if event.type == "round.ended"}
-    earlier = sum((usage for usage in used.values() if usage), NO_USAGE)
+    counted = sum((usage for usage in used.values() if usage), ends[-1] if ends else NO_USAGE)
     turns: list[ModelTurn] = []
     start: datetime | None = None
     for event in events:
@@ -66,13 +67,16 @@ def _attempt_of_log(run: Run, events: Sequence[LogEntry]) -> Attempt:
             usage = used.get(event.round)
             turns.append(ModelTurn(number=event.round, start=start, end=event.at, usage=usage))
             start = None
-        elif start and event.type.removeprefix("run.") in TERMINAL_STATUSES:
-            rest = _difference(run.usage, earlier) if run.attempt == 1 else None
-            number = turns[-1].number + 1 if turns else 1
-            turns.append(ModelTurn(number=number, start=start, end=event.at, usage=rest, last=True))
+        elif start and _is_end(event):
+            usage = _difference(run.usage, counted)
+            turns.append(ModelTurn(number=run.round + 1, start=start, end=event.at, usage=usage, last=True))
             start = None
     rounds = [event.round for event in events if event.round]
     return Attempt(start=events[0].at, first_round=min(rounds, default=run.round + 1), turns=tuple(turns))
+
+
+def _is_end(event: LogEntry) -> bool:
+    return event.type.removeprefix("run.") in TERMINAL_STATUSES
 
 
 def _turns_of_ledger(

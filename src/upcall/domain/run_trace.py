@@ -81,7 +81,7 @@ class RunTrace:
                 "gen_ai.operation.name": "invoke_agent",
                 "gen_ai.agent.name": run.assistant,
                 **_request_attributes(run),
-                **_usage_attributes(run.usage),
+                **({} if any(turn.usage for turn in attempt.turns) else _usage_attributes(run.usage)),
                 **_record_attributes(run),
                 **content.of_run(run),
             },
@@ -116,7 +116,7 @@ def _request_attributes(run: Run) -> Attributes:
         {
             "gen_ai.provider.name": "openai",  # the kind of API; compatible servers have the same
             "gen_ai.request.model": run.model,
-            "gen_ai.output.type": "json" if run.response_format else "text",
+            "gen_ai.output.type": "json" if run.response_format else None,
             "gen_ai.request.temperature": run.temperature,
             "gen_ai.request.max_tokens": run.max_output_tokens,
         }
@@ -124,6 +124,7 @@ def _request_attributes(run: Run) -> Attributes:
 
 
 def _usage_attributes(usage: Usage) -> Attributes:
+    """Tokens as receivers count them. They add up all spans, so each token is in a trace once."""
     return _known(
         {
             "gen_ai.usage.input_tokens": usage.input_tokens,
@@ -146,6 +147,9 @@ def _record_attributes(run: Run) -> Attributes:
             "upcall.run.rounds": run.round,
             "upcall.run.tool_calls": run.tool_calls,
             "upcall.run.waited_seconds": run.waited_seconds,
+            "upcall.run.input_tokens": run.usage.input_tokens,
+            "upcall.run.output_tokens": run.usage.output_tokens,
+            "upcall.run.usd": run.usage.usd,
             "upcall.run.aws_usd": estimate_aws_usd(run),
             "upcall.run.previous_id": run.previous_run_id,
             "upcall.batch.id": run.batch_id,

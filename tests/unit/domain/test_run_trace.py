@@ -30,6 +30,10 @@ def exported(with_content: bool = True) -> list[dict[str, Any]]:
     repository, sender = InMemoryRunRepository(), FakeSpanSender()
     everything = {
         "instructions": "Be brief.",
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "n", "schema": {"type": "object"}},
+        },
         "temperature": 0.5,
         "max_output_tokens": 1000,
         "metadata": {"ticket": "4711"},

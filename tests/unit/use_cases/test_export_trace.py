@@ -95,24 +95,31 @@ def test_without_a_log_turns_lie_between_the_calls_of_the_ledger(
     assert turns == [("  chat m", 0, 3), ("  chat m", 63.5, 70)]
 
 
-def test_the_tokens_of_each_turn_and_of_the_run_are_told(
+def tokens(spans: Sequence[dict[str, Any]], kind: str) -> list[tuple[str, int]]:
+    """The spans that have such tokens, with their number."""
+    name = f"gen_ai.usage.{kind}"
+    return [(each["name"], each["attributes"][name]) for each in spans if name in each["attributes"]]
+
+
+def test_each_turn_has_its_tokens_and_the_run_their_sum_under_a_name_of_ours(
     export: Export, repository: InMemoryRunRepository
 ) -> None:
-    run = complete_run_with_calls(repository)
+    """Receivers add up the tokens of all spans."""
+    spans = export(complete_run_with_calls(repository), LOG)
 
-    root, *turns = (
-        span["attributes"] for span in export(run, LOG) if "gen_ai.usage.input_tokens" in span["attributes"]
-    )
+    assert tokens(spans, "input_tokens") == [("chat m", 100), ("chat m", 200)]
+    assert tokens(spans, "output_tokens") == [("chat m", 20), ("chat m", 50)]
+    assert tokens(spans, "cache_read.input_tokens")[1] == ("chat m", SECOND_TURN.cached_tokens)
+    assert tokens(spans, "cache_creation.input_tokens")[1] == ("chat m", SECOND_TURN.cache_write_tokens)
+    assert tokens(spans, "reasoning.output_tokens")[1] == ("chat m", SECOND_TURN.reasoning_tokens)
+    turns = [span["attributes"]["upcall.usage.usd"] for span in spans if span["name"] == "chat m"]
+    assert turns == [0.001, 0.002]
+    root = spans[0]["attributes"]
+    assert (root["upcall.run.input_tokens"], root["upcall.run.output_tokens"]) == (300, 70)
+    assert root["upcall.run.usd"] == 0.003
 
-    assert [each["gen_ai.usage.input_tokens"] for each in (root, *turns)] == [300, 100, 200]
-    assert [each["gen_ai.usage.output_tokens"] for each in (root, *turns)] == [70, 20, 50]
-    assert [each["upcall.usage.usd"] for each in (root, *turns)] == [0.003, 0.001, 0.002]
-    assert turns[1]["gen_ai.usage.cache_read.input_tokens"] == SECOND_TURN.cached_tokens
-    assert turns[1]["gen_ai.usage.cache_creation.input_tokens"] == SECOND_TURN.cache_write_tokens
-    assert turns[1]["gen_ai.usage.reasoning.output_tokens"] == SECOND_TURN.reasoning_tokens
 
-
-def test_without_a_log_only_a_single_turn_has_its_tokens(
+def test_without_a_log_only_a_single_turn_has_its_tokens_and_otherwise_the_run(
     export: Export, repository: InMemoryRunRepository
 ) -> None:
     with_calls = export(complete_run_with_calls(repository))
@@ -120,10 +127,8 @@ def test_without_a_log_only_a_single_turn_has_its_tokens(
     repository.record_creation(run, UPSTREAM_RUN, "polled")
     single = export(repository.complete_run(run, Message(text="Done.", usage=FIRST_TURN), at(5)))
 
-    assert [
-        "gen_ai.usage.input_tokens" in span["attributes"] for span in with_calls if span["name"] == "chat m"
-    ] == [False, False]
-    assert named(single, "chat m")["attributes"]["gen_ai.usage.input_tokens"] == 100
+    assert tokens(with_calls, "input_tokens") == [("invoke_agent summarizer", 300)]
+    assert tokens(single, "input_tokens") == [("chat m", 100)]
 
 
 def test_the_run_is_described_without_what_anybody_wrote(
@@ -148,13 +153,6 @@ def test_the_run_is_described_without_what_anybody_wrote(
         "gen_ai.request.model": "m",
         "gen_ai.request.temperature": 0.5,
         "gen_ai.request.max_tokens": 1000,
-        "gen_ai.output.type": "text",
-        "gen_ai.usage.input_tokens": 300,
-        "gen_ai.usage.output_tokens": 70,
-        "gen_ai.usage.cache_read.input_tokens": 100,
-        "gen_ai.usage.cache_creation.input_tokens": 3,
-        "gen_ai.usage.reasoning.output_tokens": 30,
-        "upcall.usage.usd": 0.003,
         "upcall.run.id": run.run_id,
         "upcall.run.status": "completed",
         "upcall.run.api": "responses",
@@ -162,6 +160,9 @@ def test_the_run_is_described_without_what_anybody_wrote(
         "upcall.run.rounds": 1,
         "upcall.run.tool_calls": 3,
         "upcall.run.waited_seconds": 60,
+        "upcall.run.input_tokens": 300,
+        "upcall.run.output_tokens": 70,
+        "upcall.run.usd": 0.003,
     }
     text = json.dumps(send_spans.requests)
     for written in (
@@ -438,19 +439,23 @@ def test_a_second_attempt_is_a_trace_without_what_was_done_before(
     failed = repository.record_failure(repository.get_run(run.run_id), FAILURE, USAGE, at(5))
     reopened = repository.reopen_run(failed, None)
     repository.record_creation(reopened, UPSTREAM_RUN, "polled")
-    run = repository.complete_run(repository.get_run(run.run_id), Message(text="Done."), at(110))
+    message = Message(text="Done.", usage=SECOND_TURN)
+    run = repository.complete_run(repository.get_run(run.run_id), message, at(110))
     log = [
         logged("run.queued", 0, attempt=1),
         logged("run.in_progress", 1),
         logged("run.requires_action", 2, round=1),
         logged("round.ended", 3, round=1, usage=FIRST_TURN),
-        logged("run.failed", 5),
+        logged("run.failed", 5, usage=FIRST_TURN + USAGE),
         logged("run.queued", 100, attempt=2),
         logged("run.in_progress", 101),
         logged("run.completed", 110),
     ]
 
-    assert tree(export(run, log)) == [("invoke_agent summarizer", 100, 110), ("  chat m", 101, 110)]
+    spans = export(run, log)
+
+    assert tree(spans) == [("invoke_agent summarizer", 100, 110), ("  chat m", 101, 110)]
+    assert tokens(spans, "input_tokens") == [("chat m", SECOND_TURN.input_tokens)]
 
 
 def test_content_is_sent_once_if_it_is_switched_on(export: Export, repository: InMemoryRunRepository) -> None:
@@ -522,3 +527,14 @@ def test_spans_that_the_receiver_rejects_are_not_sent_again(
     send_spans.rejected = 3
 
     assert export(complete_run_with_calls(repository))
+
+
+def test_the_type_of_the_output_is_named_if_the_request_asks_for_one(
+    export: Export, repository: InMemoryRunRepository
+) -> None:
+    schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
+
+    with_schema = export(complete_run_with_calls(repository, response_format=schema))[0]["attributes"]
+
+    assert with_schema["gen_ai.output.type"] == "json"
+    assert "gen_ai.output.type" not in export(complete_run_with_calls(repository))[0]["attributes"]
