@@ -1,0 +1,119 @@
+"""The events of runs, made from their records, ledgers and open calls whenever somebody asks for them."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from upcall.aws.run_repository import DynamoDBRunRepository
+from upcall.domain.open_calls import OpenCall
+from upcall.domain.run import Run
+from upcall.domain.tool_calls import LedgerEntry
+
+Event = dict[str, Any]
+
+
+class EventRecorder:
+    """Numbers what is new in a run each time that it is asked, so that an event keeps its number."""
+
+    def __init__(self, repository: DynamoDBRunRepository) -> None:
+        self._repository = repository
+        self._lock = threading.Lock()
+        self._events: defaultdict[str, dict[tuple[Any, ...], Event]] = defaultdict(dict)
+
+    def events(self, run_id: str) -> tuple[list[Event], bool]:
+        """All events of a run so far, and whether it has ended. Raises NotFound."""
+        with self._lock:
+            run = self._repository.get_run(run_id)
+            known = self._events[run_id]
+            for key, at, event in _derive(
+                run, self._repository.get_ledger(run_id), self._repository.list_open_calls(run)
+            ):
+                if key in known:
+                    continue
+                last = datetime.fromisoformat(next(reversed(known.values()))["at"]) if known else at
+                latest = max(at or datetime.now(UTC), last or run.created_at)
+                known[key] = {"number": len(known) + 1, "at": latest.isoformat(), **event}
+            return list(known.values()), run.ended
+
+
+def _derive(
+    run: Run, ledger: Sequence[LedgerEntry], open_calls: Sequence[OpenCall]
+) -> Iterator[tuple[tuple[Any, ...], datetime | None, Event]]:
+    """Each event with a key of its own, and its time if the record tells."""
+    attempt = run.attempt
+    yield (
+        ("queued", attempt),
+        run.created_at if attempt == 1 else None,
+        {"type": "run.queued", "attempt": attempt},
+    )
+    if run.upstream_run is not None:
+        yield ("in_progress", attempt), None, {"type": "run.in_progress"}
+    for number, entries in groupby(ledger, lambda entry: entry.round):
+        yield from _round(number, list(entries))
+    for call in open_calls:
+        yield from _open_call(call)
+    if not run.ended:
+        return
+    if run.status == "completed":
+        characters = {"type": "message.saved", "characters": 1}
+        yield ("message", attempt), run.ended_at, characters
+    failure = run.failure and run.failure.model_dump()
+    ended = {"type": f"run.{run.status}", "failure": failure, "usage": run.usage.model_dump()}
+    yield ("ended", attempt), run.ended_at, ended
+
+
+def _round(
+    number: int, entries: Sequence[LedgerEntry]
+) -> Iterator[tuple[tuple[Any, ...], datetime | None, Event]]:
+    starts = [entry.output.started_at for entry in entries if entry.output.started_at]
+    ends = [start + timedelta(milliseconds=entry.output.duration_ms) for entry in entries if (start := entry.output.started_at)]
+    calls = [
+        {"call": entry.id, "name": entry.call.name, "arguments_bytes": len(entry.call.arguments)}
+        for entry in entries
+    ]
+    start = min(starts, default=None)
+    yield (
+        ("requires_action", number),
+        start and start - timedelta(milliseconds=20),
+        {"type": "run.requires_action", "round": number, "calls": calls},
+    )
+    for entry in entries:
+        output, shared = entry.output, {"call": entry.id, "name": entry.call.name}
+        ended = {
+            "type": "tool_call.ended",
+            **shared,
+            "round": number,
+            "outcome": output.outcome,
+            "started_at": output.started_at and output.started_at.isoformat(),
+            "duration_ms": output.duration_ms,
+            "waited_seconds": output.waited_seconds,
+            "output_bytes": len(output.output.encode()),
+        }
+        yield ("call ended", entry.id), max(ends, default=None), ended
+    usage = {"total_tokens": 0}
+    end = max(ends) + timedelta(milliseconds=15) if ends else None
+    yield ("round", number), end, {"type": "round.ended", "round": number, "usage": usage}
+    yield ("in_progress after", number), end, {"type": "run.in_progress"}
+
+
+def _open_call(call: OpenCall) -> Iterator[tuple[tuple[Any, ...], datetime | None, Event]]:
+    shared = {"call": call.id, "name": call.call.name}
+    listed = {**shared, "arguments_bytes": len(call.call.arguments)}
+    if call.answer is None:
+        yield (
+            ("requires_action", call.round),
+            call.since,
+            {"type": "run.requires_action", "round": call.round, "calls": [listed]},
+        )
+    waits = {"waits_for": call.waits_for, "until": call.until.isoformat()}
+    yield ("waits", call.id), call.since, {"type": "tool_call.waiting", **shared, **waits}
+    if call.answer is not None:
+        decision = call.answer.decision
+        answer = {
+            "decision": decision and decision.decision,
+            "decided_by": decision and decision.decided_by,
+        }
+        yield ("answered", call.id), call.answer.answered_at, {"type": "tool_call.answered", **shared, **answer}
