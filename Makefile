@@ -47,7 +47,7 @@ local: install  ## Start the local stack and keep it running
 test: install  ## Run all tests, offline
 	@$(BIN)/python -m pytest
 
-test-console: install .venv-console/installed $(CHROMIUM)  ## Test the pages of the console in a browser, CHROMIUM
+test-console: install .venv-console/installed $(CHROMIUM)  ## Test the pages of the console in Chromium; PICTURES=1 writes the pictures of the docs
 	@PYTHONPATH=.venv-console $(BIN)/python -m pytest -n 0 tests/console
 
 test-deploy: install $(SAM) .venv-engine/installed  ## Deploy to an emulator of AWS, and run every command of the guides and every kind of run there

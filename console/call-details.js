@@ -17,7 +17,7 @@ export class Ledger {
 
   /** The arguments and the output of a call, or what is known before it has ended. */
   details(group, call, openCalls) {
-    if (call.outcome === null) return unfinished(openCalls.find(({ id }) => id === call.id));
+    if (call.outcome === null) return unfinished(group, openCalls.find(({ id }) => id === call.id));
     const place = element("div", null, loading());
     this.#show(place, group, call);
     return place;
@@ -45,24 +45,25 @@ export class Ledger {
   }
 }
 
-function unfinished(openCall) {
+function unfinished(group, openCall) {
+  if (group.to !== null) return element("p", { class: "muted" }, "The run ended before this round did, so the call is not in the ledger.");
   const words = openCall
     ? "The call waits for an answer, see above."
     : "The call has not ended. Its arguments and its output are shown when all calls of the round have.";
-  return [element("p", { class: "muted" }, words), openCall && element("h4", null, "Arguments"), openCall && jsonOrText(openCall.arguments)];
+  return [element("p", { class: "muted" }, words), openCall && element("h3", { class: "minor" }, "Arguments"), openCall && jsonOrText(openCall.arguments)];
 }
 
 function entryView({ call, output, decision }) {
   return [
-    element("h4", null, "Arguments"),
+    element("h3", { class: "minor" }, "Arguments"),
     jsonOrText(call.arguments, { label: "arguments" }),
-    decision && element("h4", null, decision.decision === "approve" ? "Approved" : "Denied"),
+    decision && element("h3", { class: "minor" }, decision.decision === "approve" ? "Approved" : "Denied"),
     decision && factList([
       ["By", inline(decision.decided_by, 200)], ["At", moment(decision.decided_at)],
       decision.reason && ["Reason", textBlock(decision.reason)],
       ["SHA-256", element("code", { class: "digest" }, decision.arguments_digest)],
     ]),
-    element("h4", null, output.outcome === "ok" ? "Output" : output.outcome === "error" ? "Error" : "Outcome unknown"),
+    element("h3", { class: "minor" }, output.outcome === "ok" ? "Output" : output.outcome === "error" ? "Error" : "Outcome unknown"),
     output.outcome === "unknown" && element("p", { class: "muted" }, "The call may have had its effect; nobody can tell."),
     outputView(output.output),
     element("p", { class: "muted small" }, [

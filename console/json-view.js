@@ -5,7 +5,8 @@ import { bytes, counted } from "./format.js";
 import { parseJson, stringField } from "./json.js";
 import { exact, textBlock, visible } from "./text.js";
 
-const MAX_PARSED_CHARACTERS = 5_000_000;
+/** A longer text is shown as it is: reading it would hold up the page. */
+const MAX_PARSED_CHARACTERS = 400_000;
 const MAX_ENTRIES = 200;
 const OPEN_DEPTH = 2;
 const PAGE_CHARACTERS = 200;

@@ -12,7 +12,7 @@ const WORDS = [
   ["?", "this list"],
   ["Esc", "close this list, or leave a field"],
 ];
-const LINES = "tbody tr:not([hidden]) a.line, .rounds summary, section.card h3";
+const LINES = "tbody tr:not([hidden]) a.line, .rounds summary, section.card h2";
 
 /** Listen to keys. */
 export function listenToKeys(button) {

@@ -13,6 +13,7 @@ chooseTheme(document.getElementById("theme"));
 showConnection(document.getElementById("connection"));
 listenToKeys(document.getElementById("show-keys"));
 startRouter(document.getElementById("content"));
+letSkip(document.querySelector(".skip"), document.getElementById("content"));
 showStack(document.getElementById("stack"));
 
 function chooseTheme(select) {
@@ -28,6 +29,14 @@ function showConnection(banner) {
   window.addEventListener("connection", ({ detail: connected }) => {
     banner.classList.toggle("lost", !connected);
     setText(banner, connected ? "" : "No connection. The page goes on as soon as there is one.");
+  });
+}
+
+/** The address names pages, so a link within the page must not change it. */
+function letSkip(link, target) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    target.focus();
   });
 }
 

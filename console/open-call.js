@@ -20,10 +20,10 @@ export function openCallCard(run, call, { onAnswered = () => {}, withRun = false
   const form = isApproval ? decisionForm(run, call, answered) : outputForm(run, call, answered);
   return element("section", { class: "card open-call", "aria-labelledby": headingId, "data-call": call.id },
     element("header", null,
-      element("h3", { id: headingId }, inline(call.name, 100), element("span", { class: "muted" }, ` ${isApproval ? "needs an approval" : "needs an output"}`)),
+      element("h2", { id: headingId }, inline(call.name, 100), element("span", { class: "muted" }, ` ${isApproval ? "needs an approval" : "needs an output"}`)),
       element("span", { class: "muted" }, `call ${call.id} · waits since `, relativeTime(call.since), " · ", relativeTime(call.until, "until"))),
     withRun && element("p", null, pageLink(`/runs/${run.run_id}`, inline(run.excerpt || run.run_id, 120))),
-    element("h4", null, "Arguments"),
+    element("h3", { class: "minor" }, "Arguments"),
     jsonOrText(call.arguments, { strict: true }),
     folded("As the model wrote them", () => textBlock(call.arguments, { strict: true, label: "text" })),
     isApproval && element("p", { class: "digest" }, "SHA-256 of the arguments ", element("code", null, exact(call.arguments_digest))),

@@ -29,7 +29,6 @@ let controller = new AbortController();
 /** Show the page of the address, now and whenever it changes. */
 export function startRouter(main) {
   const show = (isFirst) => {
-    if (!location.hash.startsWith("#/") && location.hash) return; // a link within the page
     controller.abort();
     controller = new AbortController();
     showPage(main, controller.signal, isFirst);

@@ -32,7 +32,7 @@ export class RunList {
       this.runs.set(run.run_id, run);
     }
     const next = page.next_cursor ?? null;
-    const isLast = this.next === undefined || isCutOff || cursor === this.next || next === null;
+    const isLast = this.next === undefined || isCutOff || next === null || (cursor !== null && cursor === this.next);
     if (isLast) this.next = next;
     return changed;
   }

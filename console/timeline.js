@@ -26,10 +26,11 @@ export class Timeline {
       this.start ??= Date.parse(event.at);
       // clocks of functions differ by milliseconds: time does not run backwards
       this.latest = Math.max(this.latest, Date.parse(event.at) - this.start);
+      const before = this.groups.at(-1);
       this.#take(event, this.latest);
-      const group = this.groups.at(-1);
-      if (group) changed.add(group);
+      changed.add(before).add(this.groups.at(-1));
     }
+    changed.delete(undefined);
     return changed;
   }
 
@@ -55,14 +56,14 @@ export class Timeline {
     );
   }
 
-  /** The spans of one call. */
-  callSpans(call, now) {
-    const end = this.total(now);
+  /** The spans of one call of a group. One that never ended takes until the end of the group. */
+  callSpans(group, call, now) {
+    const end = group.to ?? this.total(now);
     const waits = call.waits.map(({ from, to }) => ({ kind: "waiting", from, to: to ?? end, open: to === null }));
     if (call.ran) return [...waits, { kind: "tools", ...call.ran, open: false }];
     if (call.outcome || waits.some(({ open }) => open)) return waits;
     const from = waits.at(-1)?.to ?? call.asked;
-    return [...waits, { kind: "tools", from, to: Math.max(end, from), open: true }];
+    return [...waits, { kind: "tools", from, to: Math.max(end, from), open: group.to === null }];
   }
 
   #take(event, at) {

@@ -107,8 +107,9 @@ class GroupRow {
     setText(this.length, duration((group.to ?? waterfall.timeline.total(now)) - group.from));
     setText(this.words, ` ${spans.map(({ kind, from, to }) => `${NAMES[kind]} ${duration(to - from)}`).join(", ")}`);
     drawSpans(this.track, spans);
-    if (group.calls.size && this.line.isConnected) this.#becomeRound();
-    else if (this.line.isConnected && !this.line.contains(this.title)) {
+    const isPlain = this.line.parentNode === this.node;
+    if (group.calls.size && isPlain) this.#becomeRound();
+    else if (isPlain && !this.line.contains(this.title)) {
       this.line.append(this.title, this.words, this.track, this.length);
     }
     if (this.details.open) this.#fill();
@@ -150,9 +151,9 @@ class CallRow {
   }
 
   update(now) {
-    const { call, waterfall } = this;
-    const spans = waterfall.timeline.callSpans(call, now);
-    const [sign, kind, words] = OUTCOMES[call.outcome] ?? (call.waits.at(-1)?.to === null ? ["◆", "attention", "waits"] : ["◐", "active", "runs"]);
+    const { group, call, waterfall } = this;
+    const spans = waterfall.timeline.callSpans(group, call, now);
+    const [sign, kind, words] = OUTCOMES[call.outcome] ?? openState(group, call);
     if (this.state !== words) {
       this.state = words;
       replace(this.sign, element("span", { class: `status ${kind}`, "aria-hidden": "true" }, sign),
@@ -169,6 +170,11 @@ class CallRow {
     this.shown = this.state;
     replace(this.body, this.waterfall.callDetails(this.group, this.call));
   }
+}
+
+function openState(group, call) {
+  if (group.to !== null) return ["–", "waiting", "not ended"];
+  return call.waits.at(-1)?.to === null ? ["◆", "attention", "waits"] : ["◐", "active", "runs"];
 }
 
 function groupTitle(group) {

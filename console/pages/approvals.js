@@ -42,16 +42,23 @@ export async function show(content, { signal }) {
       const id = `${run.run_id} ${run.attempt} ${call.id} ${call.arguments_digest}`;
       open.add(id);
       if (cards.has(id)) continue;
-      const card = openCallCard({ ...run, excerpt: run.prompt ?? run.input?.at(-1)?.content }, call, { withRun: true, onAnswered: () => cards.get(id)?.node.classList.add("answered") });
+      const card = openCallCard({ ...run, excerpt: run.prompt ?? run.input?.at(-1)?.content }, call, { withRun: true });
       cards.set(id, { node: card });
       list.append(card);
       changed = true;
     }
-    for (const [id, { node }] of cards) node.classList.toggle("gone", !open.has(id));
+    for (const [id, { node }] of cards) if (!open.has(id)) markGone(node);
     more.hidden = next === null;
     replace(notice, !cards.size && empty("No call waits. Tools that need an approval, and tools of callers, show up here."));
     setText(state, open.size ? `${counted(open.size, "call waits", "calls wait")}.` : "");
     return changed;
+  }
+
+  /** Somebody else has answered, or the run has ended. */
+  function markGone(card) {
+    const result = card.querySelector(".result");
+    card.classList.add("gone");
+    if (!result.textContent) setText(result, "This call waits no more.");
   }
 
   /** A run that has ended meanwhile has no open calls. */

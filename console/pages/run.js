@@ -76,12 +76,17 @@ class RunPage {
 
   /** Take events until the run has ended. After a retry it goes on where it was. */
   async follow() {
+    this.followAgain = this.following;
+    if (this.following) return;
+    this.following = true;
     try {
       await followEvents(this.id, (events) => this.#take(events), { signal: this.signal, after: this.after });
     } catch (error) {
       if (!isAbort(error)) replace(this.chart, element("h2", null, "Timeline"), problem(error));
       this.chart.hidden = false;
     }
+    this.following = false;
+    if (this.followAgain) this.follow();
   }
 
   #take(events) {
@@ -89,7 +94,8 @@ class RunPage {
     this.chart.hidden = false;
     this.waterfall.update(this.timeline.add(events), Date.now());
     this.log.add(events);
-    if (this.run && this.after > 1) this.load();
+    const isEnded = this.run && hasEnded(this.run.status);
+    if (!isEnded || events.some(({ type }) => type === "run.queued")) this.load();
   }
 
   #tick() {
@@ -140,7 +146,7 @@ class RunPage {
       const key = `${run.attempt} ${call.id} ${call.arguments_digest}`;
       keys.add(key);
       if (this.cards.has(key)) continue;
-      const card = openCallCard(run, call, { onAnswered: () => this.load() });
+      const card = openCallCard(run, call, { onAnswered: () => this.#answered() });
       this.cards.set(key, card);
       this.open.append(card);
     }
@@ -149,6 +155,12 @@ class RunPage {
       card.remove();
       this.cards.delete(key);
     }
+  }
+
+  /** The card leaves the page, and the focus with it. */
+  #answered() {
+    this.heading.focus({ preventScroll: true });
+    this.load();
   }
 
   async #act(action) {

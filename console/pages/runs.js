@@ -49,6 +49,7 @@ export async function show(content, { query, signal }) {
     list.next = undefined;
     list.take(page);
     replace(notice);
+    fresh.hidden = true;
     draw();
   }
 

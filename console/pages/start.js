@@ -33,7 +33,7 @@ const OTHERS = [
   { name: "metadata", label: "Metadata", kind: "json", hint: "labels of your own, as a JSON object of texts" },
 ];
 
-export async function show(content, { query, signal, heading }) {
+export async function show(content, { query, signal }) {
   const prompt = new Field({ name: "prompt", label: "Prompt", kind: "lines", rows: 7, required: true });
   const assistant = new Field({ name: "assistant", label: "Assistant", kind: "select", options: [["", "the stack's default"]] });
   const model = new Field({ name: "model", label: "Model", placeholder: "as the assistant or the stack says" });
@@ -51,8 +51,8 @@ export async function show(content, { query, signal, heading }) {
     prompt.node, element("div", { class: "grid three" }, assistant.node, model.node, runApi.node), about,
     element("fieldset", null, element("legend", null, "Limits"), element("div", { class: "grid three" }, limits.map(({ node }) => node))),
     further, summary, element("div", { class: "buttons" }, start));
+  form.noValidate = true; // what is wrong is said at the field
   append(content, form);
-  heading.tabIndex = -1;
   let assistants = [];
   assistant.input.addEventListener("change", describe);
   await Promise.all([offerAssistants(), query.like && copyRun(query.like)]);

@@ -24,7 +24,7 @@ function toolCard(tool, signal) {
   const id = `tool-${encodeURIComponent(tool.name)}`;
   const parameters = Object.keys(tool.parameters.properties ?? {});
   return element("section", { class: "card tool", "aria-labelledby": id },
-    element("header", null, element("h3", { id }, inline(tool.name, 100)),
+    element("header", null, element("h2", { id }, inline(tool.name, 100)),
       element("span", { class: "muted" }, parameters.length ? counted(parameters.length, "parameter") : "no parameters")),
     textBlock(tool.description),
     folded("Schema of its parameters", () => jsonOrText(JSON.stringify(tool.parameters))),
@@ -37,7 +37,9 @@ function tryForm(tool, signal) {
   const summary = element("p", { class: "problem", role: "alert" });
   const call = element("button", { type: "submit", class: "primary" }, "Call it");
   const result = element("div", { class: "try-result", role: "status" });
-  return element("form", { onsubmit: submit }, fields.map(({ node }) => node), element("div", { class: "buttons" }, call), summary, result);
+  const form = element("form", { onsubmit: submit }, fields.map(({ node }) => node), element("div", { class: "buttons" }, call), summary, result);
+  form.noValidate = true; // what is wrong is said at the field
+  return form;
 
   async function submit(event) {
     event.preventDefault();

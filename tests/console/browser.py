@@ -78,7 +78,9 @@ def open_console(
     browser: Browser, address: str, path: str, *, width: int = 1280, height: int = 800, theme: str = "light"
 ) -> Console:
     """Open a page of the console in a new tab of that size, with the theme that the system prefers."""
-    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce")
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
+    )
     context.set_default_timeout(15_000)
     page = context.new_page()
     page.add_init_script(OBSERVE)

@@ -3,12 +3,13 @@
 import json
 import mimetypes
 import time
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 from console.event_recorder import EventRecorder
-from werkzeug.exceptions import HTTPException, NotFound as NoSuchFile
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import NotFound as NoSuchFile
 from werkzeug.security import safe_join
 from werkzeug.wrappers import Request, Response
 
@@ -20,7 +21,7 @@ from upcall.aws.run_repository import DynamoDBRunRepository
 from upcall.domain.errors import NotFound
 from upcall.tool import ToolEvent
 
-TOKEN = "token-of-a-test"
+TOKEN = "token-of-a-test"  # noqa: S105  # it protects nothing
 FILES = ROOT / "console"
 HEADERS = {
     "Content-Security-Policy": (
@@ -32,9 +33,17 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 HEALTH = {
-    "dead_letters": [{"queue": "DeadLetterQueue", "messages": 2}, {"queue": "CallbackDeadLetterQueue", "messages": 0}],
+    "dead_letters": [
+        {"queue": "DeadLetterQueue", "messages": 2},
+        {"queue": "CallbackDeadLetterQueue", "messages": 0},
+    ],
     "alarms": [
-        {"name": "DeadLetterAlarm", "state": "ALARM", "reason": "Threshold crossed: 1 datapoint was greater than 0.", "since": "2026-11-26T20:00:00Z"},
+        {
+            "name": "DeadLetterAlarm",
+            "state": "ALARM",
+            "reason": "Threshold crossed: 1 datapoint was greater than 0.",
+            "since": "2026-11-26T20:00:00Z",
+        },
         {"name": "FailedRunsAlarm", "state": "OK", "reason": "", "since": "2026-11-25T20:00:00Z"},
     ],
     "quotas": {
@@ -83,11 +92,17 @@ class ConsoleDouble:
         return self._pass_on(request, f"/{rest}")
 
     def _pass_on(self, request: Request, path: str) -> Response:
-        kept = {name: request.headers[name] for name in ("Idempotency-Key", "Content-Type") if name in request.headers}
+        kept = {
+            name: request.headers[name]
+            for name in ("Idempotency-Key", "Content-Type")
+            if name in request.headers
+        }
         answer = self._api.request(
             request.method, path, params=request.args.to_dict(), content=request.get_data(), headers=kept
         )
-        response = Response(answer.content, answer.status_code, content_type=answer.headers.get("Content-Type"))
+        response = Response(
+            answer.content, answer.status_code, content_type=answer.headers.get("Content-Type")
+        )
         if "Retry-After" in answer.headers:
             response.headers["Retry-After"] = answer.headers["Retry-After"]
         return response
@@ -102,7 +117,13 @@ class ConsoleDouble:
                 return _json({"title": "Not Found", "status": 404, "detail": str(error)}, 404)
             page = events[after : after + limit]
             if page or ended or time.monotonic() > deadline:
-                return _json({"events": page, "next": after + len(page), "ended": ended and len(events) == after + len(page)})
+                return _json(
+                    {
+                        "events": page,
+                        "next": after + len(page),
+                        "ended": ended and len(events) == after + len(page),
+                    }
+                )
             time.sleep(0.05)
 
     def _batches(self) -> Response:
@@ -113,22 +134,39 @@ class ConsoleDouble:
         return _json({"batches": batches, "next_cursor": None})
 
     def _console(self, request: Request, parts: list[str]) -> Response:
-        routes: dict[str, Callable[[], Response]] = {
-            "session": lambda: _json({"stack": "local", "region": None, "address": self._stack.endpoints.api}),
-            "health": lambda: _json(self.health),
-            "tools": lambda: self._call_tool(parts[1], json.loads(request.get_data())["arguments"]),
-        }
-        return routes[parts[0]]()
+        match parts:
+            case ["session"]:
+                address = self._stack.endpoints.api
+                return _json({"stack": "local", "region": None, "address": address})
+            case ["health"]:
+                return _json(self.health)
+            case ["tools", name, "call"]:
+                return self._call_tool(name, json.loads(request.get_data())["arguments"])
+        raise NoSuchFile
 
     def _call_tool(self, name: str, arguments: dict[str, Any]) -> Response:
         tool = tools.find(name)
         if tool.effect == "once":
-            return _json({"title": "Conflict", "status": 409, "detail": f"{name} has an effect, so it cannot be tried here"}, 409)
+            return _json(
+                {
+                    "title": "Conflict",
+                    "status": 409,
+                    "detail": f"{name} has an effect, so it cannot be tried here",
+                },
+                409,
+            )
         event = ToolEvent(
-            run_id="run_by_hand", round=1, position=1, call_id="call_1", arguments=json.dumps(arguments), max_output_bytes=200_000
+            run_id="run_by_hand",
+            round=1,
+            position=1,
+            call_id="call_1",
+            arguments=json.dumps(arguments),
+            max_output_bytes=200_000,
         )
         logical_id = f"{name.title().replace('_', '')}Function"
-        result = self._stack.runner.invoke(self._stack.deployed.functions[logical_id].name, event.model_dump_json())
+        result = self._stack.runner.invoke(
+            self._stack.deployed.functions[logical_id].name, event.model_dump_json()
+        )
         output = json.loads(result.payload)
         return _json({name: output[name] for name in ("outcome", "output", "duration_ms")})
 
@@ -138,8 +176,7 @@ def _file(path: str) -> Response:
     if found is None:
         raise NoSuchFile
     try:
-        with open(found, "rb") as file:
-            content = file.read()
+        content = Path(found).read_bytes()
     except OSError:
         raise NoSuchFile from None
     return Response(content, content_type=mimetypes.guess_type(found)[0])

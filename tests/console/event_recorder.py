@@ -69,7 +69,11 @@ def _round(
     number: int, entries: Sequence[LedgerEntry]
 ) -> Iterator[tuple[tuple[Any, ...], datetime | None, Event]]:
     starts = [entry.output.started_at for entry in entries if entry.output.started_at]
-    ends = [start + timedelta(milliseconds=entry.output.duration_ms) for entry in entries if (start := entry.output.started_at)]
+    ends = [
+        start + timedelta(milliseconds=entry.output.duration_ms)
+        for entry in entries
+        if (start := entry.output.started_at)
+    ]
     calls = [
         {"call": entry.id, "name": entry.call.name, "arguments_bytes": len(entry.call.arguments)}
         for entry in entries
@@ -116,4 +120,8 @@ def _open_call(call: OpenCall) -> Iterator[tuple[tuple[Any, ...], datetime | Non
             "decision": decision and decision.decision,
             "decided_by": decision and decision.decided_by,
         }
-        yield ("answered", call.id), call.answer.answered_at, {"type": "tool_call.answered", **shared, **answer}
+        yield (
+            ("answered", call.id),
+            call.answer.answered_at,
+            {"type": "tool_call.answered", **shared, **answer},
+        )

@@ -5,13 +5,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from support.run_records import UPSTREAM_RUN, new_run
+
 from upcall.aws.run_repository import DynamoDBRunRepository
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolOutput
 from upcall.domain.upstream_run import Message
 from upcall.domain.usage import Usage
 
-USAGE = Usage(input_tokens=1200, cached_tokens=800, output_tokens=300, reasoning_tokens=120, total_tokens=1500, usd=0.0123)
+USAGE = Usage(
+    input_tokens=1200,
+    cached_tokens=800,
+    output_tokens=300,
+    reasoning_tokens=120,
+    total_tokens=1500,
+    usd=0.0123,
+)
 
 
 def save_run(
@@ -22,7 +30,9 @@ def save_run(
 ) -> Run:
     """A completed run with these rounds of calls and their outputs. Each call takes 0.4 s, the model 1.5 s."""
     at = datetime.now(UTC) - timedelta(seconds=5 + 3 * len(rounds))
-    run = repository.add_run(new_run(created_at=at, **{"prompt": "Read everything.", "model": "gpt-5.4-mini", **fields}))
+    run = repository.add_run(
+        new_run(created_at=at, **{"prompt": "Read everything.", "model": "gpt-5.4-mini", **fields})
+    )
     repository.record_creation(run, UPSTREAM_RUN, "polled")
     for number, calls in enumerate(rounds, start=1):
         at += timedelta(seconds=1.5)
@@ -56,8 +66,14 @@ def large_rounds(rounds: int = 50, calls: int = 12) -> list[list[tuple[ToolCall,
     return [
         [
             (
-                ToolCall(call_id=f"call_{number}_{position}", name="fetch", arguments=json.dumps({"url": f"https://example.com/{number}/{position}"})),
-                json.dumps({"title": f"Page {number}.{position}", "text": "The tide comes twice a day. " * 100}),
+                ToolCall(
+                    call_id=f"call_{number}_{position}",
+                    name="fetch",
+                    arguments=json.dumps({"url": f"https://example.com/{number}/{position}"}),
+                ),
+                json.dumps(
+                    {"title": f"Page {number}.{position}", "text": "The tide comes twice a day. " * 100}
+                ),
             )
             for position in range(1, calls + 1)
         ]

@@ -17,7 +17,19 @@ from upcall.aws.run_repository import DynamoDBRunRepository
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
-PAGES = ["runs", "run", "open call", "failed run", "start", "approvals", "batches", "batch", "tools", "health", "unknown page"]
+PAGES = [
+    "runs",
+    "run",
+    "open call",
+    "failed run",
+    "start",
+    "approvals",
+    "batches",
+    "batch",
+    "tools",
+    "health",
+    "unknown page",
+]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +73,11 @@ def violations(console: Console) -> list[str]:
 def test_a_page_is_accessible(open_page: OpenConsole, paths: dict[str, str], name: str, theme: str) -> None:
     console = open_page(paths[name], theme=theme)
     page = console.page
-    page.wait_for_load_state("networkidle") if name in ("start", "tools", "health") else page.wait_for_timeout(700)
+    page.wait_for_load_state("networkidle") if name in (
+        "start",
+        "tools",
+        "health",
+    ) else page.wait_for_timeout(700)
     for summary in page.locator("main summary:visible").all():
         if summary.evaluate("node => !node.parentElement.open"):
             summary.click()

@@ -13,7 +13,9 @@ NOTIFY = CallTools((Call("notify", '{"message": "The tide comes twice a day."}')
 
 
 def test_a_call_is_approved_with_a_reason(open_page: OpenConsole, runs: Runs) -> None:
-    run_id = runs.start_script(NOTIFY, Say("Sent."), assistant="announcer", prompt="Tell the team about tides.")
+    run_id = runs.start_script(
+        NOTIFY, Say("Sent."), assistant="announcer", prompt="Tell the team about tides."
+    )
     runs.wait_for_open_calls(run_id)
     page = open_page("/approvals").page
 
@@ -43,7 +45,9 @@ def test_a_call_is_denied_on_the_page_of_its_run(open_page: OpenConsole, runs: R
     expect(page.locator(".call-body")).to_contain_text("Not today.")
 
 
-def test_a_decision_that_came_too_late_is_a_conflict_that_is_shown(open_page: OpenConsole, runs: Runs) -> None:
+def test_a_decision_that_came_too_late_is_a_conflict_that_is_shown(
+    open_page: OpenConsole, runs: Runs
+) -> None:
     run_id = runs.start_script(NOTIFY, Say("Sent."), assistant="announcer", prompt="Tell the team once.")
     (call,) = runs.wait_for_open_calls(run_id)
     page = open_page("/approvals").page

@@ -8,7 +8,9 @@ from local.config import ROOT
 
 FILES = sorted(path for path in (ROOT / "console").rglob("*") if path.is_file())
 SCRIPTS = [path for path in FILES if path.suffix == ".js"]
-MARKUP_SINKS = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|setHTML"
+MARKUP_SINKS = (
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|setHTML"
+)
 CODE_SINKS = r"\beval\b|new Function|setTimeout\([\"'`]|import\("
 
 
@@ -17,7 +19,9 @@ def test_no_script_parses_markup_or_code(path: object) -> None:
     assert not re.search(f"{MARKUP_SINKS}|{CODE_SINKS}", path.read_text("utf-8"))  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.suffix != ".svg"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.suffix != ".svg"], ids=lambda path: path.name
+)
 def test_no_file_names_another_host(path: object) -> None:
     assert not re.search(r"https?://\w|//\w+\.\w+/", path.read_text("utf-8"))  # type: ignore[attr-defined]
 

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from console.browser import Console
 from console.conftest import OpenConsole
-from console.hostile import BIDI, COMBINING, EVERYTHING, LINE, LINKS, MARKUP, SCRIPT_LINK
+from console.hostile import BIDI, EVERYTHING, LINE, LINKS, MARKUP, SCRIPT_LINK
 from console.saved_runs import save_run
 from playwright.sync_api import Route, expect
 from support.open_calls import LOOKUP_TOOL
+from support.run_records import new_run
 from support.runs import Runs
 
 from local.openai_emulator import CallTools, Say
@@ -17,6 +18,7 @@ from local.openai_emulator.conversation import Call
 from upcall.aws.run_repository import DynamoDBRunRepository
 from upcall.domain.failure import Failure
 from upcall.domain.tool_calls import ToolCall
+from upcall.domain.usage import NO_USAGE
 
 MAX_LONG_TASK_MS = 200
 
@@ -39,8 +41,18 @@ def assert_harmless(console: Console) -> None:
 def test_a_run_full_of_hostile_texts_is_text(
     open_page: OpenConsole, repository: DynamoDBRunRepository, width: int
 ) -> None:
-    output = {"title": EVERYTHING, "url": SCRIPT_LINK, "text": f"{EVERYTHING}\n{LINE[:200_000]}", "links": [SCRIPT_LINK, MARKUP], MARKUP: BIDI}
-    call = ToolCall(call_id="call_1", name=f"fetch{MARKUP}{BIDI}", arguments=json.dumps({MARKUP: EVERYTHING, "url": SCRIPT_LINK}))
+    output = {
+        "title": EVERYTHING,
+        "url": SCRIPT_LINK,
+        "text": f"{EVERYTHING}\n{LINE[:200_000]}",
+        "links": [SCRIPT_LINK, MARKUP],
+        MARKUP: BIDI,
+    }
+    call = ToolCall(
+        call_id="call_1",
+        name=f"fetch{MARKUP}{BIDI}",
+        arguments=json.dumps({MARKUP: EVERYTHING, "url": SCRIPT_LINK}),
+    )
     plain = ToolCall(call_id="call_2", name="a" * 500, arguments=EVERYTHING)
     run = save_run(
         repository,
@@ -92,9 +104,6 @@ def test_lines_of_a_megabyte_do_not_freeze_the_page(
 def test_a_failure_in_hostile_words_is_text(
     open_page: OpenConsole, repository: DynamoDBRunRepository
 ) -> None:
-    from support.run_records import new_run
-    from upcall.domain.usage import NO_USAGE
-
     run = repository.add_run(new_run(prompt="Go."))
     failure = Failure(code=MARKUP, message=EVERYTHING)
     repository.record_failure(run, failure, NO_USAGE, run.created_at, partial_text=EVERYTHING)
@@ -108,7 +117,9 @@ def test_a_failure_in_hostile_words_is_text(
 def test_hostile_arguments_that_wait_for_an_answer_are_text(open_page: OpenConsole, runs: Runs) -> None:
     arguments = json.dumps({"order": EVERYTHING, MARKUP: {BIDI: LINKS}}, ensure_ascii=False)
     tool = {**LOOKUP_TOOL, "description": EVERYTHING}
-    run_id = runs.start_script(CallTools((Call("lookup", arguments),)), Say("Done."), tools=[tool], prompt=EVERYTHING)
+    run_id = runs.start_script(
+        CallTools((Call("lookup", arguments),)), Say("Done."), tools=[tool], prompt=EVERYTHING
+    )
     runs.wait_for_open_calls(run_id)
     console = open_page("/approvals", width=390)
 
@@ -151,7 +162,20 @@ HOSTILE_TOOL = {
     [
         ("/health", "**/console/health", HOSTILE_HEALTH),
         ("/tools", "**/api/tools", {"tools": [HOSTILE_TOOL]}),
-        ("/start", "**/api/assistants", {"assistants": [{"name": MARKUP, "description": EVERYTHING, "tools": [MARKUP], "limits": {"rounds": MARKUP}}]}),
+        (
+            "/start",
+            "**/api/assistants",
+            {
+                "assistants": [
+                    {
+                        "name": MARKUP,
+                        "description": EVERYTHING,
+                        "tools": [MARKUP],
+                        "limits": {"rounds": MARKUP},
+                    }
+                ]
+            },
+        ),
     ],
 )
 def test_hostile_answers_of_other_routes_are_text(
@@ -178,7 +202,12 @@ def test_hostile_answers_of_other_routes_are_text(
 def test_hostile_addresses_lead_nowhere(open_page: OpenConsole) -> None:
     console = open_page("/runs")
 
-    for path in ("/runs/<script>", "/runs/..%2f..%2fconsole", "/%00", "/runs?text=<img src=x onerror=hacked=1>"):
+    for path in (
+        "/runs/<script>",
+        "/runs/..%2f..%2fconsole",
+        "/%00",
+        "/runs?text=<img src=x onerror=hacked=1>",
+    ):
         console.go(path)
         console.page.locator("h1").wait_for()
         assert_harmless(console)

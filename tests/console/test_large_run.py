@@ -41,7 +41,9 @@ def test_a_run_of_600_calls_is_painted_at_once_and_blocks_nothing(
 def many_runs(local_stack: LocalStack, repository: DynamoDBRunRepository) -> int:
     """10,000 runs of the past."""
     table = local_stack.deployed.table
-    first = repository.add_run(new_run(created_at=datetime.now(UTC) - timedelta(days=2), prompt="One of many."))
+    first = repository.add_run(
+        new_run(created_at=datetime.now(UTC) - timedelta(days=2), prompt="One of many.")
+    )
     (item,) = [item for item in dynamodb.read_items(table) if item["pk"]["S"] == f"RUN#{first.run_id}"]
     number = 10_000
 

@@ -38,7 +38,9 @@ def test_events_are_shown_once_and_in_order_after_the_connection_was_lost(
     assert len(numbers) == 2 + 4 * 5 + 2
 
 
-def test_a_banner_says_that_there_is_no_connection_until_there_is_one(open_page: OpenConsole, runs: Runs) -> None:
+def test_a_banner_says_that_there_is_no_connection_until_there_is_one(
+    open_page: OpenConsole, runs: Runs
+) -> None:
     run_id = runs.start_script(CALLS, Say("Done.", after_seconds=2))
     page = open_page(f"/runs/{run_id}").page
     expect(page.locator(".rounds")).to_be_visible()

@@ -8,9 +8,31 @@ from console.browser import Console
 from console.conftest import OpenConsole
 
 JSON_TEXTS = [
-    "{}", "[]", "null", "true", "-0.5e+10", '"a\\u202eb\\n"', ' { "a" : [ 1 , {"b": null} ] } ', '[[[[1]]]]', '"\\ud83d\\ude00"',
+    "{}",
+    "[]",
+    "null",
+    "true",
+    "-0.5e+10",
+    '"a\\u202eb\\n"',
+    ' { "a" : [ 1 , {"b": null} ] } ',
+    "[[[[1]]]]",
+    '"\\ud83d\\ude00"',
 ]
-NOT_JSON = ["", "{", "[1,]", "{a: 1}", "01", "'a'", "1 2", '"\n"', '{"a" 1}', "[" * 1000, "nul", '"\\x"', "NaN"]
+NOT_JSON = [
+    "",
+    "{",
+    "[1,]",
+    "{a: 1}",
+    "01",
+    "'a'",
+    "1 2",
+    '"\n"',
+    '{"a" 1}',
+    "[" * 1000,
+    "nul",
+    '"\\x"',
+    "NaN",
+]
 
 
 def evaluate(console: Console, expression: str, argument: object = None) -> Any:
@@ -47,13 +69,23 @@ def test_json_is_read_as_it_is(console: Console) -> None:
 
 
 def test_hidden_characters_are_made_visible(console: Console) -> None:
-    assert evaluate(console, "modules.text.visible(argument)", "a\u202eb\u0000c\td\r\ne") == "a‹U+202E›b‹U+0000›c\td\ne"
-    assert evaluate(console, "modules.text.visible(argument)", "👨\u200d👩 می\u200cخواهم") == "👨\u200d👩 می\u200cخواهم"
+    assert (
+        evaluate(console, "modules.text.visible(argument)", "a\u202eb\u0000c\td\r\ne")
+        == "a‹U+202E›b‹U+0000›c\td\ne"
+    )
+    assert (
+        evaluate(console, "modules.text.visible(argument)", "👨\u200d👩 می\u200cخواهم")
+        == "👨\u200d👩 می\u200cخواهم"
+    )
     assert evaluate(console, "modules.text.exact(argument)", "a\u200db\u00a0c") == "a‹U+200D›b‹U+00A0›c"
 
 
 def test_figures_are_written_for_people(console: Console) -> None:
-    written = evaluate(console, "argument.map(modules.format.duration)", [0, 240, 6400, 59_970, 192_000, 7_500_000, 273_600_000])
+    written = evaluate(
+        console,
+        "argument.map(modules.format.duration)",
+        [0, 240, 6400, 59_970, 192_000, 7_500_000, 273_600_000],
+    )
     assert written == ["0 ms", "240 ms", "6.4 s", "1 min", "3 min 12 s", "2 h 5 min", "3 d 4 h"]
     dollars = evaluate(console, "argument.map(modules.format.dollars)", [None, 0, 0.0000123, 0.0123, 1.5])
     assert dollars == ["–", "$0", "$0.000012", "$0.012", "$1.50"]
@@ -61,7 +93,9 @@ def test_figures_are_written_for_people(console: Console) -> None:
 
 def test_events_come_in_order_without_gaps(console: Console) -> None:
     numbers = evaluate(
-        console, "modules.events.inOrder(argument.map(number => ({number})), 2).map(({number}) => number)", [5, 3, 3, 4, 7, 1]
+        console,
+        "modules.events.inOrder(argument.map(number => ({number})), 2).map(({number}) => number)",
+        [5, 3, 3, 4, 7, 1],
     )
     assert numbers == [3, 4, 5]
 
@@ -75,10 +109,38 @@ EVENTS = [
         "round": 1,
         "calls": [{"call": "1-1", "name": "fetch"}, {"call": "1-2", "name": "notify"}],
     },
-    {"at": "2026-11-27T03:00:03.500Z", "type": "tool_call.waiting", "call": "1-2", "name": "notify", "waits_for": "approval"},
-    {"at": "2026-11-27T03:00:08.500Z", "type": "tool_call.answered", "call": "1-2", "name": "notify", "decision": "approve"},
-    {"at": "2026-11-27T03:00:10.000Z", "type": "tool_call.ended", "call": "1-1", "name": "fetch", "outcome": "ok", "started_at": "2026-11-27T03:00:03.200Z", "duration_ms": 800},
-    {"at": "2026-11-27T03:00:10.000Z", "type": "tool_call.ended", "call": "1-2", "name": "notify", "outcome": "ok", "started_at": "2026-11-27T03:00:09.000Z", "duration_ms": 500},
+    {
+        "at": "2026-11-27T03:00:03.500Z",
+        "type": "tool_call.waiting",
+        "call": "1-2",
+        "name": "notify",
+        "waits_for": "approval",
+    },
+    {
+        "at": "2026-11-27T03:00:08.500Z",
+        "type": "tool_call.answered",
+        "call": "1-2",
+        "name": "notify",
+        "decision": "approve",
+    },
+    {
+        "at": "2026-11-27T03:00:10.000Z",
+        "type": "tool_call.ended",
+        "call": "1-1",
+        "name": "fetch",
+        "outcome": "ok",
+        "started_at": "2026-11-27T03:00:03.200Z",
+        "duration_ms": 800,
+    },
+    {
+        "at": "2026-11-27T03:00:10.000Z",
+        "type": "tool_call.ended",
+        "call": "1-2",
+        "name": "notify",
+        "outcome": "ok",
+        "started_at": "2026-11-27T03:00:09.000Z",
+        "duration_ms": 500,
+    },
     {"at": "2026-11-27T03:00:10.000Z", "type": "round.ended", "round": 1},
     {"at": "2026-11-27T03:00:10.100Z", "type": "run.in_progress"},
     {"at": "2026-11-27T03:00:12.000Z", "type": "message.saved", "characters": 5},

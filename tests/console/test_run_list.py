@@ -27,7 +27,9 @@ def test_runs_are_filtered_by_status_on_the_server(
     assert page.url.endswith("#/runs?status=failed")
 
 
-def test_runs_are_filtered_by_text_and_assistant_among_those_loaded(open_page: OpenConsole, runs: Runs) -> None:
+def test_runs_are_filtered_by_text_and_assistant_among_those_loaded(
+    open_page: OpenConsole, runs: Runs
+) -> None:
     boats = runs.run_script(Say("Done."), prompt="Count the red boats.").run["run_id"]
     other = runs.run_script(Say("Done."), prompt="Count the gulls.", assistant="messenger").run["run_id"]
     page = open_page("/runs").page

@@ -27,7 +27,9 @@ def test_a_run_is_started_and_watched_to_its_end(open_page: OpenConsole, local_s
     expect(page.locator(".rounds")).to_contain_text("Round 1 · 1 call")
 
 
-def test_a_page_that_a_tool_has_read_is_text(open_page: OpenConsole, runs: Runs, local_stack: LocalStack) -> None:
+def test_a_page_that_a_tool_has_read_is_text(
+    open_page: OpenConsole, runs: Runs, local_stack: LocalStack
+) -> None:
     ended = runs.run(f"Summarise {local_stack.endpoints.pages}/tides")
     page = open_page(f"/runs/{ended.run['run_id']}").page
 
@@ -113,7 +115,9 @@ def test_a_run_like_another_is_offered(open_page: OpenConsole, runs: Runs) -> No
 
 
 def test_json_in_arguments_folds(open_page: OpenConsole, runs: Runs) -> None:
-    arguments = json.dumps({"url": "http://127.0.0.1:1/", "options": {"deep": {"deeper": {"deepest": [1, 2]}}}})
+    arguments = json.dumps(
+        {"url": "http://127.0.0.1:1/", "options": {"deep": {"deeper": {"deepest": [1, 2]}}}}
+    )
     ended = runs.run_script(CallTools((Call("fetch", arguments),)), Say("Done."))
     page = open_page(f"/runs/{ended.run['run_id']}").page
 

@@ -34,7 +34,9 @@ def test_health_says_what_needs_attention(open_page: OpenConsole, double: Consol
 
     verdict = page.locator(".verdict")
 
-    expect(verdict).to_contain_text("1 alarm rings, 2 dead letters lie in a queue and the start of runs is stopped.")
+    expect(verdict).to_contain_text(
+        "1 alarm rings, 2 dead letters lie in a queue and the start of runs is stopped."
+    )
     expect(page.locator("main")).to_contain_text("DeadLetterAlarm")
     expect(page.locator("main")).to_contain_text("12 of 100")
     expect(page.locator("main")).to_contain_text("night-job")
