@@ -44,6 +44,16 @@ export function isAbort(error) {
   return error?.name === "AbortError";
 }
 
+/** Whether the same request may succeed later. */
+export function isPassing(error) {
+  return error instanceof ConnectionLost || error.status === 408 || error.status === 429 || error.status >= 500;
+}
+
+/** How many milliseconds to wait until then: at least `least`, and as long as the server asks. */
+export function retryPause(error, least = 1000) {
+  return Math.max(least, (error.retryAfter ?? 0) * 1000);
+}
+
 async function request(method, path, { headers, body, signal } = {}) {
   let response;
   let text;

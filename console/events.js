@@ -1,10 +1,11 @@
 /** Follows the events of a run: each one once, in order, also if the connection is lost in between. */
 
-import { ApiError, get, isAbort } from "./api.js";
+import { get, isAbort, isPassing, retryPause } from "./api.js";
 import { pause, untilVisible } from "./live.js";
 
 const WAIT_SECONDS = 20;
 const PAGE_SIZE = 200;
+const SHORT_WAIT_MS = 2000;
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 10_000;
 
@@ -15,23 +16,25 @@ const MAX_PAUSE_MS = 10_000;
  */
 export async function followEvents(runId, onEvents, { signal, after = 0 }) {
   let wait = FIRST_PAUSE_MS;
-  // the first pages are there already: they are not waited for
-  let seconds = 0;
+  let seconds = WAIT_SECONDS;
   while (!signal.aborted) {
     await untilVisible(signal);
     try {
+      const sentAt = Date.now();
       const page = await readPage(runId, after, seconds, signal);
       const events = inOrder(page.events, after);
       after += events.length;
       if (events.length) onEvents(events);
       if (page.ended && !page.events.length) return after;
-      seconds = page.ended || events.length ? 0 : WAIT_SECONDS;
+      // too many requests of the caller wait already: this one did not
+      if (!events.length && Date.now() - sentAt < SHORT_WAIT_MS) await pause(SHORT_WAIT_MS, signal);
+      seconds = page.ended ? 0 : WAIT_SECONDS;
       wait = FIRST_PAUSE_MS;
     } catch (error) {
       if (isAbort(error) && signal.aborted) return after;
       if (isAbort(error)) continue; // the tab was hidden
-      if (error instanceof ApiError && !isPassing(error.status)) throw error;
-      await pause(Math.max(wait, (error.retryAfter ?? 0) * 1000), signal);
+      if (!isPassing(error)) throw error;
+      await pause(retryPause(error, wait), signal);
       wait = Math.min(wait * 2, MAX_PAUSE_MS);
     }
   }
@@ -61,8 +64,4 @@ async function readPage(runId, after, seconds, signal) {
     signal.removeEventListener("abort", abort);
     document.removeEventListener("visibilitychange", abortIfHidden);
   }
-}
-
-function isPassing(status) {
-  return status === 408 || status === 429 || status >= 500;
 }

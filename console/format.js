@@ -56,8 +56,7 @@ export function moment(at) {
 /** How long ago, or the date if that is longer than a day. */
 export function ago(at, now = Date.now()) {
   const seconds = Math.round((now - Date.parse(at)) / 1000);
-  if (seconds < 5) return "just now";
-  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 60) return "just now";
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   return seconds < 86_400 ? `${Math.floor(seconds / 3600)} h ago` : day.format(new Date(at));
 }

@@ -26,7 +26,7 @@ export class Field {
       this.input = element("input", { ...shared, type: "text", inputmode: numeric });
     }
     this.input.value = value;
-    this.node = element("div", { class: `field ${kind}` },
+    this.node = element("div", { class: `field kind-${kind}` },
       element("label", { for: id }, label, required && element("span", { class: "muted" }, " (needed)")),
       hint && element("p", { class: "hint", id: `${id}-hint` }, hint), this.input, this.error);
   }

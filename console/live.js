@@ -1,6 +1,6 @@
 /** What keeps a page up to date without asking more than it must: nothing is asked while nobody looks. */
 
-import { isAbort } from "./api.js";
+import { isAbort, retryPause } from "./api.js";
 
 /** Wait for so long; returns at once if the page is left, which `signal` tells. */
 export function pause(milliseconds, signal) {
@@ -45,7 +45,7 @@ export async function keepFresh(refresh, { signal, first = 2000, most = 15_000, 
     } catch (error) {
       if (isAbort(error)) return;
       onError(error);
-      wait = Math.min(Math.max(wait * 2, (error.retryAfter ?? 0) * 1000), most);
+      wait = Math.min(retryPause(error, wait * 2), most);
     }
   }
 }

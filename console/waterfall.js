@@ -4,9 +4,10 @@
  * thing that changes while time goes on.
  */
 
+import { CallRow } from "./call-row.js";
 import { element, replace, setText } from "./dom.js";
-import { bytes, counted, duration } from "./format.js";
-import { inline } from "./text.js";
+import { counted, duration } from "./format.js";
+import { drawSpans, placed } from "./spans.js";
 import { KINDS } from "./timeline.js";
 
 const NAMES = { model: "model", tools: "tools", waiting: "waiting", overhead: "overhead" };
@@ -16,7 +17,6 @@ const TITLES = {
   waiting: "a call waits for a person, or for the run's caller",
   overhead: "everything else: Upcall and AWS",
 };
-const OUTCOMES = { ok: ["✓", "good", "ok"], error: ["✕", "bad", "error"], unknown: ["?", "attention", "outcome unknown"] };
 const MAX_OPEN_CALLS = 24;
 const TICKS = 5;
 
@@ -135,75 +135,11 @@ class GroupRow {
   }
 }
 
-/** The line of a call. Its arguments and its output are made when it is opened. */
-class CallRow {
-  constructor(waterfall, group, call) {
-    Object.assign(this, { waterfall, group, call });
-    this.sign = element("span", { class: "sign" });
-    this.hint = element("span", { class: "hint" });
-    this.track = element("span", { class: "track", "aria-hidden": "true" });
-    this.length = element("span", { class: "row-length" });
-    this.body = element("div", { class: "call-body" });
-    const title = element("span", { class: "row-title" }, this.sign, inline(call.name, 80), this.hint);
-    this.details = element("details", { class: "call", "data-call": call.id, ontoggle: () => this.#open() },
-      element("summary", { class: "row" }, title, this.track, this.length), this.body);
-    this.node = element("li", null, this.details);
-  }
-
-  update(now) {
-    const { group, call, waterfall } = this;
-    const spans = waterfall.timeline.callSpans(group, call, now);
-    const [sign, kind, words] = OUTCOMES[call.outcome] ?? openState(group, call);
-    if (this.state !== words) {
-      this.state = words;
-      replace(this.sign, element("span", { class: `status ${kind}`, "aria-hidden": "true" }, sign),
-        element("span", { class: "unseen" }, `${words}: `));
-      if (this.details.open) this.#open();
-    }
-    setText(this.hint, hint(call));
-    setText(this.length, duration(spans.reduce((sum, { from, to }) => sum + to - from, 0)));
-    drawSpans(this.track, spans);
-  }
-
-  #open() {
-    if (!this.details.open || this.shown === this.state) return;
-    this.shown = this.state;
-    replace(this.body, this.waterfall.callDetails(this.group, this.call));
-  }
-}
-
-function openState(group, call) {
-  if (group.to !== null) return ["–", "waiting", "not ended"];
-  return call.waits.at(-1)?.to === null ? ["◆", "attention", "waits"] : ["◐", "active", "runs"];
-}
-
 function groupTitle(group) {
   const retry = group.attempt > 1 ? `Attempt ${group.attempt} · ` : "";
   if (group.round !== null) return `${retry}Round ${group.round} · ${counted(group.calls.size, "call")}`;
   if (group.message !== null) return `${retry}Message`;
   return `${retry}${group.ended === null ? "Thinking" : group.ended === "completed" ? "Message" : `Ended: ${group.ended}`}`;
-}
-
-function hint(call) {
-  if (call.decision) return call.decision === "approve" ? "approved" : "denied";
-  if (call.waits.at(-1)?.to === null) return call.waitsFor === "approval" ? "needs approval" : "needs an output";
-  return call.bytes === undefined ? "" : bytes(call.bytes);
-}
-
-function drawSpans(track, spans) {
-  while (track.childElementCount > spans.length) track.lastElementChild.remove();
-  spans.forEach(({ kind, from, to, open }, index) => {
-    const bar = track.children[index] ?? track.appendChild(element("span"));
-    const name = `span ${kind}${open ? " open" : ""}`;
-    if (bar.className !== name) bar.className = name;
-    placed(bar, from, to);
-  });
-}
-
-function placed(node, from, to) {
-  node.style.setProperty("--from", from);
-  if (to !== undefined) node.style.setProperty("--length", to - from);
-  return node;
 }
 
 function tickStep(least) {

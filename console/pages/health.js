@@ -42,8 +42,8 @@ function verdict({ dead_letters: queues, alarms: all, stopped }) {
   const ringing = all.filter(({ state }) => state === "ALARM").length;
   const letters = queues.reduce((sum, { messages }) => sum + messages, 0);
   const wrong = [
-    ringing && counted(ringing, "alarm rings", "alarms ring"),
-    letters && counted(letters, "dead letter lies", "dead letters lie") + " in a queue",
+    ringing && counted(ringing, "alarm is active", "alarms are active"),
+    letters && counted(letters, "message is in a dead-letter queue", "messages are in dead-letter queues"),
     stopped.length && "the start of runs is stopped",
   ].filter(Boolean);
   const kind = wrong.length ? "bad" : "good";

@@ -1,7 +1,7 @@
 /** One run: where it stands, what it asked, what came back, what it cost, and why it failed. */
 
 import { setTitle } from "../address.js";
-import { get, isAbort, post } from "../api.js";
+import { get, isAbort, isPassing, post, retryPause } from "../api.js";
 import { Ledger } from "../call-details.js";
 import { append, element, pageLink, replace, setText } from "../dom.js";
 import { EventLog } from "../event-log.js";
@@ -9,8 +9,9 @@ import { followEvents } from "../events.js";
 import { explain } from "../failures.js";
 import { factList } from "../facts.js";
 import { folded } from "../json-view.js";
+import { pause } from "../live.js";
 import { messageView } from "../message.js";
-import { loading, problem, showingProblems } from "../notices.js";
+import { loading, problem } from "../notices.js";
 import { openCallCard } from "../open-call.js";
 import { runFacts, runSettings, took } from "../run-facts.js";
 import { hasEnded, statusBadge } from "../status.js";
@@ -58,20 +59,22 @@ class RunPage {
     signal.addEventListener("abort", () => clearInterval(timer));
   }
 
-  /** Read the run as it is now. While it is being read, one more wish to do so is remembered. */
+  /** Read the run as it is now, and again if that was wished meanwhile, or as soon as there is a connection. */
   async load() {
-    if (this.loading) {
-      this.loadAgain = true;
-      return;
-    }
+    this.loadAgain = true;
+    if (this.loading) return;
     this.loading = true;
-    const run = await showingProblems(this.notice, () => get(this.path, {}, { signal: this.signal }));
-    this.loading = false;
-    if (run) this.#draw(run);
-    if (this.loadAgain && !this.signal.aborted) {
+    while (this.loadAgain && !this.signal.aborted) {
       this.loadAgain = false;
-      await this.load();
+      try {
+        this.#draw(await get(this.path, {}, { signal: this.signal }));
+      } catch (error) {
+        this.loadAgain = isPassing(error);
+        if (this.loadAgain) await pause(retryPause(error), this.signal);
+        else if (!isAbort(error)) replace(this.notice, problem(error));
+      }
     }
+    this.loading = false;
   }
 
   /** Take events until the run has ended. After a retry it goes on where it was. */

@@ -8,7 +8,7 @@ import { inline, shortened } from "../text.js";
 
 export const title = "Start a run";
 
-const RUN_APIS = [["", "as the assistant or the stack says"], ["responses", "Responses"], ["assistants", "Assistants"], ["agents", "Agents"]];
+const RUN_APIS = [["", "default"], ["responses", "Responses"], ["assistants", "Assistants"], ["agents", "Agents"]];
 
 const LIMITS = [
   { name: "limits.rounds", label: "Rounds", kind: "whole", hint: "how often the model may ask for tools, at most 50" },
@@ -35,8 +35,8 @@ const OTHERS = [
 
 export async function show(content, { query, signal }) {
   const prompt = new Field({ name: "prompt", label: "Prompt", kind: "lines", rows: 7, required: true });
-  const assistant = new Field({ name: "assistant", label: "Assistant", kind: "select", options: [["", "the stack's default"]] });
-  const model = new Field({ name: "model", label: "Model", placeholder: "as the assistant or the stack says" });
+  const assistant = new Field({ name: "assistant", label: "Assistant", kind: "select", options: [["", "default"]] });
+  const model = new Field({ name: "model", label: "Model", placeholder: "default" });
   const runApi = new Field({ name: "run_api", label: "Run API", kind: "select", options: RUN_APIS });
   const limits = LIMITS.map((each) => new Field(each));
   const others = OTHERS.map((each) => new Field(each));

@@ -1,6 +1,7 @@
 """A tab of the browser that shows the console, and what may not happen in it."""
 
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from console.double import TOKEN
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request
@@ -72,6 +73,12 @@ class Console:
         # the browser writes a line for each response that is an error, which pages show
         if message.type == "error" and "Failed to load resource" not in message.text:
             self.problems.append(f"console: {message.text}")
+
+
+class OpenConsole(Protocol):
+    """Opens a page of the console in a new tab: see open_console."""
+
+    def __call__(self, path: str = "/runs", **options: Any) -> Console: ...
 
 
 def open_console(

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from console.browser import ARGUMENTS, Console, open_console
+from console.browser import ARGUMENTS, Console, OpenConsole, open_console
 from console.double import ConsoleDouble
 from playwright.sync_api import Browser, sync_playwright
 
@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from upcall.aws.run_repository import DynamoDBRunRepository
 
 CHROMIUM = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
-
-
-class OpenConsole(Protocol):
-    """Opens a page of the console in a new tab: see open_console."""
-
-    def __call__(self, path: str = "/runs", **options: Any) -> Console: ...
 
 
 @pytest.fixture(scope="session")

@@ -44,51 +44,52 @@ def _derive(
 ) -> Iterator[tuple[tuple[Any, ...], datetime | None, Event]]:
     """Each event with a key of its own, and its time if the record tells."""
     attempt = run.attempt
-    yield (
-        ("queued", attempt),
-        run.created_at if attempt == 1 else None,
-        {"type": "run.queued", "attempt": attempt},
-    )
+    started = run.created_at if attempt == 1 else None
+    yield ("queued", attempt), started, {"type": "run.queued", "attempt": attempt}
     if run.upstream_run is not None:
-        yield ("in_progress", attempt), None, {"type": "run.in_progress"}
-    for number, entries in groupby(ledger, lambda entry: entry.round):
-        yield from _round(number, list(entries))
-    for call in open_calls:
-        yield from _open_call(call)
+        created = started and started + timedelta(milliseconds=60)
+        yield ("in_progress", attempt), created, {"type": "run.in_progress"}
+    ended = {number: list(entries) for number, entries in groupby(ledger, lambda entry: entry.round)}
+    waiting = {number: list(calls) for number, calls in groupby(open_calls, lambda call: call.round)}
+    for number in sorted({*ended, *waiting}):
+        yield from _round(number, ended.get(number, []), waiting.get(number, []))
     if not run.ended:
         return
     if run.status == "completed":
-        characters = {"type": "message.saved", "characters": 1}
-        yield ("message", attempt), run.ended_at, characters
+        yield ("message", attempt), run.ended_at, {"type": "message.saved", "characters": 1}
     failure = run.failure and run.failure.model_dump()
-    ended = {"type": f"run.{run.status}", "failure": failure, "usage": run.usage.model_dump()}
-    yield ("ended", attempt), run.ended_at, ended
+    end = {"type": f"run.{run.status}", "failure": failure, "usage": run.usage.model_dump()}
+    yield ("ended", attempt), run.ended_at, end
 
 
 def _round(
-    number: int, entries: Sequence[LedgerEntry]
+    number: int, entries: Sequence[LedgerEntry], waiting: Sequence[OpenCall]
 ) -> Iterator[tuple[tuple[Any, ...], datetime | None, Event]]:
-    starts = [entry.output.started_at for entry in entries if entry.output.started_at]
+    starts = [at for entry in entries if (at := entry.output.started_at)]
     ends = [
-        start + timedelta(milliseconds=entry.output.duration_ms)
+        at + timedelta(milliseconds=entry.output.duration_ms)
         for entry in entries
-        if (start := entry.output.started_at)
-    ]
+        if (at := entry.output.started_at)
+    ] + [call.answer.answered_at for call in waiting if call.answer]
+    asked = {each.id: each.call for each in sorted((*waiting, *entries), key=lambda each: each.position)}
     calls = [
-        {"call": entry.id, "name": entry.call.name, "arguments_bytes": len(entry.call.arguments)}
-        for entry in entries
+        {"call": call_id, "name": call.name, "arguments_bytes": len(call.arguments)}
+        for call_id, call in asked.items()
     ]
-    start = min(starts, default=None)
-    yield (
-        ("requires_action", number),
-        start and start - timedelta(milliseconds=20),
-        {"type": "run.requires_action", "round": number, "calls": calls},
-    )
+    start = min([*starts, *(call.since for call in waiting)], default=None)
+    requested = {"type": "run.requires_action", "round": number, "calls": calls}
+    yield ("requires_action", number), start and start - timedelta(milliseconds=20), requested
+    for call in waiting:
+        yield from _waiting_call(call)
+    if not entries:
+        return
+    end = max(ends, default=None)
     for entry in entries:
-        output, shared = entry.output, {"call": entry.id, "name": entry.call.name}
+        output = entry.output
         ended = {
             "type": "tool_call.ended",
-            **shared,
+            "call": entry.id,
+            "name": entry.call.name,
             "round": number,
             "outcome": output.outcome,
             "started_at": output.started_at and output.started_at.isoformat(),
@@ -96,22 +97,14 @@ def _round(
             "waited_seconds": output.waited_seconds,
             "output_bytes": len(output.output.encode()),
         }
-        yield ("call ended", entry.id), max(ends, default=None), ended
-    usage = {"total_tokens": 0}
-    end = max(ends) + timedelta(milliseconds=15) if ends else None
-    yield ("round", number), end, {"type": "round.ended", "round": number, "usage": usage}
+        yield ("call ended", entry.id), end, ended
+    end = end and end + timedelta(milliseconds=30)
+    yield ("round", number), end, {"type": "round.ended", "round": number, "usage": {"total_tokens": 0}}
     yield ("in_progress after", number), end, {"type": "run.in_progress"}
 
 
-def _open_call(call: OpenCall) -> Iterator[tuple[tuple[Any, ...], datetime | None, Event]]:
+def _waiting_call(call: OpenCall) -> Iterator[tuple[tuple[Any, ...], datetime | None, Event]]:
     shared = {"call": call.id, "name": call.call.name}
-    listed = {**shared, "arguments_bytes": len(call.call.arguments)}
-    if call.answer is None:
-        yield (
-            ("requires_action", call.round),
-            call.since,
-            {"type": "run.requires_action", "round": call.round, "calls": [listed]},
-        )
     waits = {"waits_for": call.waits_for, "until": call.until.isoformat()}
     yield ("waits", call.id), call.since, {"type": "tool_call.waiting", **shared, **waits}
     if call.answer is not None:

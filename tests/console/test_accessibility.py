@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 import pytest
-from console.browser import Console
-from console.conftest import OpenConsole
+from console.browser import Console, OpenConsole
 from console.saved_runs import large_rounds, save_run
 from support.batches import Batches
 from support.runs import Runs
@@ -35,7 +34,7 @@ PAGES = [
 @pytest.fixture(scope="module")
 def paths(runs: Runs, batches: Batches, repository: DynamoDBRunRepository) -> Iterator[dict[str, str]]:
     """The addresses of the pages, each with something on it."""
-    call = CallTools((Call("notify", '{"message": "High water at noon.", "to": ["harbour", "lighthouse"]}'),))
+    call = CallTools((Call("notify", '{"message": "High water at noon."}'),))
     waiting = runs.start_script(call, Say("Sent."), assistant="announcer")
     runs.wait_for_open_calls(waiting)
     batch = batches.start(["Say one.", {"prompt": ""}])

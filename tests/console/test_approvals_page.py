@@ -1,6 +1,6 @@
 """Calls that wait are answered in the console."""
 
-from console.conftest import OpenConsole
+from console.browser import OpenConsole
 from playwright.sync_api import expect
 from support.open_calls import LOOKUP_TOOL
 from support.runs import Runs
@@ -68,7 +68,7 @@ def test_the_output_of_a_callers_tool_is_given(open_page: OpenConsole, runs: Run
     )
     page = open_page(f"/runs/{run_id}").page
 
-    page.get_by_label("Output").fill('{"state": "sent"}')
+    page.get_by_role("textbox", name="Output").fill('{"state": "sent"}')
     page.get_by_role("button", name="Give this output").click()
 
     expect(page.locator("section.message")).to_contain_text("It is on its way.")

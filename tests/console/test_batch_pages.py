@@ -1,6 +1,6 @@
 """A batch is followed to its end, and another is cancelled."""
 
-from console.conftest import OpenConsole
+from console.browser import OpenConsole
 from playwright.sync_api import expect
 from support.batches import Batches
 

@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from console.browser import Console
-from console.conftest import OpenConsole
+from console.browser import Console, OpenConsole
 from console.hostile import BIDI, EVERYTHING, LINE, LINKS, MARKUP, SCRIPT_LINK
 from console.saved_runs import save_run
 from playwright.sync_api import Route, expect

@@ -1,6 +1,6 @@
 """The console by keyboard alone."""
 
-from console.conftest import OpenConsole
+from console.browser import OpenConsole
 from console.saved_runs import large_rounds, save_run
 from playwright.sync_api import Page, expect
 from support.runs import Runs
@@ -61,7 +61,7 @@ def test_each_focused_element_has_a_ring(open_page: OpenConsole) -> None:
     page = open_page("/start").page
     page.locator("form.start").wait_for()
 
-    for _ in range(25):
+    for _ in range(20):
         page.keyboard.press("Tab")
         outline = page.evaluate(
             "(() => { const style = getComputedStyle(document.activeElement); return style.outlineStyle + style.outlineWidth; })()"

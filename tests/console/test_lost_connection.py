@@ -2,7 +2,7 @@
 
 import random
 
-from console.conftest import OpenConsole
+from console.browser import OpenConsole
 from playwright.sync_api import Route, expect
 from support.runs import Runs
 

@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from console.browser import Console
-from console.conftest import OpenConsole
+from console.browser import Console, OpenConsole
 
 JSON_TEXTS = [
     "{}",

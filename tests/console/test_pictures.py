@@ -1,11 +1,11 @@
-"""The pictures of the documentation: a run that reads the sample pages, and whose message a person approves."""
+"""The pictures of the documentation: a run that reads the sample pages, and waits for its caller."""
 
 import os
 import time
 from pathlib import Path
 
 import pytest
-from console.conftest import OpenConsole
+from console.browser import OpenConsole
 from playwright.sync_api import expect
 from support.runs import Runs
 
@@ -21,6 +21,18 @@ MESSAGE = (
     "time more than it needs work; and a lighthouse is read by its rhythm, not by its brightness."
 )
 
+TEAM = {
+    "name": "tell_the_team",
+    "description": "Tells the team.",
+    "parameters": {
+        "type": "object",
+        "properties": {"message": {"type": "string"}},
+        "required": ["message"],
+        "additionalProperties": False,
+    },
+}
+"""A tool of the caller: on this stack, nothing listens to `notify`."""
+
 
 @pytest.fixture(scope="module")
 def sample_run(runs: Runs, local_stack: LocalStack) -> str:
@@ -28,14 +40,14 @@ def sample_run(runs: Runs, local_stack: LocalStack) -> str:
     pages = [f"{local_stack.endpoints.pages}/{name}" for name in ("tides", "bread", "lighthouses")]
     run_id = runs.start_script(
         CallTools(tuple(Call.of("fetch", url=page) for page in pages), after_seconds=1.1),
-        CallTools((Call.of("notify", message=NOTE),), after_seconds=0.9),
+        CallTools((Call.of("tell_the_team", message=NOTE),), after_seconds=0.9),
         Say(MESSAGE, after_seconds=1.0),
-        assistant="announcer",
+        tools=[TEAM],
         prompt="Read the sample pages about tides, bread and lighthouses, and tell the team what they have in common.",
     )
     (call,) = runs.wait_for_open_calls(run_id)
-    time.sleep(1.2)  # a person reads it
-    runs.decide(run_id, call, reason="Good news.")
+    time.sleep(1.2)
+    runs.give_outputs(run_id, {call["id"]: "The team knows."})
     runs.wait_for_end(run_id)
     return run_id
 

@@ -2,7 +2,7 @@
 
 import json
 
-from console.conftest import OpenConsole
+from console.browser import OpenConsole
 from console.double import ConsoleDouble
 from playwright.sync_api import Route, expect
 from support.runs import Runs

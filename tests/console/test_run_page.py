@@ -3,7 +3,7 @@
 import json
 import re
 
-from console.conftest import OpenConsole
+from console.browser import OpenConsole
 from playwright.sync_api import expect
 from support.runs import Runs
 

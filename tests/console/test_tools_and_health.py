@@ -1,6 +1,6 @@
 """Tools are tried, and the health of the stack is shown."""
 
-from console.conftest import OpenConsole
+from console.browser import OpenConsole
 from console.double import ConsoleDouble
 from playwright.sync_api import expect
 
@@ -35,7 +35,7 @@ def test_health_says_what_needs_attention(open_page: OpenConsole, double: Consol
     verdict = page.locator(".verdict")
 
     expect(verdict).to_contain_text(
-        "1 alarm rings, 2 dead letters lie in a queue and the start of runs is stopped."
+        "1 alarm is active, 2 messages are in dead-letter queues and the start of runs is stopped."
     )
     expect(page.locator("main")).to_contain_text("DeadLetterAlarm")
     expect(page.locator("main")).to_contain_text("12 of 100")
