@@ -1,25 +1,19 @@
-/** Shows the page that the address names after its #. Each page is a module with `title` and `show`. */
+/** Shows the page that the address names after its #. Each page is a module with a function `show`. */
 
 import { setTitle } from "./address.js";
 import { element, replace } from "./dom.js";
-import * as approvals from "./pages/approvals.js";
-import * as batch from "./pages/batch.js";
-import * as batches from "./pages/batches.js";
-import * as health from "./pages/health.js";
-import * as run from "./pages/run.js";
-import * as runs from "./pages/runs.js";
-import * as start from "./pages/start.js";
-import * as tools from "./pages/tools.js";
+import { problem } from "./notices.js";
 
+/** Patterns of addresses, titles, and modules, which are loaded when they are needed. */
 const ROUTES = [
-  [/^\/runs$/, runs],
-  [/^\/runs\/([\w-]+)$/, run],
-  [/^\/start$/, start],
-  [/^\/approvals$/, approvals],
-  [/^\/batches$/, batches],
-  [/^\/batches\/([\w-]+)$/, batch],
-  [/^\/tools$/, tools],
-  [/^\/health$/, health],
+  [/^\/runs$/, "Runs", () => import("./pages/runs.js")],
+  [/^\/runs\/([\w-]+)$/, "Run", () => import("./pages/run.js")],
+  [/^\/start$/, "Start a run", () => import("./pages/start.js")],
+  [/^\/approvals$/, "Approvals", () => import("./pages/approvals.js")],
+  [/^\/batches$/, "Batches", () => import("./pages/batches.js")],
+  [/^\/batches\/([\w-]+)$/, "Batch", () => import("./pages/batch.js")],
+  [/^\/tools$/, "Tools", () => import("./pages/tools.js")],
+  [/^\/health$/, "Health", () => import("./pages/health.js")],
 ];
 
 const FIRST_PAGE = "/runs";
@@ -37,19 +31,27 @@ export function startRouter(main) {
   show(true);
 }
 
-function showPage(main, signal, isFirst) {
+async function showPage(main, signal, isFirst) {
   const [path, text = ""] = (location.hash.slice(1) || FIRST_PAGE).split("?", 2);
-  const match = ROUTES.map(([pattern, page]) => [pattern.exec(path), page]).find(([found]) => found);
-  const page = match?.[1];
-  const heading = element("h1", { tabindex: "-1" }, page?.title ?? "There is no such page");
+  const [, title = "There is no such page", load] = ROUTES.find(([pattern]) => pattern.test(path)) ?? [];
+  const heading = element("h1", { tabindex: "-1" }, title);
   const content = element("div", { class: "page" });
   replace(main, element("div", { class: "page-head" }, heading), content);
   markCurrent(path);
-  setTitle(page?.title ?? "Not found");
+  setTitle(title);
   window.scrollTo(0, 0);
   if (!isFirst) heading.focus({ preventScroll: true });
-  const query = Object.fromEntries(new URLSearchParams(text));
-  page?.show(content, { parameter: match[0][1], query, signal, head: main.firstElementChild, heading });
+  if (!load) return;
+  try {
+    const page = await load();
+    if (signal.aborted) return;
+    const parameter = path.split("/")[2];
+    const query = Object.fromEntries(new URLSearchParams(text));
+    await page.show(content, { parameter, query, signal, head: main.firstElementChild, heading });
+  } catch (error) {
+    replace(content, problem(error));
+    throw error;
+  }
 }
 
 function markCurrent(path) {

@@ -3,12 +3,12 @@
  * look like what it is not, its direction stays inside of it, and a long one is shown in parts.
  */
 
-import { append, element, webLink } from "./dom.js";
+import { element, webLink } from "./dom.js";
 import { count } from "./format.js";
 
-/** Characters of a text that are shown at first, and then with each press of the button. */
+/** Characters of a text that are shown at first, and with each press of the button. */
 const FIRST_CHARACTERS = 6000;
-const PART_CHARACTERS = 20_000;
+const PART_CHARACTERS = 10_000;
 
 const MAX_LINKS = 200;
 const MAX_LABEL_CHARACTERS = 300;
@@ -53,9 +53,10 @@ export function textBlock(text, { links = false, strict = false, label = "text" 
   return box;
 
   function showMore() {
-    const end = partEnd(content, shown + (shown || strict ? PART_CHARACTERS : FIRST_CHARACTERS));
+    const end = partEnd(content, shown, shown || strict ? PART_CHARACTERS : FIRST_CHARACTERS);
     const part = content.slice(shown, end);
-    append(block, links ? withLinks(part) : (strict ? exact : visible)(part));
+    // a part is a block of its own: those before it are not laid out again
+    block.append(element("div", null, links ? withLinks(part) : (strict ? exact : visible)(part)));
     shown = end;
     if (shown >= content.length) {
       more.remove();
@@ -66,10 +67,14 @@ export function textBlock(text, { links = false, strict = false, label = "text" 
   }
 }
 
-function partEnd(text, end) {
+/** Where a part ends: after a line if one ends in its second half, and never within a character. */
+function partEnd(text, start, characters) {
+  if (text.length - start <= characters) return text.length;
+  const end = start + characters;
+  const line = text.lastIndexOf("\n", end - 1) + 1;
+  if (line > start + characters / 2) return line;
   const code = text.charCodeAt(end - 1);
-  const splitsPair = code >= 0xd800 && code <= 0xdbff;
-  return Math.min(text.length, splitsPair ? end + 1 : end);
+  return code >= 0xd800 && code <= 0xdbff ? end + 1 : end;
 }
 
 function withLinks(text) {

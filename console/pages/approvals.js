@@ -7,8 +7,6 @@ import { keepFresh } from "../live.js";
 import { empty, loading, problem, showingProblems } from "../notices.js";
 import { openCallCard } from "../open-call.js";
 
-export const title = "Approvals";
-
 const PAGE_SIZE = 20;
 
 export async function show(content, { signal }) {

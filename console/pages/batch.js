@@ -14,8 +14,6 @@ import { hasEnded, statusBadge } from "../status.js";
 import { exact, inline, textBlock } from "../text.js";
 import { relativeTime } from "../times.js";
 
-export const title = "Batch";
-
 export async function show(content, { parameter: id, signal, head, heading }) {
   const path = `/api/batches/${encodeURIComponent(id)}`;
   setText(heading, id);

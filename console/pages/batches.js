@@ -10,8 +10,6 @@ import { hasEnded, statusBadge } from "../status.js";
 import { inline } from "../text.js";
 import { relativeTime } from "../times.js";
 
-export const title = "Batches";
-
 const PAGE_SIZE = 20;
 const COLUMNS = ["Status", "Batch", "Progress", "Lines", "Failed", "Cost", "Started"];
 

@@ -9,8 +9,6 @@ import { loading, problem, showingProblems } from "../notices.js";
 import { exact, inline } from "../text.js";
 import { relativeTime } from "../times.js";
 
-export const title = "Health";
-
 const QUOTAS = { runs: ["Runs today", count], tokens: ["Tokens today", count], usd: ["Dollars today", dollars], concurrent: ["Open runs", count] };
 const ALARM_STATES = { OK: ["✓", "good"], ALARM: ["✕", "bad"], INSUFFICIENT_DATA: ["○", "waiting"] };
 
@@ -33,7 +31,7 @@ export async function show(content, { signal }) {
     const text = JSON.stringify(found);
     if (text === shown) return false;
     shown = text;
-    replace(place, verdict(found), deadLetters(found.dead_letters), alarms(found.alarms), quotas(found.quotas), stops(found.stopped), session && stack(session));
+    replace(place, verdict(found), deadLetters(found.dead_letters), alarms(found.alarms), quotas(found.quotas), stops(found.stopped), unknown(found.unknown ?? []), session && stack(session));
     return true;
   }
 }
@@ -80,6 +78,11 @@ function quotas(all) {
 
 function stops(stopped) {
   return section("Stops", stopped.length ? stopped.map((each) => line(["✕", "bad"], inline(each, 200))) : none("Nothing is stopped."));
+}
+
+/** What could not be read, and why: a permission is missing, say. */
+function unknown(reasons) {
+  return reasons.length > 0 && section("Not known", reasons.map((each) => line(["?", "attention"], inline(each, 300))));
 }
 
 function stack(session) {

@@ -19,8 +19,6 @@ import { inline, shortened, textBlock } from "../text.js";
 import { Timeline } from "../timeline.js";
 import { Waterfall } from "../waterfall.js";
 
-export const title = "Run";
-
 const TICK_MS = 500;
 const TITLE_CHARACTERS = 110;
 const SHORT_PROMPT = 600;

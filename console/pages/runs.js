@@ -11,8 +11,6 @@ import { RUN_STATUSES, hasEnded, statusBadge, statusWords } from "../status.js";
 import { inline, shortened } from "../text.js";
 import { relativeTime } from "../times.js";
 
-export const title = "Runs";
-
 const PAGE_SIZE = 50;
 const COLUMNS = ["Status", "Prompt", "Assistant", "Model", "Rounds", "Took", "Started"];
 

@@ -6,8 +6,6 @@ import { append, element, replace, setText } from "../dom.js";
 import { Field, readFields, showProblem } from "../forms.js";
 import { inline, shortened } from "../text.js";
 
-export const title = "Start a run";
-
 const RUN_APIS = [["", "default"], ["responses", "Responses"], ["assistants", "Assistants"], ["agents", "Agents"]];
 
 const LIMITS = [

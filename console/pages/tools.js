@@ -10,8 +10,6 @@ import { argumentsOf, schemaFields } from "../schema-form.js";
 import { statusBadge } from "../status.js";
 import { inline, textBlock } from "../text.js";
 
-export const title = "Tools";
-
 export async function show(content, { signal }) {
   const place = element("div", { class: "cards" }, loading());
   append(content, element("p", { class: "muted" }, "A call from here runs the tool as a run would, without a model. Tools with an effect, and those that need an approval, cannot be tried."), place);

@@ -7,7 +7,7 @@ from playwright.sync_api import Route, expect
 from support.runs import Runs
 
 from local.openai_emulator import CallTools, Say
-from local.openai_emulator.conversation import Call
+from local.openai_emulator.conversation import Call, Hang
 
 CALLS = CallTools((Call.of("fetch", url="http://127.0.0.1:1/"),) * 2, after_seconds=0.3)
 
@@ -41,7 +41,7 @@ def test_events_are_shown_once_and_in_order_after_the_connection_was_lost(
 def test_a_banner_says_that_there_is_no_connection_until_there_is_one(
     open_page: OpenConsole, runs: Runs
 ) -> None:
-    run_id = runs.start_script(CALLS, Say("Done.", after_seconds=2))
+    run_id = runs.start_script(CALLS, Hang())
     page = open_page(f"/runs/{run_id}").page
     expect(page.locator(".rounds")).to_be_visible()
 
