@@ -9,7 +9,7 @@ import { inline, shortened } from "../text.js";
 const RUN_APIS = [["", "default"], ["responses", "Responses"], ["assistants", "Assistants"], ["agents", "Agents"]];
 
 const LIMITS = [
-  { name: "limits.rounds", label: "Rounds", kind: "whole", hint: "how often the model may ask for tools, at most 50" },
+  { name: "limits.rounds", label: "Rounds", kind: "whole", hint: "of tool calls, at most 50" },
   { name: "limits.calls_per_round", label: "Calls per round", kind: "whole", hint: "at most 100" },
   { name: "limits.seconds", label: "Seconds", kind: "whole", hint: "without waiting for people, at most 43,200" },
   { name: "limits.answer_seconds", label: "Seconds for an answer", kind: "whole", hint: "how long a call waits for a person or for you" },

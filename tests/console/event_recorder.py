@@ -71,10 +71,10 @@ def _round(
         for entry in entries
         if (at := entry.output.started_at)
     ] + [call.answer.answered_at for call in waiting if call.answer]
-    asked = {each.id: each.call for each in sorted((*waiting, *entries), key=lambda each: each.position)}
+    asked = {call.position: call.call for call in waiting} | {entry.position: entry.call for entry in entries}
     calls = [
-        {"call": call_id, "name": call.name, "arguments_bytes": len(call.arguments)}
-        for call_id, call in asked.items()
+        {"call": f"{number}-{position}", "name": call.name, "arguments_bytes": len(call.arguments)}
+        for position, call in sorted(asked.items())
     ]
     start = min([*starts, *(call.since for call in waiting)], default=None)
     requested = {"type": "run.requires_action", "round": number, "calls": calls}

@@ -215,7 +215,7 @@ class Table:
             ExpressionAttributeNames={"#partition": partition[0], "#sort": before[0]},
             ExpressionAttributeValues={":partition": {"S": partition[1]}, ":before": {"S": before[1]}},
             ScanIndexForward=not descending,
-            PaginationConfig={"PageSize": page_size},
+            PaginationConfig={} if page_size is None else {"PageSize": page_size},
         )
         return (deserialize_item(item) for page in pages for item in page["Items"])
 
