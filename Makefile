@@ -11,6 +11,7 @@ ON_LAMBDA := --python-platform aarch64-manylinux2014 --only-binary :all:
 RUNTIMES := python3.13 python3.14
 SAM_VERSION := 1.170.0
 ENVIRONMENT ?= default
+export CHROMIUM ?= /usr/bin/chromium
 # /opt and /var/task are read-only: without bytecode, each cold start compiles what it imports. Layers compile theirs
 COMPILE_FUNCTIONS = for folder in $(BUILD)/*Function; do \
   $$TARGET_PYTHON -m compileall -q --invalidation-mode unchecked-hash -s $$folder -p /var/task $$folder; done
@@ -20,7 +21,7 @@ NO_COLD_START = "Cold starts were not measured: they need the Python of the func
 MACHINE := $(if $(filter x86_64 amd64,$(shell uname -m)),x86_64,arm64)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run look local test test-deploy test-traces deploy fuzz fuzz-documents coverage fault-matrix prices lint format openapi bench bench-batch bench-load bench-scale bench-waiting build sam-build sam-local validate check-template lock clean
+.PHONY: help install run look local test test-console test-deploy test-traces deploy fuzz fuzz-documents coverage fault-matrix prices lint format openapi bench bench-batch bench-load bench-scale bench-waiting build sam-build sam-local validate check-template lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,6 +49,9 @@ local: install  ## Start the local stack and keep it running
 
 test: install  ## Run all tests, offline
 	@$(BIN)/python -m pytest
+
+test-console: install .venv-console/installed $(CHROMIUM)  ## Test the pages of the console in Chromium; PICTURES=1 writes the pictures of the docs
+	@PYTHONPATH=.venv-console $(BIN)/python -m pytest -n 0 tests/console
 
 test-deploy: install $(SAM) .venv-engine/installed  ## Deploy to an emulator of AWS, and run every command of the guides and every kind of run there
 	@$(BIN)/python -m pytest -n 0 -x -v tests/deployment
@@ -136,6 +140,21 @@ prices: .venv-prices/installed  ## Write the prices of OpenAI's models, as genai
 	@.venv-prices/bin/python -m pip install -qq --disable-pip-version-check -r local/model_prices.requirements.txt
 	@touch $@
 
+.venv-console/installed: tests/console/requirements.txt
+	@echo "Installing Playwright into .venv-console (once)"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --upgrade --target .venv-console \
+	  -r tests/console/requirements.txt
+	@touch $@
+
+$(CHROMIUM):
+	@command -v apt-get > /dev/null || \
+	  { echo "The tests of the console need Chromium: make test-console CHROMIUM=/path/to/chromium"; exit 1; }
+	@if [ "$$(id -u)" != 0 ] && ! command -v sudo > /dev/null; then \
+	  echo "Chromium is missing, and installing it needs root: apt-get install chromium"; exit 1; fi
+	@echo "Installing Debian's chromium, which takes a minute"
+	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get -qq update && \
+	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium > /dev/null
+
 .venv-engine/installed: tests/deployment/requirements.txt
 	@echo "Installing an emulator of AWS into .venv-engine (once)"
 	@$(PYTHON) -m venv .venv-engine
@@ -174,9 +193,10 @@ lock:  ## Update the pinned requirements
 	    -o $$layer/requirements-$$runtime.txt; done; done
 	@$(COMPILE) $(EVERYWHERE) tests/deployment/requirements.in -o tests/deployment/requirements.txt
 	@$(COMPILE) $(EVERYWHERE) tests/tracing/requirements.in -o tests/tracing/requirements.txt
+	@$(COMPILE) $(EVERYWHERE) -c requirements-dev.txt tests/console/requirements.in -o tests/console/requirements.txt
 	@$(COMPILE) $(EVERYWHERE) -c requirements-dev.txt bench/waiting/requirements.in -o bench/waiting/requirements.txt
 	@rm -r .venv-lock
 
 clean:  ## Remove generated files, except for the runs in .upcall
-	rm -rf .venv .venv-sam .venv-checks .venv-engine .venv-traces .venv-durable .venv-prices .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
+	rm -rf .venv .venv-sam .venv-checks .venv-console .venv-engine .venv-traces .venv-durable .venv-prices .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage* *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -exec rm -rf {} +

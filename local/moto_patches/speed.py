@@ -10,7 +10,9 @@ import copy
 import inspect
 import os
 import threading
+from collections import defaultdict
 from functools import cache
+from heapq import nlargest
 from types import SimpleNamespace
 from typing import Any
 
@@ -69,7 +71,7 @@ def cache_parsed_workflows() -> None:
 
 
 def query_one_partition() -> None:
-    """Let a query of a table, not of an index, read its partition only.
+    """Let a query of a table read its partition only, and the first page of a list only what it may show.
 
     moto sorts all items of the table first.
     """
@@ -77,13 +79,45 @@ def query_one_partition() -> None:
     def query(self: Table, *args: Any, **kwargs: Any) -> Any:
         arguments = _query_signature.bind(self, *args, **kwargs).arguments
         if arguments.get("index_name") is not None:
-            return _query(self, *args, **kwargs)
+            return _query(_newest_items(self, arguments), *args, **kwargs)
         partition = arguments["hash_key"]
         excerpt = copy.copy(self)
         excerpt.items = {partition: dict(self.items.get(partition, {}))}  # type: ignore[assignment]
         return _query(excerpt, *args, **kwargs)
 
     Table.query = query  # type: ignore[method-assign]
+
+
+def _newest_items(table: Table, arguments: dict[str, Any]) -> Table:
+    """The table with the items that a page of an index may show, and one more, which tells that more follow.
+
+    That is for a query in descending order with a maximum, from a text on. Any other gets the whole table.
+    """
+    match arguments:
+        case {
+            "limit": int(limit),
+            "exclusive_start_key": None,
+            "scan_index_forward": False,
+            "hash_key_conditions": [(partition_name, partition)],
+            "range_key_conditions": [(sort_name, "<", [DynamoType(type="S", value=before)])],
+        }:
+            pass
+        case _:
+            return table
+    found = [
+        (item.attrs[sort_name].value, item)
+        for item in table.all_items()
+        if {partition_name, sort_name} <= item.attrs.keys()
+        and item.attrs[partition_name] == partition
+        and item.attrs[sort_name].value < before
+    ]
+    newest = nlargest(limit + 1, (value for value, _ in found))
+    excerpt = copy.copy(table)
+    excerpt.items = defaultdict(dict)
+    for value, item in found:
+        if value >= newest[-1]:  # several may have the same
+            excerpt.items[item.hash_key][item.range_key] = item
+    return excerpt
 
 
 def back_up_items_of_transactions() -> None:

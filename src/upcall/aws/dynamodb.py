@@ -228,11 +228,18 @@ class Table:
         return [deserialize_item(item) for item in page["Items"]]
 
     def query_index(
-        self, index: str, partition: tuple[str, str], before: tuple[str, str], *, descending: bool = True
+        self,
+        index: str,
+        partition: tuple[str, str],
+        before: tuple[str, str],
+        *,
+        descending: bool = True,
+        page_size: int | None = None,
     ) -> Iterator[Item]:
         """The items of an index's partition whose sort key is lower than a value.
 
-        `partition` and `before` are attribute names with values.
+        `partition` and `before` are attribute names with values. Each request reads `page_size` items, or as
+        many as fit into 1 MB.
         """
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
@@ -241,6 +248,7 @@ class Table:
             ExpressionAttributeNames={"#partition": partition[0], "#sort": before[0]},
             ExpressionAttributeValues={":partition": {"S": partition[1]}, ":before": {"S": before[1]}},
             ScanIndexForward=not descending,
+            PaginationConfig={} if page_size is None else {"PageSize": page_size},
         )
         return (deserialize_item(item) for page in pages for item in page["Items"])
 

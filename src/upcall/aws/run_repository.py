@@ -61,6 +61,9 @@ EXCERPT_CHARACTERS = 80
 MAX_SCANNED_RUNS = 2000
 """Records that are read for one page of a list that shows one status only."""
 
+SCAN_PAGE_SIZE = 500
+"""Records that one request reads for such a page. Each is about 300 bytes in the index."""
+
 WEBHOOK_RETENTION = timedelta(hours=96)
 """OpenAI sends a message again for up to 72 hours."""
 
@@ -374,7 +377,9 @@ class DynamoDBRunRepository:
         else:
             index, partition = "runs_by_owner", ("owner", owner)
         runs: list[RunSummary] = []
-        items = self._table.query_index(index, partition, ("run_id", cursor or AFTER_ALL_RUNS))
+        before = ("run_id", cursor or AFTER_ALL_RUNS)
+        page_size = limit if status is None else SCAN_PAGE_SIZE
+        items = self._table.query_index(index, partition, before, page_size=page_size)
         for scanned, item in enumerate(items, start=1):
             if status is None or item["status"] == status:
                 runs.append(RunSummary.from_item(item))

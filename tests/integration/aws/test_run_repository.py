@@ -257,6 +257,19 @@ def test_a_page_of_one_status_ends_when_it_has_read_many_records(
     assert second.next_cursor is None
 
 
+def test_a_page_of_all_runs_reads_no_more_than_it_shows(
+    repository: DynamoDBRunRepository, logged: tuple[DynamoDBRunRepository, RequestLog]
+) -> None:
+    for _ in range(5):
+        add_run(repository)
+    listing, log = logged
+
+    page = listing.list_runs(owner=None, status=None, limit=2)
+
+    assert len(page.runs) == 2
+    assert [parameters["Limit"] for _, parameters in log.requests] == [2]
+
+
 def test_a_run_that_changes_while_it_is_listed_is_listed_once(
     aws_client: Any, repository: DynamoDBRunRepository, table: str
 ) -> None:

@@ -123,6 +123,43 @@ def test_a_query_of_an_index_reads_all_partitions(local_stack: LocalStack) -> No
     assert [item["run_id"] for item in items] == ["run_1"]
 
 
+def test_a_page_of_an_index_sorts_what_it_may_show(
+    local_stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Table.query`, which calls `Table.sorted_items`."""
+    table, name = Table(local_stack.deployed.dynamodb, local_stack.deployed.table), uuid.uuid4().hex
+    for number in range(1, 8):
+        table.put(f"{name}-{number}", "RUN", {"run_id": f"run_{min(number, 6)}", "owner": name})
+    sizes: list[int] = []
+    sorted_items = MotoTable.sorted_items
+
+    def note_size(
+        self: MotoTable, hash_keys: list[str], range_keys: list[str | None], items: list[Item]
+    ) -> list[Item]:
+        sizes.append(len(items))
+        return sorted_items(self, hash_keys, range_keys, items)
+
+    monkeypatch.setattr(MotoTable, "sorted_items", note_size)
+
+    def page(before: str, size: int) -> tuple[list[str], bool]:
+        found = local_stack.deployed.dynamodb.query(
+            TableName=local_stack.deployed.table,
+            IndexName="runs_by_owner",
+            KeyConditionExpression="#owner = :owner AND run_id < :before",
+            ExpressionAttributeNames={"#owner": "owner"},
+            ExpressionAttributeValues={":owner": {"S": name}, ":before": {"S": before}},
+            ScanIndexForward=False,
+            Limit=size,
+        )
+        return [item["run_id"]["S"] for item in found["Items"]], "LastEvaluatedKey" in found
+
+    assert page("run_4", 2) == (["run_3", "run_2"], True)
+    assert page("run_3", 2) == (["run_2", "run_1"], False)
+    assert page("run_9", 1) == (["run_6"], True)
+    assert page("run_1", 1) == ([], False)
+    assert max(sizes) == 3
+
+
 def test_a_transaction_that_fails_leaves_every_item_as_it_was(
     local_stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

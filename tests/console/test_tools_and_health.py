@@ -1,0 +1,42 @@
+"""Tools are tried, and the health of the stack is shown."""
+
+from console.browser import OpenConsole
+from console.served import ServedConsole
+from playwright.sync_api import expect
+
+from local.stack import LocalStack
+
+
+def test_a_tool_is_tried(open_page: OpenConsole, local_stack: LocalStack) -> None:
+    page = open_page("/tools").page
+    card = page.locator("section.card", has=page.get_by_role("heading", name="fetch", exact=True))
+
+    card.get_by_text("Try it").click()
+    card.get_by_label("url").fill(f"{local_stack.endpoints.pages}/tides")
+    card.get_by_role("button", name="Call it").click()
+
+    expect(card.locator(".document-title")).to_have_text("Why the tide comes twice a day")
+
+
+def test_a_tool_with_an_effect_is_refused_with_a_sentence(open_page: OpenConsole) -> None:
+    page = open_page("/tools").page
+    card = page.locator("section.card", has=page.get_by_role("heading", name="notify", exact=True))
+
+    card.get_by_text("Try it").click()
+    card.get_by_label("message").fill("Hello.")
+    card.get_by_role("button", name="Call it").click()
+
+    expect(card.get_by_role("alert")).to_have_text("notify has an effect, so it cannot be tried here")
+
+
+def test_health_says_what_needs_attention(open_page: OpenConsole, served: ServedConsole) -> None:
+    page = open_page("/health").page
+
+    verdict = page.locator(".verdict")
+
+    expect(verdict).to_contain_text(
+        "1 alarm is active, 2 messages are in dead-letter queues and the start of runs is stopped."
+    )
+    expect(page.locator("main")).to_contain_text("DeadLetterAlarm")
+    expect(page.locator("main")).to_contain_text("12 of 100")
+    expect(page.locator("main")).to_contain_text("night-job")
