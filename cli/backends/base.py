@@ -10,6 +10,7 @@ from rich.console import Console
 from upcall.client import CallerFunctions
 from upcall.domain.errors import InvalidInput
 from upcall.domain.run import Run
+from upcall.domain.run_events import RunEvent
 from upcall.domain.run_request import RunRequest
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import LedgerEntry
@@ -39,12 +40,13 @@ class RunOutcome:
 
 @dataclass(frozen=True)
 class RunDetails:
-    """The record of a run, its ledger, its message if there is one, and the calls that wait for an answer."""
+    """The record of a run, its ledger, its message if there is one, the calls that wait, and its events."""
 
     run: Run
     ledger: list[LedgerEntry]
     message: str | None
     open_calls: Sequence[OpenCallView] = ()
+    events: Sequence[RunEvent] = ()
 
 
 class Backend(Protocol):

@@ -53,7 +53,8 @@ class DeployedBackend:
     def get_run(self, run_id: str) -> RunDetails:
         """See Backend."""
         run = self._api.get_run(run_id)
-        return RunDetails(run, self._api.list_calls(run_id), run.message, run.open_calls)
+        events = self._api.list_events(run_id).events
+        return RunDetails(run, self._api.list_calls(run_id), run.message, run.open_calls, events)
 
     def cancel_run(self, run_id: str) -> RunView:
         """See Backend."""

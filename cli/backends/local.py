@@ -11,6 +11,7 @@ from cli.terminal.live_view import LiveView
 from cli.terminal.open_calls import OpenCallReporter
 from cli.terminal.run_output import print_started
 from upcall.client import CallerFunctions, UpcallClient
+from upcall.domain.run_events import list_all_events
 from upcall.domain.status import Status
 from upcall.domain.views import OpenCallView, RunSummary, RunView
 
@@ -58,7 +59,8 @@ class LocalBackend:
             calls = repository.list_open_calls(run) if run.waiting_calls else []
             open_calls = [OpenCallView.of(call) for call in calls if call.answer is None]
             ledger = repository.get_ledger(run_id)
-            return RunDetails(run, ledger, repository.get_message(run), open_calls)
+            events = list_all_events(run)
+            return RunDetails(run, ledger, repository.get_message(run), open_calls, events)
 
     def cancel_run(self, run_id: str) -> RunView:
         """See Backend. Uses the API, which also cancels the run upstream."""

@@ -1,6 +1,7 @@
 """Runs on the terminal: how one started, how it ended, a list of runs, the details of one."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import cast, get_args
 
 from rich.console import Console
@@ -9,9 +10,11 @@ from rich.text import Text
 
 from cli.backends.base import AwsUsage, RunDetails, RunOutcome
 from cli.errors import CommandError
+from cli.run_progress import RunProgress
 from cli.terminal.call_arguments import printable_line
 from cli.terminal.console import print_json
 from cli.terminal.live_view import format_size
+from cli.terminal.timeline import timeline
 from upcall.domain.run import Run
 from upcall.domain.run_request import RunRequest
 from upcall.domain.status import Status
@@ -72,7 +75,7 @@ def print_run_list(console: Console, runs: Iterable[RunSummary]) -> None:
 
 
 def print_run_details(console: Console, details: RunDetails) -> None:
-    """The record, the ledger with its decisions, the open calls and the message of a run."""
+    """The record, the timeline, the ledger with its decisions, the open calls and the message of a run."""
     run = details.run
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
@@ -90,6 +93,11 @@ def print_run_details(console: Console, details: RunDetails) -> None:
     if run.failure:
         table.add_row("failure", Text(f"{run.failure.code}: {run.failure.message}", "red"))
     console.print(table)
+    progress = RunProgress()
+    progress.add(details.events)
+    if (drawn := timeline(progress, datetime.now(UTC))) is not None:
+        console.print()
+        console.print(drawn)
     for entry in details.ledger:
         mark = "✓" if entry.output.outcome == "ok" else "✗"
         call = printable_line(f"{entry.call.name} {arguments_text(entry.call.arguments)}")

@@ -75,6 +75,11 @@ class RunEventList(Model):
         return cls(events=found, next=last, ended=run.ended and last >= count_events(run))
 
 
+def list_all_events(run: Run) -> tuple[RunEvent, ...]:
+    """All events of a run."""
+    return tuple(_events_after(run, 0))
+
+
 def count_events(run: Run) -> int:
     """How many events a run has."""
     return sum(len(entry.ended or ()) + 1 for entry in run.log)
