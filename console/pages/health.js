@@ -36,7 +36,7 @@ export async function show(content, { signal }) {
   }
 }
 
-function verdict({ dead_letters: queues, alarms: all, stopped }) {
+function verdict({ dead_letters: queues, alarms: all, stopped, unknown: reasons = [] }) {
   const ringing = all.filter(({ state }) => state === "ALARM").length;
   const letters = queues.reduce((sum, { messages }) => sum + messages, 0);
   const wrong = [
@@ -44,6 +44,7 @@ function verdict({ dead_letters: queues, alarms: all, stopped }) {
     letters && counted(letters, "message is in a dead-letter queue", "messages are in dead-letter queues"),
     stopped.length && "the start of runs is stopped",
   ].filter(Boolean);
+  if (!wrong.length && reasons.length) return element("p", { class: "verdict", role: "status" }, "Not everything could be read.");
   const kind = wrong.length ? "bad" : "good";
   return element("p", { class: `verdict ${kind}`, role: "status" },
     element("span", { class: `status ${kind}`, "aria-hidden": "true" }, wrong.length ? "✕ " : "✓ "),

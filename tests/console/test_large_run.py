@@ -16,7 +16,7 @@ def test_a_run_of_600_calls_is_painted_at_once_and_blocks_nothing(
     console = open_page(f"/runs/{run.run_id}")
     page = console.page
 
-    expect(page.locator(".rounds > li")).to_have_count(51)
+    expect(page.locator(".rounds > li")).to_have_count(51, timeout=30_000)
     page.locator(".round > summary").nth(24).click()
     expect(page.locator(".call")).to_have_count(12)
     page.locator(".call > summary").nth(3).click()

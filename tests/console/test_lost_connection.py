@@ -44,6 +44,7 @@ def test_a_banner_says_that_there_is_no_connection_until_there_is_one(
     run_id = runs.start_script(CALLS, Hang())
     page = open_page(f"/runs/{run_id}").page
     expect(page.locator(".rounds")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel the run")).to_be_visible()
 
     page.route("**/api/**", lambda route: route.abort())
     runs.http.post(f"/runs/{run_id}/cancel")

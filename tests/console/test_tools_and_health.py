@@ -40,3 +40,14 @@ def test_health_says_what_needs_attention(open_page: OpenConsole, served: Served
     expect(page.locator("main")).to_contain_text("DeadLetterAlarm")
     expect(page.locator("main")).to_contain_text("12 of 100")
     expect(page.locator("main")).to_contain_text("night-job")
+
+
+def test_health_that_could_not_be_read_is_not_called_good(open_page: OpenConsole) -> None:
+    page = open_page("/runs").page
+    reason = "cloudwatch: not authorized to perform DescribeAlarms"
+    health = {"dead_letters": [], "alarms": [], "quotas": None, "stopped": [], "unknown": [reason]}
+    page.route("**/console/health", lambda route: route.fulfill(json=health))
+    page.evaluate("location.hash = '/health'")
+
+    expect(page.locator(".verdict")).to_have_text("Not everything could be read.")
+    expect(page.locator("main")).to_contain_text(reason)
