@@ -19,6 +19,9 @@ Item = Mapping[str, Any]
 
 READ_DELAYS_SECONDS = (0.05, 0.2, 0.8)
 
+SMALLEST_NUMBER = 1e-127
+"""boto3 refuses to write smaller ones than this, some of which DynamoDB would take. They are written as 0."""
+
 
 @cache
 def run_table() -> "Table":
@@ -295,7 +298,7 @@ def _serialize(value: Any) -> Any:
 def _without_floats(value: Any) -> Any:
     """The value with decimals in place of floats, which DynamoDB does not take."""
     if isinstance(value, float):
-        return Decimal(str(value))
+        return Decimal(0) if abs(value) < SMALLEST_NUMBER else Decimal(str(value))
     if isinstance(value, Mapping):
         return {name: _without_floats(each) for name, each in value.items()}
     return [_without_floats(each) for each in value] if isinstance(value, list | tuple) else value

@@ -151,3 +151,11 @@ def test_entries_whose_batch_has_expired_are_left_out(batches: DynamoDBBatchRepo
     assert [batch for batch, _ in first.batches] == [again, old[3]]
     second = batches.list_batches(owner="ann", limit=3, cursor=first.next_cursor)
     assert [batch for batch, _ in second.batches] == [old[0]]
+
+
+def test_a_number_that_is_too_small_for_dynamodb_is_zero(batches: DynamoDBBatchRepository) -> None:
+    """It was an internal error."""
+    batches.add_batch(new_batch(budget_usd=5e-324, tolerated_failures=1e-130))
+
+    batch = batches.get_batch(BATCH_ID)
+    assert (batch.budget_usd, batch.tolerated_failures) == (0, 0)
