@@ -26,7 +26,9 @@ def test_a_tool_with_an_effect_is_refused_with_a_sentence(open_page: OpenConsole
     card.get_by_label("message").fill("Hello.")
     card.get_by_role("button", name="Call it").click()
 
-    expect(card.get_by_role("alert")).to_have_text("notify has an effect, so it cannot be tried here")
+    expect(card.get_by_role("alert")).to_have_text(
+        "notify is not tried: a call has an effect, which is meant to happen in a run, and once"
+    )
 
 
 def test_health_says_what_needs_attention(open_page: OpenConsole, served: ServedConsole) -> None:
