@@ -9,11 +9,11 @@ from rich.text import Text
 from cli.run_progress import CallProgress, RunProgress, StatusProgress
 from cli.terminal.call_arguments import printable_line
 
-BAR_CHARACTERS = 40
+BAR_CHARACTERS = 32
 
 STYLES = {"in_progress": "blue", "requires_action": "green", "queued": "dim"}
 
-LABEL_CHARACTERS = 40
+LABEL_CHARACTERS = 36
 
 
 def timeline(progress: RunProgress, now: datetime) -> Table | None:
@@ -25,7 +25,7 @@ def timeline(progress: RunProgress, now: datetime) -> Table | None:
     table = Table.grid(padding=(0, 1))
     table.add_column(max_width=LABEL_CHARACTERS, no_wrap=True, overflow="ellipsis")
     table.add_column(no_wrap=True)
-    table.add_column(justify="right", style="dim")
+    table.add_column(justify="right", style="dim", no_wrap=True, min_width=7)
     for label, part, style in _rows(progress):
         part_end = part.ended_at or now
         seconds = max((part_end - part.started_at).total_seconds(), 0)
