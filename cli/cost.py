@@ -69,7 +69,8 @@ def count_write_units(run: Run, ledger: Sequence[LedgerEntry], message: str | No
     """Write units of a run: its idempotency key, record, index entries, ledger and message."""
     intended, created = run.intent is not None, run.upstream_run is not None
     answers = count_answers(ledger)
-    record_writes = 1 + intended + created + run.round + run.ended + run.event_published
+    requested = run.round  # that the model asks for calls is written down before the round is
+    record_writes = 1 + intended + created + requested + run.round + run.ended + run.event_published
     record_writes += answers * RECORD_WRITES_PER_ANSWER
     ledger_units = sum(_kilobytes(entry.model_dump_json()) for entry in ledger)
     idempotency_units = sum(1 + _kilobytes(entry.output.output) for entry in ledger if _is_once(entry))

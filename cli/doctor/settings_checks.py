@@ -24,6 +24,7 @@ SECURITY_PARAMETERS = frozenset(
         "AuthorizationScopes",
         "CallbackSecretName",
         "CallerClaims",
+        "CorsOrigins",
         "FourEyes",
         "JwtAudience",
         "JwtIssuer",

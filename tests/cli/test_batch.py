@@ -228,7 +228,7 @@ def test_invalid_options_are_found_before_anything_is_sent(upcall: Upcall, csv_f
     assert one_line_error(submitted) == "upcall: concurrency: Input should be greater than or equal to 1"
     for options, error in (
         ({"tolerated_failures": 1.5}, "tolerated_failures: Input should be less than or equal to 1"),
-        ({"budget_usd": 0.0}, "budget_usd: Input should be greater than 0"),
+        ({"budget_usd": 0.0}, "budget_usd: Input should be greater than or equal to 0.000001"),
         ({"defaults": {"run_api": "chat"}}, "defaults: run_api"),
     ):
         with pytest.raises(InvalidInput, match=error):

@@ -28,7 +28,12 @@ from upcall.domain.quota import Quota, QuotaSetting
 
 from .conftest import STACK
 
-DEAD_LETTER_QUEUES = ["CallbackDeadLetterQueue", "DeadLetterQueue", "EndedExecutionDeadLetterQueue"]
+DEAD_LETTER_QUEUES = [
+    "CallbackDeadLetterQueue",
+    "DeadLetterQueue",
+    "EndedExecutionDeadLetterQueue",
+    "TraceDeadLetterQueue",
+]
 
 
 @pytest.fixture

@@ -42,13 +42,14 @@ def test_a_stack_is_found_by_its_name_and_a_run_followed_to_its_message(
     first, prompt, *progress, _, _, last = run.stderr.splitlines()
     run_id, server = first.split()
     assert (server, prompt.startswith("Fasse zusammen")) == (gateway.url, True)
-    assert [line.split()[3] for line in progress] == ["Round", "fetch"]
+    rows = [line.split()[3] for line in progress]
+    assert rows == ["queued", "in_progress", "requires_action", "fetch", "in_progress"]
     assert last.startswith("completed · 1 round · 1 call · ")
     assert last.endswith(" s")  # neither transitions nor dollars: the API does not return them
-    assert f"GET /runs/{run_id}?wait=20" in gateway.accepted
+    assert f"GET /runs/{run_id}/events?after=0&wait=20&limit=1000" in gateway.accepted
 
-    (line, *_) = on_stack("list").stdout.splitlines()
-    assert line.split("\t")[:2] == [run_id, "completed"]
+    (listed, *_) = on_stack("list").stdout.splitlines()
+    assert listed.split("\t")[:2] == [run_id, "completed"]
     shown = on_stack("show", run_id).stdout
     assert run.stdout.strip() in shown
     assert "round 1  ✓ fetch http://127.0.0.1:" in shown
@@ -89,7 +90,7 @@ def test_an_interrupted_command_leaves_the_run_running(
     )
     assert process.stderr is not None
     run_id = process.stderr.readline().split()[0]
-    gateway.wait_for_request(f"GET /runs/{run_id}?wait=20")
+    gateway.wait_for_request(f"GET /runs/{run_id}/events?after=0&wait=20&limit=1000")
     process.send_signal(signal.SIGINT)
     _, printed = process.communicate(timeout=TIMEOUT_SECONDS)
 

@@ -75,8 +75,7 @@ def sign(secret: str) -> Sign:
 @pytest.fixture(scope="module", autouse=True)
 def _unchanged_run(repository: DynamoDBRunRepository) -> Iterator[None]:
     """Let a task wait. No message completes it or changes its run."""
-    run = new_run()
-    repository.add_run(run)
+    run = repository.add_run(new_run())
     repository.add_waiting_task(RESPONSE_ID, WAITING_TASK.model_copy(update={"run_id": run.run_id}))
     completed: list[str] = []
     with pytest.MonkeyPatch.context() as patch:

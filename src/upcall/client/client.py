@@ -123,17 +123,19 @@ class UpcallClient(BatchClient):
         tools: CallerFunctions | Iterable[Function] = (),
         observer: RunObserver | None = None,
         wait_seconds: int = WAIT_SECONDS,
-        pause_seconds: float = PAUSE_SECONDS,
+        pause_seconds: float | None = None,
     ) -> RunView:
         """Wait until a run has ended, and return it. Calls of the `tools` are answered meanwhile.
 
         Functions run one after the other. Each runs at most once for a call: after a ClientError, follow the
         run again, and outputs that may be lost are sent again. Other calls are left to others: approvals, and
         outputs of tools that are not given here; the observer sees them. Each request waits `wait_seconds`,
-        25 at most. One that brings nothing new is followed by the next after `pause_seconds` at the earliest.
+        25 at most. One that brings nothing new is followed by the next after `pause_seconds` at the earliest
+        (PAUSE_SECONDS).
         """
         functions = tools if isinstance(tools, CallerFunctions) else CallerFunctions(tools)
         observer = observer or RunObserver()
+        pause = PAUSE_SECONDS if pause_seconds is None else pause_seconds
         after = 0
         while True:
             requested_at = time.monotonic()
@@ -148,7 +150,7 @@ class UpcallClient(BatchClient):
                 return run
             self.answer_calls(run, functions, observer)
             if not page.events:
-                time.sleep(max(0, requested_at + pause_seconds - time.monotonic()))
+                time.sleep(max(0, requested_at + pause - time.monotonic()))
 
     def answer_calls(
         self, run: RunView, functions: CallerFunctions, observer: RunObserver | None = None

@@ -41,7 +41,7 @@ def estimate_aws_usd(run: Run) -> float | None:
     gb_seconds = (polling + short_seconds) * FUNCTION_GB + tool_seconds * TOOL_GB
     transitions = 3 + 3 * run.round + run.tool_calls + 2 * int(polling / 60)
     record_units = ceil(len(run.model_dump_json(exclude_none=True)) / 1024)
-    writes = record_units * (5 + run.round) + 8 + 2 * run.round + CALL_WRITES * run.tool_calls + 2
+    writes = record_units * (5 + 2 * run.round) + 8 + 2 * run.round + CALL_WRITES * run.tool_calls + 2
     dollars = (
         transitions * prices.STATE_TRANSITION
         + gb_seconds * prices.LAMBDA_GB_SECOND_ARM64

@@ -97,7 +97,7 @@ class LogEntry(Model):
 
     def to_json(self) -> str:
         """The entry as the record has it. DynamoDB takes no floats, and its own types are longer."""
-        return self.model_dump_json(exclude_none=True)
+        return self.model_dump_json(exclude_none=True, exclude_defaults=True)
 
 
 Log = tuple[LogEntry, ...]

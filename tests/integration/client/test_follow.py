@@ -11,6 +11,7 @@ from support.canned_server import CannedServer, canned_server, json_response
 from support.iam_gateway import CALLER, DROPPED, REGION, IamGateway, iam_gateway
 from support.open_calls import open_call
 from support.run_records import new_run
+from werkzeug.wrappers import Response
 
 from local.openai_emulator import Call, CallTools, Say
 from local.stack import LocalStack
@@ -188,21 +189,31 @@ def follow(server: CannedServer, *functions: Any) -> tuple[RunView, Recorder]:
         return api.follow("run_1", functions, recorder), recorder
 
 
-ENDED = json_response(run_view(status="failed"))
+def events(*types: str, ended: bool = False) -> Response:
+    """A page of events of these types, as the API shows it."""
+    at = new_run().created_at.isoformat()
+    listed = [{"number": number, "type": each, "at": at} for number, each in enumerate(types, start=1)]
+    return json_response({"events": listed, "next": len(listed), "ended": ended})
+
+
+WAITING = events("run.queued", "tool_call.waiting")
+ENDED = (events("run.failed", ended=True), json_response(run_view(status="failed")))
 
 
 def test_outputs_of_other_tools_are_left_to_others_without_a_busy_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pauses: list[float] = []
+    monkeypatch.setattr(client, "PAUSE_SECONDS", 2.0)
     monkeypatch.setattr("upcall.client.client.time.sleep", pauses.append)
     waiting = json_response(run_view("elsewhere"))
-    with canned_server(waiting, waiting, ENDED) as server:
+    with canned_server(events(), waiting, events(), waiting, *ENDED) as server:
         run, recorder = follow(server)
 
     assert (run.status, recorder.started) == ("failed", [])
     assert [call.name for call in recorder.open_calls] == ["elsewhere", "elsewhere"]
-    assert pauses == [client.PAUSE_SECONDS] * 2
+    assert len(pauses) == 2
+    assert all(0 < pause <= client.PAUSE_SECONDS for pause in pauses)
 
 
 def test_an_output_that_comes_too_late_is_reported_and_the_run_followed_to_its_end() -> None:
@@ -211,11 +222,11 @@ def test_an_output_that_comes_too_late_is_reported_and_the_run_followed_to_its_e
         return "x"
 
     conflict = json_response({"detail": "it is too late", "status": 409}, 409)
-    with canned_server(json_response(run_view("late")), conflict, ENDED) as server:
+    with canned_server(WAITING, json_response(run_view("late")), conflict, *ENDED) as server:
         run, recorder = follow(server, late)
 
     assert (run.status, recorder.rejections) == ("failed", ["1-1 409 it is too late"])
-    assert server.requests[1].json == {"outputs": [{"call_id": "1-1", "output": "x"}]}
+    assert server.requests[2].json == {"outputs": [{"call_id": "1-1", "output": "x"}]}
 
 
 def test_the_exception_of_a_function_is_logged_for_its_author() -> None:
@@ -227,7 +238,8 @@ def test_the_exception_of_a_function_is_logged_for_its_author() -> None:
     handler = QueueHandler(queue)
     client.logger.addHandler(handler)
     try:
-        with canned_server(json_response(run_view("broken")), json_response(run_view()), ENDED) as server:
+        answers = (WAITING, json_response(run_view("broken")), json_response(run_view()), *ENDED)
+        with canned_server(*answers) as server:
             with UpcallClient(server.url, retry_delays=()) as api:
                 api.follow("run_1", [broken])
     finally:
@@ -245,7 +257,7 @@ def test_a_function_that_is_interrupted_has_an_output_and_ends_the_program() -> 
         raise KeyboardInterrupt
 
     views = [json_response(run_view("interrupted"))] * 2
-    with canned_server(*views) as server, pytest.raises(KeyboardInterrupt):
+    with canned_server(WAITING, *views) as server, pytest.raises(KeyboardInterrupt):
         follow(server, interrupted)
 
     (output,) = server.requests[-1].json["outputs"]

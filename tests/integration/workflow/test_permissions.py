@@ -87,6 +87,7 @@ def every_path(
     cancelled = runs.post({"prompt": "Go.", "model": model}).json()["run_id"]
     runs.wait_for_state(cancelled, "Poll run")
     runs.http.get(f"/runs/{cancelled}?wait=1")
+    runs.http.get(f"/runs/{cancelled}/events?after=99&wait=1")
     runs.http.post(f"/runs/{cancelled}/cancel")
     without_execution = add_run(repository)
     runs.http.post(f"/runs/{without_execution.run_id}/cancel")

@@ -24,8 +24,13 @@ NO_BOUND = {"WAITING_REQUESTS_PER_CALLER": "100"}
 
 
 @pytest.fixture
-def hanging_run(runs: Runs, repository: DynamoDBRunRepository) -> Iterator[str]:
+def hanging_run(
+    runs: Runs, repository: DynamoDBRunRepository, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     """A run that nothing works on: no function of its own is throttled."""
+    monkeypatch.setattr(
+        runs.http, "timeout", httpx.Timeout(60)
+    )  # on a small machine sixty requests take long
     run_id = repository.add_run(new_run(created_at=datetime.now(UTC))).run_id
     yield run_id
     runs.http.post(f"/runs/{run_id}/cancel")

@@ -31,7 +31,7 @@ def test_before_its_end_a_run_has_no_estimate() -> None:
 
 def test_the_run_of_the_operators_guide() -> None:
     """docs/operating.md lists the parts: one round, two calls of two seconds, twelve seconds of the model."""
-    assert dollars(14, round=1, tool_calls=2, tool_ms=4000) == pytest.approx(0.000296, rel=0.1)
+    assert dollars(14, round=1, tool_calls=2, tool_ms=4000) == pytest.approx(0.000297, rel=0.1)
 
 
 def test_a_minute_of_polling_costs_the_function_and_two_transitions() -> None:
