@@ -9,11 +9,9 @@ from math import ceil
 import tools
 from cli.execution_history import ExecutionUsage
 from upcall.domain import aws_prices as prices
+from upcall.domain.aws_cost import HTTP_REQUESTS, count_webhooks
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import LedgerEntry
-
-HTTP_REQUESTS = 2
-"""One starts the run, one reads its message."""
 
 FINAL_EVENTS = 1
 
@@ -125,11 +123,6 @@ def count_read_units(run: Run, ledger: Sequence[LedgerEntry], message: str | Non
 def count_queue_messages(run: Run) -> int:
     """Messages in queues: one for a callback, one for `close_run` if the execution did not succeed."""
     return (run.callback_url is not None) + (run.status != "completed")
-
-
-def count_webhooks(run: Run) -> int:
-    """Webhooks of a run that waits for them: one for each turn of the model."""
-    return run.round + 1 if run.updates == "pushed" else 0
 
 
 def count_answers(ledger: Sequence[LedgerEntry]) -> int:

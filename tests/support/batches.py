@@ -1,7 +1,7 @@
 """Whole batches on a local stack, from the request to the last of their results."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import boto3
@@ -66,9 +66,3 @@ class Batches:
         """An object of the bucket for batches."""
         found = self._s3.get_object(Bucket=self._local_stack.deployed.batch_bucket, Key=key)
         return found["Body"].read()
-
-    def object_keys(self, batch_id: str) -> Iterator[str]:
-        """The keys of the objects of a batch."""
-        bucket = self._local_stack.deployed.batch_bucket
-        found = self._s3.list_objects_v2(Bucket=bucket, Prefix=f"{batch_id}/")
-        return (each["Key"] for each in found.get("Contents", []))

@@ -10,12 +10,11 @@ from pydantic_core import PydanticSerializationError
 
 from upcall.client.batch_results import read_result_lines
 from upcall.client.errors import ApiError
-from upcall.client.http_api import HttpApi, query
+from upcall.client.http_api import HttpApi
 from upcall.domain.batch_request import BatchRequest
 from upcall.domain.batch_results import LineResult
 from upcall.domain.batch_view import BatchList, BatchResults, BatchView
 from upcall.domain.errors import FieldError, InvalidInput
-from upcall.domain.views import MAX_PAGE_SIZE
 
 PAUSE_SHARE = 0.05
 """The pause between two requests for a batch, as a share of the time that it has been followed for."""
@@ -47,14 +46,8 @@ class BatchClient:
 
     def list_batches(self, limit: int) -> Iterator[BatchView]:
         """At most `limit` batches, newest first, read page by page."""
-        cursor = None
-        while limit > 0:
-            parameters = query(limit=min(limit, MAX_PAGE_SIZE), cursor=cursor)
-            page = self._api.parse(BatchList, self._api.send("GET", f"/batches?{parameters}"))
-            yield from page.batches
-            limit -= len(page.batches)
-            if (cursor := page.next_cursor) is None:
-                return
+        pages = self._api.pages_up_to(BatchList, "/batches", limit, lambda page: len(page.batches))
+        return (batch for page in pages for batch in page.batches)
 
     def cancel_batch(self, batch_id: str) -> BatchView:
         """Cancel a batch. Not repeated: a repetition might fail because the batch has ended."""

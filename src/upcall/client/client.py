@@ -25,7 +25,6 @@ from upcall.domain.status import Status
 from upcall.domain.tool_calls import Decision, LedgerEntry
 from upcall.domain.validation import field_errors
 from upcall.domain.views import (
-    MAX_PAGE_SIZE,
     CallList,
     MessagePage,
     OpenCallView,
@@ -245,14 +244,8 @@ class UpcallClient(BatchClient):
 
     def list_runs(self, status: Status | None, limit: int) -> Iterator[RunSummary]:
         """At most `limit` runs, newest first, read page by page."""
-        cursor = None
-        while limit > 0:
-            parameters = query(status=status, limit=min(limit, MAX_PAGE_SIZE), cursor=cursor)
-            page = self._api.parse(RunList, self._api.send("GET", f"/runs?{parameters}"))
-            yield from page.runs
-            limit -= len(page.runs)
-            if (cursor := page.next_cursor) is None:
-                return
+        pages = self._api.pages_up_to(RunList, "/runs", limit, lambda page: len(page.runs), status=status)
+        return (run for page in pages for run in page.runs)
 
     def list_calls(self, run_id: str) -> list[LedgerEntry]:
         """The whole ledger of a run, by round and position."""

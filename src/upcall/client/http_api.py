@@ -1,7 +1,7 @@
 """Requests to the HTTP API and its responses: retries, errors, pages."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -10,11 +10,12 @@ import httpx
 from pydantic import ValidationError
 
 from upcall.client.errors import ApiError, ClientError, ConnectionLost
+from upcall.domain.batch_view import BatchList
 from upcall.domain.model import Model
-from upcall.domain.views import CallList, MessagePage
+from upcall.domain.views import MAX_PAGE_SIZE, CallList, MessagePage, RunList
 
 M = TypeVar("M", bound=Model)
-P = TypeVar("P", CallList, MessagePage)
+P = TypeVar("P", BatchList, CallList, MessagePage, RunList)
 
 TIMEOUT_SECONDS = 35
 """An HTTP API gives its functions 30 s (AWS quota). A response that takes longer will not come."""
@@ -53,6 +54,24 @@ class HttpApi:
         while True:
             page = self.parse(model, self.send("GET", f"{path}?{query(**parameters, cursor=cursor)}"))
             yield page
+            if (cursor := page.next_cursor) is None:
+                return
+
+    def pages_up_to(
+        self,
+        model: type[P],
+        path: str,
+        limit: int,
+        count: Callable[[P], int],
+        **parameters: str | int | None,
+    ) -> Iterator[P]:
+        """Pages of a list until they have `limit` items; `count` says how many a page has."""
+        cursor = None
+        while limit > 0:
+            wanted = query(**parameters, limit=min(limit, MAX_PAGE_SIZE), cursor=cursor)
+            page = self.parse(model, self.send("GET", f"{path}?{wanted}"))
+            yield page
+            limit -= count(page)
             if (cursor := page.next_cursor) is None:
                 return
 

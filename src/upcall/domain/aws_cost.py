@@ -35,7 +35,7 @@ def estimate_aws_usd(run: Run) -> float | None:
     tool_seconds = run.tool_ms / 1000
     elapsed = (run.ended_at - run.created_at).total_seconds()
     polling = 0.0 if run.updates == "pushed" else max(0.0, elapsed - run.waited_seconds - tool_seconds)
-    webhooks = run.round + 1 if run.updates == "pushed" else 0
+    webhooks = count_webhooks(run)
     invocations = 3 + run.round + run.tool_calls + HTTP_REQUESTS + webhooks
     short_seconds = (invocations - run.tool_calls) * SHORT_INVOCATION_SECONDS
     gb_seconds = (polling + short_seconds) * FUNCTION_GB + tool_seconds * TOOL_GB
@@ -52,3 +52,8 @@ def estimate_aws_usd(run: Run) -> float | None:
         + prices.EVENTBRIDGE_EVENT
     )
     return round(dollars, 7)
+
+
+def count_webhooks(run: Run) -> int:
+    """Webhooks of a run that waits for them: one for each turn of the model."""
+    return run.round + 1 if run.updates == "pushed" else 0

@@ -21,6 +21,7 @@ from upcall.client import (
     IamAuth,
     UpcallClient,
     batches,
+    http_api,
 )
 
 
@@ -154,7 +155,7 @@ def test_credentials_of_the_api_are_not_sent_to_the_bucket() -> None:
 def test_batches_are_listed_newest_first_page_by_page(
     api: UpcallClient, gateway: IamGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "MAX_PAGE_SIZE", 2)
+    monkeypatch.setattr(http_api, "MAX_PAGE_SIZE", 2)
     request = BatchRequest(inputs=("",))
     started = [api.start_batch(request, f"listed {number}").batch_id for number in range(3)]
 

@@ -15,7 +15,15 @@ from werkzeug.wrappers import Response
 
 from local.openai_emulator import Call, CallTools, Hang, Say
 from local.stack import LocalStack
-from upcall.client import ApiError, BearerAuth, ClientError, ConnectionLost, IamAuth, UpcallClient, client
+from upcall.client import (
+    ApiError,
+    BearerAuth,
+    ClientError,
+    ConnectionLost,
+    IamAuth,
+    UpcallClient,
+    http_api,
+)
 from upcall.domain.run_request import RunRequest
 from upcall.domain.views import RunSummary
 
@@ -82,7 +90,7 @@ def test_pages_of_a_list_are_read_to_the_end_or_to_the_limit(
     every = [run.run_id for run in api.list_runs(None, 100_000)]
     assert every[:3] == started[::-1]
     assert len(every) == len(set(every))
-    monkeypatch.setattr(client, "MAX_PAGE_SIZE", 2)
+    monkeypatch.setattr(http_api, "MAX_PAGE_SIZE", 2)
     assert [run.run_id for run in api.list_runs(None, 3)] == started[::-1]
     assert "cursor=run_0" in gateway.accepted[-1]
 
