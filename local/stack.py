@@ -34,7 +34,16 @@ from local.config import (
 from local.event_source_mapping import EventSourceMapping
 from local.http_server import HttpServer, PortInUse
 from local.lambda_runtime import FunctionRunner
-from local.moto_patches import caches, distributed_map, in_process, integration, jsonata, speed, startup
+from local.moto_patches import (
+    caches,
+    distributed_map,
+    in_process,
+    integration,
+    jsonata,
+    memory,
+    speed,
+    startup,
+)
 from local.openai_emulator import Emulator
 from local.openai_emulator.rate_limits import DEFAULT_REQUESTS_PER_MINUTE
 from local.table_file import TableFile
@@ -210,6 +219,8 @@ class LocalStack:
         speed.share_task_clients()
         speed.query_one_partition()
         speed.back_up_items_of_transactions()
+        memory.keep_no_list_of_instances()
+        memory.free_ended_executions()
         startup.parse_json_templates()
         startup.share_service_models()
         dispatcher = speed.Dispatcher()
