@@ -26,31 +26,46 @@ def wants_stream(request: Request, path: str) -> bool:
 def stream_events(request: Request, invoke: Invoke) -> Response:
     """The events after `Last-Event-ID` or the parameter `after`, as they happen, until the run has ended.
 
-    An error is responded as it is. A client whose connection ended repeats the request by itself; if nothing
-    follows the last event, it gets 204 and stops.
+    With the parameter `text_after`, pieces of the text are sent as well, as events of the type `text`. The id
+    of an event then has the numbers of both, such as 7:12. An error is responded as it is. A client whose
+    connection ended repeats the request by itself; if nothing follows the last event, it gets 204 and stops.
     """
-    after = request.headers.get("Last-Event-ID") or request.args.get("after") or "0"
+    wants_text = "text_after" in request.args
+    known = (request.headers.get("Last-Event-ID") or "").partition(":")
+    position = {"after": known[0] or request.args.get("after") or "0"}
+    if wants_text:
+        position["text_after"] = known[2] or request.args["text_after"]
     parameters = {name: value for name, value in request.args.items() if name == "limit"}
-    first = invoke({**parameters, "after": after, "wait": "0"})
+    first = invoke({**parameters, **position, "wait": "0"})
     if first.status_code != 200:
         return first
     page = json.loads(first.get_data())
-    if page["ended"] and not page["events"]:
+    if page["ended"] and not page["events"] and not page.get("text"):
         return Response(status=204)
-    return Response(
-        _events(page, parameters, invoke), mimetype=MIMETYPE, headers={"Cache-Control": "no-store"}
-    )
+    events = _events(page, position, parameters, invoke)
+    return Response(events, mimetype=MIMETYPE, headers={"Cache-Control": "no-store"})
 
 
-def _events(page: Any, parameters: Mapping[str, str], invoke: Invoke) -> Iterator[str]:
+def _events(
+    page: Any, position: dict[str, str], parameters: Mapping[str, str], invoke: Invoke
+) -> Iterator[str]:
     while True:
-        for event in page["events"]:
-            yield f"id: {event['number']}\nevent: {event['type']}\ndata: {json.dumps(event)}\n\n"
+        yield from _messages(page, position)
         if page["ended"]:
             return
-        if not page["events"]:
+        if not page["events"] and not page.get("text"):
             yield ": still there\n\n"
-        response = invoke({**parameters, "after": str(page["next"]), "wait": str(WAIT_SECONDS)})
+        response = invoke({**parameters, **position, "wait": str(WAIT_SECONDS)})
         if response.status_code != 200:  # the client repeats the request, and sees the error
             return
         page = json.loads(response.get_data())
+
+
+def _messages(page: Any, position: dict[str, str]) -> Iterator[str]:
+    """The text and the events of a page. The position follows them: the text was written before the last one."""
+    for kind, number, content in (
+        *(("text", "text_after", piece) for piece in page.get("text") or ()),
+        *((event["type"], "after", event) for event in page["events"]),
+    ):
+        position[number] = str(content["number"])
+        yield f"id: {':'.join(position.values())}\nevent: {kind}\ndata: {json.dumps(content)}\n\n"

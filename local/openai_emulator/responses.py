@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from local.openai_emulator import response_stream
 from local.openai_emulator.conversation import (
     Call,
     Conversation,
@@ -62,12 +63,18 @@ class Responses:
         def create() -> Response:
             fields = request.get_json()
             operation = "submit" if "previous_response_id" in fields else "create"
-            return self._respond(operation, fields.get("model", ""), lambda: self._create(fields))
+            respond_with = _stream if fields.get("stream") else _respond_at_once
+            return self._respond(
+                operation, fields.get("model", ""), lambda: self._create(fields), respond_with
+            )
 
         @routes.get("/responses/<id_>")
         def poll(id_: str) -> Response:
             stored = self._find(id_)
-            return self._respond("poll", stored.turn.model, lambda: stored)
+            if request.args.get("stream") != "true":
+                return self._respond("poll", stored.turn.model, lambda: stored)
+            response_stream.check_streamable(stored.request, stored.turn)
+            return self._respond("stream", stored.turn.model, lambda: stored, _stream)
 
         @routes.post("/responses/<id_>/cancel")
         def cancel(id_: str) -> Response:
@@ -76,8 +83,15 @@ class Responses:
 
         return routes
 
-    def _respond(self, operation: str, model: str, process: Callable[[], _StoredResponse]) -> Response:
-        return respond(self._models, model, operation, lambda: jsonify(_document(process())))
+    def _respond(
+        self,
+        operation: str,
+        model: str,
+        process: Callable[[], _StoredResponse],
+        respond_with: Callable[[_StoredResponse], Response] | None = None,
+    ) -> Response:
+        respond_with = respond_with or _respond_at_once
+        return respond(self._models, model, operation, lambda: respond_with(process()))
 
     def _find(self, id_: str) -> _StoredResponse:
         if id_ not in self._stored:
@@ -138,6 +152,15 @@ class Responses:
         if previous.calls:
             return previous.with_outputs(outputs)
         return Conversation(prompt, tools, previous=previous.conversation, messages=messages, schema=schema)
+
+
+def _respond_at_once(stored: _StoredResponse) -> Response:
+    return jsonify(_document(stored))
+
+
+def _stream(stored: _StoredResponse) -> Response:
+    after = request.args.get("starting_after", type=int)
+    return response_stream.stream(stored.turn, lambda: _document(stored), after)
 
 
 def _rounds(items: Any, outputs: Mapping[str, str]) -> tuple[tuple[Exchange, ...], ...]:

@@ -28,6 +28,10 @@ app = http_api()
 lambda_handler = lambda_handler_of(app)
 
 AFTER = "The number of the last event that is known: those after it are listed."
+TEXT_AFTER = (
+    "The number of the last piece of text that is known, 0 at first: what the model has written since is "
+    "listed, if the run was started with `stream`."
+)
 
 
 @app.get(
@@ -40,6 +44,7 @@ def handle_request(
     after: Annotated[int, Query(ge=0, description=AFTER)] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_EVENTS, description="Events per response.")] = 200,
     wait: Wait = 0,
+    text_after: Annotated[int | None, Query(ge=0, description=TEXT_AFTER)] = None,
 ) -> Response[str]:
     """List the events of a run. With `wait`, the response comes as soon as there is one more.
 
@@ -52,6 +57,7 @@ def handle_request(
         limit,
         seconds_left(app, wait, clock),
         current_caller(),
+        text_after,
         repository=run_repository(),
         waiting_requests=waiting_requests(),
         clock=clock,

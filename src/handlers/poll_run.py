@@ -23,7 +23,7 @@ class PollRun(Model):
     """The run to poll, where it lives upstream, its limits, and what it has used of them.
 
     `waited_seconds` is how long the model has been at work, of the completion window that it has if any.
-    `price` is that of its model.
+    `price` is that of its model. With `stream`, its text is recorded as the model writes it.
     """
 
     run_id: str
@@ -33,6 +33,7 @@ class PollRun(Model):
     waited_seconds: float = 0
     completion_window: CompletionWindow | None = None
     price: Price | None = None
+    stream: bool = False
 
 
 @workflow_task
@@ -47,6 +48,7 @@ def lambda_handler(event: PollRun) -> UpstreamSnapshot:
         event.waited_seconds,
         event.completion_window,
         event.price,
+        stream=event.stream,
         repository=run_repository(),
         get_run_api=get_run_api,
         clock=SystemClock(),

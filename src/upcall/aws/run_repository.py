@@ -5,6 +5,7 @@
     RUN#<run_id>   CALL#<round>#<position>           the ledger: a tool call and its output
     RUN#<run_id>   OPEN#<attempt>#<round>#<position> a call that waits, or has waited, for an answer
     RUN#<run_id>   MESSAGE#<attempt>#<n>             the final message, in parts of at most 350 KB
+    RUN#<run_id>   TEXT#<n>                          a piece of what the model writes, before its turn ends
     ONCE#<run_id>  ONCE#<hash>                       a call that runs at most once (upcall.tool.idempotency)
     KEY#<hash>     KEY                               the run that an idempotency key stands for
     WAIT#<id>      WAIT                              the task that waits for a webhook about this upstream id
@@ -40,6 +41,7 @@ from upcall.domain.errors import RunAlreadyEnded, RunNotRetryable
 from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
 from upcall.domain.json_size import json_bytes
+from upcall.domain.message_text import StoredPiece
 from upcall.domain.model import Model
 from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.quota import NO_QUOTA, Counted, Quota, day_of
@@ -74,6 +76,8 @@ _OPEN = "open"
 _WAITING_CALLS = "waiting_calls"
 _CALL_ID = re.compile(r"([1-9][0-9]{0,3})-([1-9][0-9]{0,3})", re.ASCII)
 _RECORD = "RUN"
+_PIECE = "TEXT#"
+_AFTER_ALL_PIECES = 999_999
 
 
 @cache
@@ -352,6 +356,23 @@ class DynamoDBRunRepository:
         item = self._table.get(_pk(run.run_id), f"{_message_prefix(run)}{number + 1:04}")
         return None if item is None else str(item["text"])
 
+    def get_last_piece(self, run_id: str) -> StoredPiece | None:
+        """See RunRepository."""
+        found = self._table.query_newest(_pk(run_id), _piece_key(_AFTER_ALL_PIECES), 1)
+        return next(
+            (StoredPiece.from_item(each) for each in found if str(each["sk"]).startswith(_PIECE)), None
+        )
+
+    def add_piece(self, run_id: str, piece: StoredPiece) -> bool:
+        """See RunRepository."""
+        item = {"expires_at": _seconds(self._now() + self._retention), **_to_item(piece)}
+        return self._table.put_new(_pk(run_id), _piece_key(piece.number), item)
+
+    def list_pieces(self, run_id: str, after: int, limit: int) -> list[StoredPiece]:
+        """See RunRepository."""
+        items = self._query(run_id, _PIECE, f"{after + 1:06}")
+        return [StoredPiece.from_item(item) for item in islice(items, limit)]
+
     def get_ledger(self, run_id: str) -> list[LedgerEntry]:
         """See RunRepository."""
         return [LedgerEntry.from_item(item) for item in self._query(run_id, "CALL#")]
@@ -472,6 +493,10 @@ def _pk(run_id: str) -> str:
 
 def _message_prefix(run: Run) -> str:
     return f"MESSAGE#{run.attempt:02}#"
+
+
+def _piece_key(number: int) -> str:
+    return f"{_PIECE}{number:06}"
 
 
 def _position(entry: LedgerEntry) -> str:

@@ -18,6 +18,7 @@ from upcall.client.functions import CallerFunctions, Function, FunctionResult, f
 from upcall.client.http_api import RETRY_DELAYS_SECONDS, TIMEOUT_SECONDS, HttpApi, query
 from upcall.domain.answers import DecisionRequest, GivenOutput, ToolOutputsRequest
 from upcall.domain.errors import InvalidInput
+from upcall.domain.message_text import TextPiece
 from upcall.domain.model import Model
 from upcall.domain.run_events import MAX_EVENTS, RunEvent, RunEventList
 from upcall.domain.run_request import RunRequest
@@ -61,6 +62,9 @@ class RunObserver:
 
     def events_happened(self, events: Sequence[RunEvent]) -> None:
         """More has happened to the run: each event once, in order, from the first one on."""
+
+    def text_written(self, pieces: Sequence[TextPiece]) -> None:
+        """The model has written more: each piece once, in order. A piece with the offset 0 begins anew."""
 
     def run_updated(self, run: RunView) -> None:
         """The run was read: after each change or wait, and when it has ended."""
@@ -135,11 +139,13 @@ class UpcallClient(BatchClient):
         functions = tools if isinstance(tools, CallerFunctions) else CallerFunctions(tools)
         observer = observer or RunObserver()
         pause = PAUSE_SECONDS if pause_seconds is None else pause_seconds
-        after = 0
+        after = text_after = 0
         while True:
             requested_at = time.monotonic()
-            page = self.list_events(run_id, after, wait_seconds)
-            after = page.next
+            page = self.list_events(run_id, after, wait_seconds, text_after)
+            after, text_after = page.next, page.next_text or 0
+            if page.text:
+                observer.text_written(page.text)
             if page.events:
                 observer.events_happened(page.events)
             run = self.get_run(run_id)  # a full log does not tell of each call that waits
@@ -148,7 +154,7 @@ class UpcallClient(BatchClient):
                 forget_run(run_id)
                 return run
             self.answer_calls(run, functions, observer)
-            if not page.events:
+            if not page.events and not page.text:
                 time.sleep(max(0, requested_at + pause - time.monotonic()))
 
     def answer_calls(
@@ -194,9 +200,14 @@ class UpcallClient(BatchClient):
         message = "".join(part.text for part in parts)
         return run.model_copy(update={"message": message, "message_url": None})
 
-    def list_events(self, run_id: str, after: int = 0, wait: int = 0) -> RunEventList:
-        """What happened to a run after that event, as soon as something has, or after `wait` seconds."""
-        parameters = query(after=after, wait=wait, limit=MAX_EVENTS)
+    def list_events(
+        self, run_id: str, after: int = 0, wait: int = 0, text_after: int | None = None
+    ) -> RunEventList:
+        """What happened to a run after that event, as soon as something has, or after `wait` seconds.
+
+        With `text_after`, also what the model has written after that piece of text.
+        """
+        parameters = query(after=after, wait=wait, limit=MAX_EVENTS, text_after=text_after)
         return self._api.parse(
             RunEventList, self._api.send("GET", f"{_run_path(run_id)}/events?{parameters}")
         )

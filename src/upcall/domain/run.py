@@ -37,18 +37,19 @@ def _parse_log(value: Any) -> Any:
 class Run(Model):
     """The record of a run.
 
-    `owner` is the caller who started it, `started_by` the person, if the authorizer tells. It has a `prompt`
-    or an `input`, as the caller sent it. `previous_upstream_run` is the conversation that it continues,
-    `intent` what it is about to be created with, `upstream_run` where it lives now, `updates` how it learns
-    of changes there. `tools` are those of its caller, `waiting_calls` the entries of the calls that wait for
-    an answer from outside. `tool_ms` is how long its tools took, one after the other, `waited_seconds` how
-    long rounds waited for answers from outside. `event_published` is set once its final event is published.
-    `attempt` counts its executions, which come one after the other. `batch_id` and `batch_line` are the batch
-    and the line of its inputs that the run was started for. `log` is what happened to the run,
+    `owner` is the caller who started it, `started_by` the person, if the authorizer tells. It has a
+    `prompt` or an `input`, as the caller sent it. `previous_upstream_run` is the conversation that it
+    continues, `intent` what it is about to be created with, `upstream_run` where it lives now, `updates`
+    how it learns of changes there. With `stream`, the text is recorded as the model writes it. `tools`
+    are those of its caller, `waiting_calls` the entries of the calls that wait for an answer from
+    outside. `tool_ms` is how long its tools took, one after the other, `waited_seconds` how long rounds
+    waited for answers from outside. `event_published` is set once its final event is published. `attempt`
+    counts its executions, which come one after the other. `batch_id` and `batch_line` are the batch and
+    the line of its inputs that the run was started for. `log` is what happened to the run,
     `requested_round` the last round that the model asked for, `pauses` how many of them are in the log.
-    `traceparent` is the header of the request that started it, if its caller traces it. `counted` says where
-    its start counts, if its caller has a quota, `settled` what was counted at the end of the last attempt
-    that was settled.
+    `traceparent` is the header of the request that started it, if its caller traces it. `counted` says
+    where its start counts, if its caller has a quota, `settled` what was counted at the end of the last
+    attempt that was settled.
     """
 
     run_id: str
@@ -67,6 +68,7 @@ class Run(Model):
     max_output_tokens: int | None = None
     reasoning: Reasoning | None = None
     completion_window: CompletionWindow | None = None
+    stream: bool = False
     callback_url: str | None = None
     tools: Annotated[tuple[CallerTool, ...], BeforeValidator(parse_json_text)] = ()
     limits: Limits = Limits()

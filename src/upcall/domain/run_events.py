@@ -1,10 +1,11 @@
 """The events of a run, as its caller sees them: the entries of its log, numbered from 1 on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Self
 
 from upcall.domain.failure import Failure
+from upcall.domain.message_text import TextPiece
 from upcall.domain.model import Model
 from upcall.domain.open_calls import WaitsFor
 from upcall.domain.run import Run
@@ -14,6 +15,10 @@ from upcall.domain.usage import Usage
 
 MAX_EVENTS = 1000
 """In one response."""
+
+MAX_PIECES = 1000
+MAX_TEXT_CHARACTERS = 250_000
+"""Of the text in one response."""
 
 
 class RequestedCallView(Model):
@@ -60,12 +65,15 @@ class RunEvent(Model):
 class RunEventList(Model):
     """Events of a run. `next` is the number after which to go on; nothing follows if the run has `ended`.
 
-    A run that has ended may be retried, and goes on.
+    A run that has ended may be retried, and goes on. If the request asks for it, `text` has pieces of what
+    the model writes, and `next_text` is the number after which these go on.
     """
 
     events: tuple[RunEvent, ...]
     next: int
     ended: bool
+    text: tuple[TextPiece, ...] | None = None
+    next_text: int | None = None
 
     @classmethod
     def of(cls, run: Run, after: int, limit: int) -> Self:
@@ -73,6 +81,20 @@ class RunEventList(Model):
         found = tuple(event for _, event in zip(range(limit), _events_after(run, after), strict=False))
         last = found[-1].number if found else after
         return cls(events=found, next=last, ended=run.ended and last >= count_events(run))
+
+    def with_text(self, pieces: Sequence[TextPiece], after: int) -> Self:
+        """The same with pieces of the text after the one with that number, as many as a response may have."""
+        text: list[TextPiece] = []
+        size = 0
+        for piece in pieces:
+            size += len(piece.text)
+            if text and (size > MAX_TEXT_CHARACTERS or len(text) == MAX_PIECES):
+                return self.model_copy(
+                    update={"text": tuple(text), "next_text": text[-1].number, "ended": False}
+                )
+            text.append(TextPiece(**piece.model_dump(include=set(TextPiece.model_fields))))
+        last = text[-1].number if text else after
+        return self.model_copy(update={"text": tuple(text), "next_text": last})
 
 
 def list_all_events(run: Run) -> tuple[RunEvent, ...]:

@@ -128,6 +128,10 @@ class RunRequest(Model):
     max_output_tokens: MaxOutputTokens | None = None
     reasoning: Reasoning | None = None
     completion_window: CompletionWindow | None = None
+    stream: Annotated[
+        bool,
+        Field(description="Show the message in the run's events as the model writes it."),
+    ] = False
     callback_url: (
         Annotated[
             str,

@@ -8,12 +8,13 @@ answered. Events take an idempotency key, which makes them safe to repeat.
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from upcall.domain.errors import FieldError, RequestRejected
 from upcall.domain.failure import Failure
+from upcall.domain.message_text import TextDelta
 from upcall.domain.run import Run
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import LedgerEntry, ToolOutput
@@ -61,6 +62,8 @@ def unsupported_field(run: Run) -> FieldError | None:
     for field in ("response_format", "temperature", "max_output_tokens", "completion_window"):
         if getattr(run, field) is not None:
             return FieldError(field, "the agents run API does not support it")
+    if run.stream:
+        return FieldError("stream", "the agents run API does not support it; responses does")
     if any(item.role != "user" for item in run.items):
         return FieldError("input", "the agents run API takes items of the user only")
     return None
@@ -164,6 +167,11 @@ def poll(upstream_run: UpstreamRun) -> UpstreamSnapshot:
     if status == "requires_action":  # its actions are all answered, and not applied yet
         status = "in_progress"
     return UpstreamSnapshot(status=status, pause_seconds=pause_seconds)
+
+
+def stream_text(_: UpstreamRun, after: int | None, seconds: float) -> Iterator[TextDelta]:  # noqa: ARG001
+    """Nothing: `unsupported_field` rejects runs that are to be streamed."""
+    return iter(())
 
 
 def submit(

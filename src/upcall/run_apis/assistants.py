@@ -7,7 +7,7 @@ repeated, the server is asked whether an earlier try has done it.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from upcall import config
 from upcall.domain.assistants import Assistant
 from upcall.domain.errors import FieldError, RequestRejected
+from upcall.domain.message_text import TextDelta
 from upcall.domain.run import Run
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import LedgerEntry, ToolCall, ToolDefinition
@@ -54,6 +55,8 @@ def unsupported_field(run: Run) -> FieldError | None:
     """The first field that a run on a thread does not have."""
     if run.completion_window is not None:
         return FieldError("completion_window", "the assistants run API does not support it")
+    if run.stream:
+        return FieldError("stream", "the assistants run API does not support it; responses does")
     return None
 
 
@@ -118,6 +121,11 @@ def poll(upstream_run: UpstreamRun) -> UpstreamSnapshot:
     if status == "completed":
         return UpstreamSnapshot(status=status, usage=usage)
     return UpstreamSnapshot(status=status, pause_seconds=response.poll_after_seconds or 0)
+
+
+def stream_text(_: UpstreamRun, after: int | None, seconds: float) -> Iterator[TextDelta]:  # noqa: ARG001
+    """Nothing: `unsupported_field` rejects runs that are to be streamed."""
+    return iter(())
 
 
 def submit(_: UpstreamRequest, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry]) -> UpstreamRun:

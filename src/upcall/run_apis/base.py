@@ -9,6 +9,7 @@ from typing import Protocol
 
 from upcall.domain.assistants import Assistant
 from upcall.domain.errors import FieldError
+from upcall.domain.message_text import TextDelta
 from upcall.domain.rate_limit import ServerLimits
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import LedgerEntry, ToolDefinition
@@ -131,6 +132,15 @@ class RunApi(Protocol):
 
     def poll(self, upstream_run: UpstreamRun, /) -> UpstreamSnapshot:
         """The status of the run, with the tool calls that it waits for or its failure."""
+
+    def stream_text(
+        self, upstream_run: UpstreamRun, after: int | None, seconds: float, /
+    ) -> Iterator[TextDelta]:
+        """What the model writes in the newest turn, as it comes, for at most so many seconds.
+
+        `after` is the position in the turn's stream that is known already. Ends early if the turn or the
+        connection ends.
+        """
 
     def submit(
         self, request: UpstreamRequest, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], /

@@ -1,8 +1,12 @@
-"""An HTTP client for the OpenAI SDK that follows no redirects, and bounds a response's bytes and time."""
+"""An HTTP client for the OpenAI SDK that follows no redirects, and bounds a response's bytes and time.
+
+A stream of events is bounded in bytes only: whoever reads it decides for how long.
+"""
 
 import time
 import zlib
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import httpx2
 
@@ -10,6 +14,11 @@ from upcall.timeout import TimedOut, run_with_timeout
 
 MAX_RESPONSE_BYTES = 8_000_000
 """Of a response's body, before and after decompression. The longest output of a model takes about 1 MB."""
+
+MAX_STREAM_BYTES = 32_000_000
+"""Of a stream: an event for each few characters, and at the end the whole response, once or twice."""
+
+EVENT_STREAM = "text/event-stream"
 
 _DROPPED_HEADERS = {"content-encoding", "content-length", "transfer-encoding"}
 
@@ -31,29 +40,70 @@ class BoundedClient(httpx2.Client):
         The time-out of a read, which the SDK sets, bounds the whole. Raises httpx2.ReadTimeout after it, and
         UnreadableResponse.
         """
+        if options.get("stream"):
+            return self._open_stream(request, options)
         seconds = (request.extensions.get("timeout") or {}).get("read")
         try:
             return run_with_timeout(seconds, lambda: self._send(request, seconds, options))
         except TimedOut:  # its thread waits on until the server sends something or is silent
             raise httpx2.ReadTimeout("the response took too long", request=request) from None
 
+    def _open_stream(self, request: httpx2.Request, options: dict[str, Any]) -> httpx2.Response:
+        """Send a request for a stream. Any other response, such as an error, is read at once."""
+        request.headers["Accept-Encoding"] = "identity"
+        response = super().send(request, **{**options, "follow_redirects": False})
+        if response.headers.get("content-type", "").startswith(EVENT_STREAM):
+            if response.headers.get("content-encoding", "identity").strip().lower() in ("", "identity"):
+                response.stream = _BoundedStream(cast("httpx2.SyncByteStream", response.stream))
+                return response
+            response.close()
+            raise UnreadableResponse("a stream with an encoding, which was not asked for")
+        return _read_whole(response, request, None)
+
     def _send(
         self, request: httpx2.Request, seconds: float | None, options: dict[str, Any]
     ) -> httpx2.Response:
         deadline = None if seconds is None else time.monotonic() + seconds
         response = super().send(request, **{**options, "stream": True, "follow_redirects": False})
-        try:
-            body = _read(response, request, deadline)
-        finally:
-            response.close()
-        headers = [(name, value) for name, value in response.headers.items() if name not in _DROPPED_HEADERS]
-        return httpx2.Response(
-            response.status_code,
-            headers=headers,
-            content=body,
-            request=request,
-            extensions={**response.extensions},
-        )
+        return _read_whole(response, request, deadline)
+
+
+class _BoundedStream(httpx2.SyncByteStream):
+    """The bytes of a stream, MAX_STREAM_BYTES at most."""
+
+    def __init__(self, stream: httpx2.SyncByteStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The chunks, as they come. Raises UnreadableResponse."""
+        received = 0
+        for chunk in self._stream:
+            received += len(chunk)
+            if received > MAX_STREAM_BYTES:
+                raise UnreadableResponse(f"a stream of more than {MAX_STREAM_BYTES:,} bytes")
+            yield chunk
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.close()
+
+
+def _read_whole(
+    response: httpx2.Response, request: httpx2.Request, deadline: float | None
+) -> httpx2.Response:
+    """The response with its body, decompressed."""
+    try:
+        body = _read(response, request, deadline)
+    finally:
+        response.close()
+    headers = [(name, value) for name, value in response.headers.items() if name not in _DROPPED_HEADERS]
+    return httpx2.Response(
+        response.status_code,
+        headers=headers,
+        content=body,
+        request=request,
+        extensions={**response.extensions},
+    )
 
 
 def _read(response: httpx2.Response, request: httpx2.Request, deadline: float | None) -> bytes:

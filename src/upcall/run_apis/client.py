@@ -118,8 +118,8 @@ def get(
     from httpx2 import Response
 
     options: Any = {"headers": headers, "params": params, "timeout": request_seconds(TIMEOUT_SECONDS)}
-    with _translate_errors(f"GET {path}", retry_not_found=must_exist):
-        response = _client().get(path, cast_to=Response, options=options)
+    with translate_errors(f"GET {path}", retry_not_found=must_exist):
+        response = sdk_client().get(path, cast_to=Response, options=options)
     return _parse_response(response)
 
 
@@ -132,20 +132,31 @@ def post(
     """
     from httpx2 import Response
 
+    options: Any = {"headers": headers, "timeout": request_seconds(TIMEOUT_SECONDS)}
+    with record_refusals(), translate_errors(f"POST {path}"):
+        response = sdk_client().post(path, cast_to=Response, body=body, options=options)
+    record_limits(response.headers)
+    return _parse_response(response)
+
+
+@contextmanager
+def record_refusals() -> Iterator[None]:
+    """Record what an error response says of the server's rate limits. Around `translate_errors`."""
     from upcall.run_apis.openai_sdk import APIStatusError
 
-    options: Any = {"headers": headers, "timeout": request_seconds(TIMEOUT_SECONDS)}
     try:
-        with _translate_errors(f"POST {path}"):
-            response = _client().post(path, cast_to=Response, body=body, options=options)
+        yield
     except TransientError as error:
         if isinstance(cause := error.__cause__, APIStatusError):
             refused = cause.status_code == HTTPStatus.TOO_MANY_REQUESTS
             headers = cause.response.headers
             record_server_limits(parse_server_limits(headers, error.retry_after, refused=refused))
         raise
-    record_server_limits(parse_server_limits(response.headers))
-    return _parse_response(response)
+
+
+def record_limits(headers: Headers) -> None:
+    """Record what the response to a POST says of the server's rate limits."""
+    record_server_limits(parse_server_limits(headers))
 
 
 def parse_api_key(secret_name: str, secret: str) -> str:
@@ -164,7 +175,8 @@ def server_fingerprint() -> str:
     return hashlib.sha256(json.dumps(server).encode()).hexdigest()
 
 
-def _client() -> "OpenAI":
+def sdk_client() -> "OpenAI":
+    """The client for the server and the key of this function's environment."""
     name = config.openai_secret_name()
     return create_client(
         config.openai_base_url(),
@@ -241,7 +253,7 @@ def _as_unicode(text: str) -> str:
 
 
 @contextmanager
-def _translate_errors(request: str, *, retry_not_found: bool = False) -> Iterator[None]:
+def translate_errors(request: str, *, retry_not_found: bool = False) -> Iterator[None]:
     """Raise our error for one of the SDK's."""
     from upcall.run_apis.bounded_client import UnreadableResponse
     from upcall.run_apis.openai_sdk import APIError, APIStatusError

@@ -1,4 +1,4 @@
-"""What Upcall uses of the OpenAI SDK: its client and its errors.
+"""What Upcall uses of the OpenAI SDK: its client, its streams and its errors.
 
 `import openai` also loads models of all requests and responses: 470 modules, which Upcall does not use and
 which take more than half of the time. The `__init__` modules of three packages load them. These are left out
@@ -13,7 +13,7 @@ from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-__all__ = ["APIError", "APIStatusError", "OpenAI"]
+__all__ = ["APIError", "APIStatusError", "OpenAI", "Stream"]
 
 PACKAGES = ("openai", "openai.lib", "openai.types")
 
@@ -61,9 +61,10 @@ def empty_packages() -> Iterator[None]:
 
 
 if TYPE_CHECKING or "openai" in sys.modules:
-    from openai import APIError, APIStatusError, OpenAI
+    from openai import APIError, APIStatusError, OpenAI, Stream
 else:
     with empty_packages():
         from openai._client import OpenAI
         from openai._exceptions import APIError, APIStatusError
+        from openai._streaming import Stream
     sys.meta_path.insert(0, PackageFinder)

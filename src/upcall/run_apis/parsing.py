@@ -16,6 +16,9 @@ from upcall.run_apis.client import MAX_MESSAGE_CHARACTERS, TOO_LARGE
 MAX_CALL_ID_BYTES = 250
 """OpenAI's ids have at most 64 characters. Outputs pass through the workflow's state with them."""
 
+MESSAGE_SEPARATOR = "\n\n"
+"""Between several messages of a turn."""
+
 _PASSING_CODES = {"rate_limit_exceeded", "server_error"}
 """Codes of failures: https://platform.openai.com/docs/api-reference/responses/object."""
 
@@ -136,7 +139,9 @@ def parse_message(run: Run, contents: Sequence[object], usage: Usage) -> Message
     texts = [_parse_text(content, "text") for content in contents]
     refusals = [_parse_text(content, "refusal") for content in contents]
     return Message(
-        text="\n\n".join(filter(None, texts)), refusal="\n\n".join(filter(None, refusals)), usage=usage
+        text=MESSAGE_SEPARATOR.join(filter(None, texts)),
+        refusal=MESSAGE_SEPARATOR.join(filter(None, refusals)),
+        usage=usage,
     )
 
 

@@ -6,21 +6,24 @@ inherited from it and are sent with every turn. Reference:
 https://platform.openai.com/docs/api-reference/responses.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from upcall.domain.errors import FieldError, RequestRejected
+from upcall.domain.message_text import TextDelta
 from upcall.domain.run import Run
 from upcall.domain.status import Status
 from upcall.domain.tool_calls import LedgerEntry, ToolOutput
 from upcall.domain.upstream_run import Message, UpstreamRun, UpstreamSnapshot
-from upcall.run_apis import client
+from upcall.run_apis import client, server_events
 from upcall.run_apis.base import UpstreamRequest
 from upcall.run_apis.parsing import (
+    MESSAGE_SEPARATOR,
     is_passing,
     parse_failure,
     parse_message,
+    parse_object,
     parse_objects,
     parse_tool_calls,
     parse_usage,
@@ -38,6 +41,8 @@ STATUSES: Mapping[str | None, Status] = {
     None: "completed",  # servers that answer only when they are done may leave it out
 }
 """The API's statuses to ours. A status that is not listed fails the run and is named in the failure."""
+
+END_EVENTS = ("response.completed", "response.failed", "response.incomplete")
 
 UNSUPPORTED_ITEMS = ("mcp_approval_request", "computer_call", "custom_tool_call", "local_shell_call")
 """Items that wait for an answer and are not function calls."""
@@ -129,6 +134,36 @@ def poll(upstream_run: UpstreamRun) -> UpstreamSnapshot:
     return UpstreamSnapshot(status=status, usage=usage)
 
 
+def stream_text(upstream_run: UpstreamRun, after: int | None, seconds: float) -> Iterator[TextDelta]:
+    """The text of the newest response without commentary, as its stream brings it.
+
+    A message whose beginning the stream does not show is the one that was written at the position `after`.
+    OpenAI ends such streams 5 minutes after the response was created
+    (https://github.com/openai/openai-python/issues/2828).
+    """
+    params: dict[str, str | int] = {"stream": "true"}
+    position = -1
+    if after is not None:
+        params["starting_after"] = position = after
+    commentary: set[str] = set()
+    separator, has_text = "", after is not None
+    for event in server_events.get_events(_path(upstream_run), params, seconds):
+        kind, item, text = event.get("type"), parse_object(event, "item"), ""
+        if isinstance(number := event.get("sequence_number"), int):
+            position = number
+        if kind == "response.output_item.added" and item.get("type") == "message":
+            if item.get("phase") == "commentary":
+                commentary.add(str(item.get("id")))
+            elif has_text:
+                separator = MESSAGE_SEPARATOR
+        elif kind == "response.output_text.delta" and str(event.get("item_id")) not in commentary:
+            text = f"{separator}{event.get('delta') or ''}"
+            separator, has_text = "", True
+        yield TextDelta(position, text)
+        if kind in END_EVENTS:
+            return
+
+
 def submit(
     request: UpstreamRequest, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry]
 ) -> UpstreamRun:
@@ -186,7 +221,11 @@ def _create_response(request: UpstreamRequest, turn: Mapping[str, Any]) -> Upstr
         body["text"] = {"format": {"type": "json_schema", **run.response_format.json_schema}}
     if tools:
         body["tools"] = [{"type": "function", "strict": True, **tool.model_dump()} for tool in tools]
-    return UpstreamRun(run_api="responses", ids={"response_id": client.post("/responses", body).id})
+    if run.stream:
+        created = client.parse_id(parse_object(server_events.create("/responses", body), "response"))
+    else:
+        created = client.post("/responses", body).id
+    return UpstreamRun(run_api="responses", ids={"response_id": created})
 
 
 def _output_item(output: ToolOutput) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class RunCreated(UpstreamSnapshot):
 
     upstream_run: UpstreamRun | None = None
     updates: Updates
+    stream: bool = False
     tools: tuple[str, ...]
     approval: Mapping[str, str]
     limits: Limits
@@ -81,6 +82,7 @@ def create_run(
     """
     start = clock.monotonic()
     run = repository.get_run(run_id)
+    webhooks = webhooks and not run.stream  # what records the text sees the end of the turn, too
     request, allowed = build_request(run, tools, one_tenant=one_tenant)
     approval = request.assistant.approval
     recorded = run.upstream_run != failed  # by an earlier try
@@ -98,6 +100,7 @@ def create_run(
     created: dict[str, Any] = {
         "upstream_run": result.upstream_run,
         "updates": updates,
+        "stream": run.stream,
         "tools": tuple(name for name in allowed if name not in approval),
         "approval": {name: rule for name, rule in approval.items() if name in allowed},
         "limits": run.limits,
@@ -141,6 +144,7 @@ def create_run(
         window_seconds,
         pushed=updates == "pushed",
         may_wait=may_wait,
+        stream=run.stream,
         repository=repository,
         get_run_api=get_run_api,
         clock=clock,

@@ -19,6 +19,7 @@ from upcall.domain.execution import Execution
 from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
 from upcall.domain.long_poll import Place
+from upcall.domain.message_text import StoredPiece
 from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.quota import NO_QUOTA, Quota
 from upcall.domain.rate_limit import RateLimit
@@ -166,6 +167,15 @@ class RunRepository(Protocol):
 
     def get_message_part(self, run: Run, number: int) -> str | None:
         """A part of that message, counted from 0; None if it has no such part. All parts together are it."""
+
+    def get_last_piece(self, run_id: str) -> StoredPiece | None:
+        """The newest piece of text that was recorded while the model wrote it."""
+
+    def add_piece(self, run_id: str, piece: StoredPiece) -> bool:
+        """Record a piece of text, unless there is one with its number. Returns whether it was recorded."""
+
+    def list_pieces(self, run_id: str, after: int, limit: int) -> list[StoredPiece]:
+        """At most `limit` pieces with higher numbers, in order."""
 
     def get_ledger(self, run_id: str) -> list[LedgerEntry]:
         """The answered tool calls of a run, round by round."""

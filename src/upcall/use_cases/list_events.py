@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from upcall.domain.caller import Caller
 from upcall.domain.run import Run
-from upcall.domain.run_events import RunEventList, count_events
+from upcall.domain.run_events import MAX_PIECES, RunEventList, count_events
 from upcall.use_cases.get_run import get_run_of_caller, wait_for_run
 from upcall.use_cases.interfaces import Clock, RunRepository, WaitingRequests
 
@@ -23,6 +23,7 @@ def list_events(
     limit: int,
     wait_seconds: float,
     caller: Caller,
+    text_after: int | None = None,
     *,
     repository: RunRepository,
     waiting_requests: WaitingRequests,
@@ -31,11 +32,15 @@ def list_events(
     """At most `limit` events of a run after that number, as soon as there are some.
 
     With `wait_seconds`, the answer comes after so many seconds at the latest, and at once if the run has
-    ended or if too many requests of the caller wait. Raises NotFound, also for a run of another caller.
+    ended or if too many requests of the caller wait. With `text_after`, pieces of what the model writes are
+    listed as well, after the one with that number, and it comes as soon as there is one, too. Raises
+    NotFound, also for a run of another caller.
     """
 
     def has_more(run: Run) -> bool:
-        return run.ended or count_events(run) > after
+        if run.ended or count_events(run) > after:
+            return True
+        return run.stream and text_after is not None and bool(repository.list_pieces(run_id, text_after, 1))
 
     run = get_run_of_caller(run_id, caller, repository)
     waited = wait_for_run(
@@ -47,4 +52,8 @@ def list_events(
         waiting_requests=waiting_requests,
         clock=clock,
     )
-    return ListedEvents(RunEventList.of(waited.run, after, limit), waited.retry_after)
+    page = RunEventList.of(waited.run, after, limit)
+    if text_after is not None:
+        pieces = repository.list_pieces(run_id, text_after, MAX_PIECES + 1) if run.stream else []
+        page = page.with_text(pieces, text_after)
+    return ListedEvents(page, waited.retry_after)

@@ -18,6 +18,7 @@ from upcall.observability import metrics
 from upcall.observability.logging import logger
 from upcall.run_apis.base import time_limit
 from upcall.use_cases.interfaces import Clock, GetRunApi, RunRepository
+from upcall.use_cases.record_text import record_text
 
 MIN_INTERVAL_SECONDS = 0.4
 INTERVAL_SHARE = 0.01
@@ -41,6 +42,9 @@ MAX_WINDOW_SECONDS = 60.0
 WINDOW_SHARE = 0.1
 """Of the time waited, up to MAX_WINDOW_SECONDS: short windows would fill the history of a long execution."""
 
+MIN_STREAM_SECONDS = 20.0
+"""The shortest window in which a turn's text is recorded, whatever PollWindowSeconds says."""
+
 
 def poll_run(
     run_id: str,
@@ -52,6 +56,7 @@ def poll_run(
     completion_window: CompletionWindow | None = None,
     price: Price | None = None,
     *,
+    stream: bool = False,
     repository: RunRepository,
     get_run_api: GetRunApi,
     clock: Clock,
@@ -66,14 +71,27 @@ def poll_run(
     server is a reason to poll again later, up to MAX_ERRORS times in a row; a longer pause after it is
     left to the workflow, whose history shows the error. A turn that failed for a reason that passes is
     returned with `repeat`, as often, if there is time for the pause before it. No request outlasts the
-    run's time limit.
+    run's time limit. With `stream` the window begins with the turn's text, which is recorded as it is written
+    until its stream ends.
     """
     run_api = get_run_api(upstream_run.run_api)
     start = clock.monotonic()
     seconds_left = max(limits.seconds - counters.seconds, 0)
+    if stream:
+        window_seconds = max(window_seconds, MIN_STREAM_SECONDS)
     if window_seconds:
         window_seconds = max(window_seconds, min(waited_seconds * WINDOW_SHARE, MAX_WINDOW_SECONDS))
     end = start + min(window_seconds, seconds_left)
+    if stream:
+        record_text(
+            run_id,
+            upstream_run,
+            counters.rounds,
+            end - start,
+            repository=repository,
+            run_api=run_api,
+            clock=clock,
+        )
     share = DISCOUNTED_INTERVAL_SHARE if is_discounted(completion_window) else INTERVAL_SHARE
     errors = counters.errors
     seen_working_at: float | None = None

@@ -101,6 +101,7 @@ def start_run(
         max_output_tokens=request.max_output_tokens,
         reasoning=request.reasoning or (previous.reasoning if previous else None),
         completion_window=window,
+        stream=request.stream,
         callback_url=request.callback_url,
         tools=request.tools,
         traceparent=valid_traceparent(traceparent),

@@ -111,6 +111,7 @@ def submit_tool_outputs(
         window_seconds,
         pushed=run.updates == "pushed",
         may_wait=may_wait,
+        stream=run.stream,
         repository=repository,
         get_run_api=get_run_api,
         clock=clock,

@@ -34,17 +34,19 @@ def wait_or_poll(
     *,
     pushed: bool,
     may_wait: bool,
+    stream: bool,
     repository: RunRepository,
     get_run_api: GetRunApi,
     clock: Clock,
 ) -> UpstreamSnapshot | None:
     """After a request that lets the model work: wait for a webhook if the run is pushed, or else poll.
 
-    A task that may not wait looks at the run once. If it has not changed, the workflow waits on in a state of
+    The text of a run with `stream` is recorded as it is written, so such a run is polled. A task that may not
+    wait looks at the run once. If it has not changed, the workflow waits on in a state of
     its own.
     """
     if not pushed or task.limits.seconds - task.counters.seconds <= MIN_SECONDS_LEFT:
-        return _poll(task, window_seconds, repository, get_run_api, clock)
+        return _poll(task, window_seconds, repository, get_run_api, clock, stream=stream)
     if may_wait:
         return wait_for_change(task, repository=repository, get_run_api=get_run_api, clock=clock)
     snapshot = _poll(task, 0, repository, get_run_api, clock)
@@ -57,6 +59,8 @@ def _poll(
     repository: RunRepository,
     get_run_api: GetRunApi,
     clock: Clock,
+    *,
+    stream: bool = False,
 ) -> UpstreamSnapshot:
     return poll_run(
         task.run_id,
@@ -65,6 +69,7 @@ def _poll(
         task.counters,
         window_seconds,
         price=task.price,
+        stream=stream,
         repository=repository,
         get_run_api=get_run_api,
         clock=clock,

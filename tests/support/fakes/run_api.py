@@ -1,18 +1,19 @@
 """A run API without a server: a test sets its results and reads its requests."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from support.fakes.clock import FakeClock
 from upcall.domain.errors import FieldError, TransientError
+from upcall.domain.message_text import TextDelta
 from upcall.domain.run import Run
 from upcall.domain.tool_calls import LedgerEntry
 from upcall.domain.upstream_run import Message, RunApiName, UpstreamRun, UpstreamSnapshot
 from upcall.run_apis.base import UpstreamRequest, request_seconds
 from upcall.run_apis.client import TIMEOUT_SECONDS
 
-Method = Literal["prepare", "create", "repeat", "poll", "submit", "get_message", "cancel"]
+Method = Literal["prepare", "create", "repeat", "poll", "stream_text", "submit", "get_message", "cancel"]
 """The methods that call the server."""
 
 
@@ -22,6 +23,8 @@ class FakeRunApi:
     `prepared`, `created`, `repeated`, `polled`, `submitted`, `read` and `cancelled` list the requests of a kind, the
     successful ones only. A run is created as resp_1; each submission of outputs leads to the next one: resp_2, resp_3, …
     A turn that is requested again is again_1, again_2, …
+    A stream has `deltas`; a function among them is called when the stream has come that far. `streamed` lists what was
+    asked for.
     """
 
     def __init__(self, name: RunApiName = "responses") -> None:
@@ -33,6 +36,8 @@ class FakeRunApi:
         self.sends_webhooks = True
         self.snapshots: list[UpstreamSnapshot] = [UpstreamSnapshot(status="completed")]
         self.message = Message(text="Done.")
+        self.deltas: list[TextDelta | Callable[[], object]] = []
+        self.streamed: list[tuple[UpstreamRun, int | None, float]] = []
         self.prepared: list[UpstreamRequest] = []
         self.created: list[tuple[UpstreamRequest, UpstreamRun, Sequence[LedgerEntry]]] = []
         self.repeated: list[tuple[UpstreamRequest, UpstreamRun, Sequence[LedgerEntry]]] = []
@@ -107,6 +112,18 @@ class FakeRunApi:
         self._request("poll")
         self.polled.append(upstream_run)
         return self.snapshots[min(len(self.polled), len(self.snapshots)) - 1]
+
+    def stream_text(
+        self, upstream_run: UpstreamRun, after: int | None, seconds: float, /
+    ) -> Iterator[TextDelta]:
+        """See RunApi."""
+        self._request("stream_text")
+        self.streamed.append((upstream_run, after, seconds))
+        for delta in self.deltas:
+            if not isinstance(delta, TextDelta):
+                delta()
+            elif after is None or delta.position > after:
+                yield delta
 
     def submit(
         self, request: UpstreamRequest, upstream_run: UpstreamRun, answers: Sequence[LedgerEntry], /

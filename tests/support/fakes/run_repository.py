@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from math import ceil
 from typing import Any
 
@@ -14,6 +15,7 @@ from upcall.domain.errors import RunAlreadyEnded, RunNotRetryable
 from upcall.domain.failure import Failure
 from upcall.domain.idempotency_claim import IdempotencyClaim
 from upcall.domain.json_size import json_bytes
+from upcall.domain.message_text import StoredPiece
 from upcall.domain.open_calls import CallAnswer, OpenCall
 from upcall.domain.quota import NO_QUOTA, CallerUsage, Counted, Quota, QuotaSetting, check_quota, day_of
 from upcall.domain.run import Run, Updates, run_id_prefix
@@ -39,6 +41,7 @@ class InMemoryRunRepository:
         self._waiting: dict[str, WaitingTask] = {}
         self._webhooks: dict[str, datetime] = {}
         self._open_calls: dict[tuple[str, int, str], OpenCall] = {}
+        self._pieces: defaultdict[str, dict[int, StoredPiece]] = defaultdict(dict)
         self.stops: list[Stop] = []
         self.quotas: dict[str, QuotaSetting] = {}
         self.days: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
@@ -242,6 +245,20 @@ class InMemoryRunRepository:
         if number >= run.message_parts:
             return None
         return list(split_message(self._messages[run.run_id, run.attempt]))[number]
+
+    def get_last_piece(self, run_id: str) -> StoredPiece | None:
+        """See RunRepository."""
+        pieces = self._pieces[run_id]
+        return pieces[max(pieces)] if pieces else None
+
+    def add_piece(self, run_id: str, piece: StoredPiece) -> bool:
+        """See RunRepository."""
+        return self._pieces[run_id].setdefault(piece.number, piece) is piece
+
+    def list_pieces(self, run_id: str, after: int, limit: int) -> list[StoredPiece]:
+        """See RunRepository."""
+        later = (piece for number, piece in sorted(self._pieces[run_id].items()) if number > after)
+        return list(islice(later, limit))
 
     def get_ledger(self, run_id: str) -> list[LedgerEntry]:
         """See RunRepository."""
