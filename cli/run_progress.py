@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from upcall.domain.message_text import TextPiece
 from upcall.domain.run_events import RequestedCallView, RunEvent
 from upcall.domain.tool_calls import Outcome
 
@@ -36,10 +37,11 @@ class StatusProgress:
 
 @dataclass
 class RunProgress:
-    """The latest attempt of a run as far as it has come."""
+    """The latest attempt of a run as far as it has come. `text` is what the model has written in its turn."""
 
     statuses: list[StatusProgress] = field(default_factory=list)
     ended: bool = False
+    text: str = ""
 
     def add(self, events: Iterable[RunEvent]) -> None:
         """Add events, which come in order. An event of a type that is not known changes nothing."""
@@ -56,12 +58,18 @@ class RunProgress:
                 self._end(event.at)
                 self.ended = True
 
+    def add_text(self, pieces: Iterable[TextPiece]) -> None:
+        """Add pieces of text, which come in order."""
+        for piece in pieces:
+            self.text = piece.text if piece.offset == 0 else self.text + piece.text
+
     def _enter(self, event: RunEvent) -> None:
         name = event.type.removeprefix("run.")
         if self.statuses and self.statuses[-1].name == name:  # a turn that is requested again
             self.statuses[-1].note = ""
             return
         self._end(event.at)
+        self.text = "" if name == "requires_action" else self.text
         requested = event.calls if isinstance(event.calls, tuple) else ()
         calls = {each.call: _requested(each, event.at) for each in requested}
         self.statuses.append(StatusProgress(name, event.at, calls=calls))

@@ -10,24 +10,28 @@ const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 10_000;
 
 /**
- * Call `onEvents` with the next events, from number `after + 1` on, until the run has ended or the page is left.
- * The numbers have no gaps: what comes twice is dropped, and a gap is asked for again. Returns the number of the
- * last event. Raises ApiError for a request that repeating does not help.
+ * Call `onEvents` with the next events, from number `after + 1` on, and `onText` with the next pieces of what the
+ * model writes, from number `textAfter + 1` on, until the run has ended or the page is left. The numbers have no gaps:
+ * what comes twice is dropped, and a gap is asked for again. Returns the number of the last event. Raises ApiError for
+ * a request that repeating does not help.
  */
-export async function followEvents(runId, onEvents, { signal, after = 0 }) {
+export async function followEvents(runId, onEvents, { signal, after = 0, onText = () => {}, textAfter = 0 }) {
   let wait = FIRST_PAUSE_MS;
   let seconds = WAIT_SECONDS;
   while (!signal.aborted) {
     await untilVisible(signal);
     try {
       const sentAt = Date.now();
-      const page = await readPage(runId, after, seconds, signal);
+      const page = await readPage(runId, { after, text_after: textAfter }, seconds, signal);
+      const pieces = inOrder(page.text ?? [], textAfter);
+      textAfter += pieces.length;
+      if (pieces.length) onText(pieces);
       const events = inOrder(page.events, after);
       after += events.length;
       if (events.length) onEvents(events);
       if (page.ended && !page.events.length) return after;
       // too many requests of the caller wait already: this one did not
-      if (!events.length && Date.now() - sentAt < SHORT_WAIT_MS) await pause(SHORT_WAIT_MS, signal);
+      if (!events.length && !pieces.length && Date.now() - sentAt < SHORT_WAIT_MS) await pause(SHORT_WAIT_MS, signal);
       seconds = page.ended ? 0 : WAIT_SECONDS;
       wait = FIRST_PAUSE_MS;
     } catch (error) {
@@ -51,14 +55,14 @@ export function inOrder(events, after) {
 }
 
 /** A page of events. A hidden tab does not wait: browsers open few connections to one server. */
-async function readPage(runId, after, seconds, signal) {
+async function readPage(runId, known, seconds, signal) {
   const controller = new AbortController();
   const abort = () => controller.abort();
   const abortIfHidden = () => document.hidden && abort();
   signal.addEventListener("abort", abort);
   document.addEventListener("visibilitychange", abortIfHidden);
   try {
-    const query = { after, wait: seconds || null, limit: PAGE_SIZE };
+    const query = { ...known, wait: seconds || null, limit: PAGE_SIZE };
     return await get(`/api/runs/${encodeURIComponent(runId)}/events`, query, { signal: controller.signal });
   } finally {
     signal.removeEventListener("abort", abort);

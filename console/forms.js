@@ -5,8 +5,8 @@ import { ApiError } from "./api.js";
 import { exact } from "./text.js";
 
 /**
- * A field with its label, a hint and a place for its error. `kind` is text, lines, whole, decimal, json or select;
- * `name` is the path of the field in the request, such as `limits.rounds`.
+ * A field with its label, a hint and a place for its error. `kind` is text, lines, whole, decimal, json, select, or
+ * flag, a select whose value is `true`; `name` is the path of the field in the request, such as `limits.rounds`.
  */
 export class Field {
   constructor({ name, label, hint = "", kind = "text", required = false, options = [], value = "", placeholder = "", rows = 4 }) {
@@ -17,7 +17,7 @@ export class Field {
       id, name, required, placeholder, spellcheck: kind === "json" ? "false" : null, autocomplete: "off",
       "aria-describedby": `${hint ? `${id}-hint ` : ""}${id}-error`,
     };
-    if (kind === "select") {
+    if (kind === "select" || kind === "flag") {
       this.input = element("select", shared, options.map(([key, text]) => element("option", { value: key }, text)));
     } else if (kind === "lines" || kind === "json") {
       this.input = element("textarea", { ...shared, rows, class: kind === "json" ? "code" : "" });
@@ -38,6 +38,7 @@ export class Field {
       if (this.required) throw new FieldProblem(this, "is needed");
       return undefined;
     }
+    if (this.kind === "flag") return text === "true";
     if (this.kind === "json") return parseOr(text, this, "is not JSON");
     if (this.kind !== "whole" && this.kind !== "decimal") return text;
     const value = Number(text);

@@ -16,6 +16,12 @@ export function messageView(run, signal) {
   return [element("h2", null, words, element("span", { class: "muted small" }, ` ${count(run.message.length)} characters`)), view];
 }
 
+/** What the model has written so far, with its heading. */
+export function writtenView(text) {
+  return [element("h2", null, "The model writes", element("span", { class: "muted small" }, ` ${count(text.length)} characters`)),
+    textBlock(text, { links: true, label: "message" })];
+}
+
 function longMessage(run, signal) {
   const parts = element("div");
   const notice = element("div");

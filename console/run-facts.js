@@ -50,6 +50,7 @@ export function runSettings(run) {
     run.max_output_tokens != null && ["Output tokens", count(run.max_output_tokens)],
     run.reasoning && ["Reasoning", inline(run.reasoning.effort, 40)],
     run.completion_window && ["Completion window", run.completion_window],
+    run.stream && ["Message", "shown as the model writes it"],
     run.instructions && ["Instructions", textBlock(run.instructions)],
     Object.keys(run.metadata ?? {}).length > 0 && ["Metadata", jsonOrText(JSON.stringify(run.metadata))],
     run.tools?.length > 0 && ["Caller's tools", folded(run.tools.map(({ name }) => name).join(", "), () => jsonOrText(JSON.stringify(run.tools)))],

@@ -62,7 +62,7 @@ def _events(
 
 
 def _messages(page: Any, position: dict[str, str]) -> Iterator[str]:
-    """The text and the events of a page. The position follows them: the text was written before the last one."""
+    """The text and the events of a page, in this order: the text was written before the run ended."""
     for kind, number, content in (
         *(("text", "text_after", piece) for piece in page.get("text") or ()),
         *((event["type"], "after", event) for event in page["events"]),

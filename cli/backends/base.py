@@ -17,7 +17,7 @@ from upcall.domain.tool_calls import LedgerEntry
 from upcall.domain.validation import field_errors
 from upcall.domain.views import OpenCallView, RunSummary, RunView
 
-RequestFields = Mapping[str, str | None]
+RequestFields = Mapping[str, str | bool | None]
 """The fields of a request besides its prompt; None for those that are not given."""
 
 

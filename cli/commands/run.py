@@ -25,6 +25,9 @@ def run(
             "--completion-window", help="When the model must have done each turn: soonest, 2h or 8h."
         ),
     ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Show the message as the model writes it.")
+    ] = False,
     tools: ToolsOption = None,
     stack: StackOption = None,
     token: TokenOption = None,
@@ -54,6 +57,7 @@ def run(
         "run_api": api,
         "previous_run_id": previous,
         "completion_window": window,
+        **({"stream": True} if stream else {}),
     }
     with redirect_stdout(sys.stderr):  # what functions print is no result of the command
         functions = load_tools_file(tools) if tools else CallerFunctions()

@@ -6,12 +6,16 @@ from datetime import UTC, datetime
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
+from rich.padding import Padding
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from cli.run_progress import CallProgress, RunProgress, StatusProgress
-from cli.terminal.call_arguments import printable_line
+from cli.terminal.call_arguments import printable, printable_line
+
+TEXT_LINES = 8
+"""Of what the model has written: the view must fit on the terminal."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Row:
 class LiveView:
     """A context manager that shows the progress of a run.
 
-    A terminal is redrawn in place. Any other output gets a line for each status and call that is done.
+    A terminal is redrawn in place, with the end of what the model has written so far. Any other output gets a
+    line for each status and call that is done.
     """
 
     def __init__(self, console: Console) -> None:
@@ -76,6 +81,9 @@ class LiveView:
             mark = Text(row.mark, "red" if row.failed else "green") if row.done else self._spinner
             table.add_row(mark, f"{row.seconds:.1f} s", row.text)
         yield table
+        if self._progress.text and not self._progress.ended:
+            lines = Text(printable(self._progress.text)).wrap(console, max(options.max_width - 4, 20))
+            yield Padding(Text("\n").join(lines[-TEXT_LINES:]), (0, 2))
 
 
 def format_size(size: int) -> str:

@@ -15,6 +15,7 @@ from upcall.client import (
     RunObserver,
     RunView,
 )
+from upcall.domain.message_text import TextPiece
 from upcall.domain.tool_calls import arguments_text
 
 
@@ -34,6 +35,11 @@ class OpenCallReporter(RunObserver):
     def events_happened(self, events: Sequence[RunEvent]) -> None:
         """See RunObserver."""
         self._progress.add(events)
+        self._view.update(self._progress)
+
+    def text_written(self, pieces: Sequence[TextPiece]) -> None:
+        """See RunObserver."""
+        self._progress.add_text(pieces)
         self._view.update(self._progress)
 
     def run_updated(self, run: RunView) -> None:

@@ -10,7 +10,7 @@ import { explain } from "../failures.js";
 import { factList } from "../facts.js";
 import { folded } from "../json-view.js";
 import { pause } from "../live.js";
-import { messageView } from "../message.js";
+import { messageView, writtenView } from "../message.js";
 import { loading, problem } from "../notices.js";
 import { openCallCard } from "../open-call.js";
 import { runFacts, runSettings, took } from "../run-facts.js";
@@ -33,7 +33,7 @@ export async function show(content, { parameter: id, signal, head, heading }) {
 
 class RunPage {
   constructor(id, path, signal, head, heading) {
-    Object.assign(this, { id, path, signal, heading, run: null, after: 0, cards: new Map() });
+    Object.assign(this, { id, path, signal, heading, run: null, after: 0, textAfter: 0, written: "", cards: new Map() });
     this.status = element("span", { role: "status" });
     this.cancel = element("button", { type: "button", hidden: true, onclick: () => this.#act("cancel") }, "Cancel the run");
     this.retry = element("button", { type: "button", hidden: true, onclick: () => this.#act("retry") }, "Retry");
@@ -81,7 +81,9 @@ class RunPage {
     if (this.following) return;
     this.following = true;
     try {
-      await followEvents(this.id, (events) => this.#take(events), { signal: this.signal, after: this.after });
+      const known = { after: this.after, textAfter: this.textAfter };
+      const onText = (pieces) => this.#write(pieces);
+      await followEvents(this.id, (events) => this.#take(events), { signal: this.signal, onText, ...known });
     } catch (error) {
       if (!isAbort(error)) replace(this.chart, element("h2", null, "Timeline"), problem(error));
       this.chart.hidden = false;
@@ -95,8 +97,24 @@ class RunPage {
     this.chart.hidden = false;
     this.waterfall.update(this.timeline.add(events), Date.now());
     this.log.add(events);
+    if (this.written && events.some(({ type }) => type === "run.requires_action")) {
+      this.written = ""; // what it wrote before it asked for tools is no part of the message
+      this.#showWritten();
+    }
     const isEnded = this.run && hasEnded(this.run.status);
     if (!isEnded || events.some(({ type }) => type === "run.queued")) this.load();
+  }
+
+  /** Show what the model has written so far. A piece with the offset 0 begins anew. */
+  #write(pieces) {
+    this.textAfter = pieces.at(-1).number;
+    for (const { offset, text } of pieces) this.written = offset === 0 ? text : this.written + text;
+    if (!this.run || !hasEnded(this.run.status)) this.#showWritten();
+  }
+
+  #showWritten() {
+    this.message.hidden = this.written === "";
+    replace(this.message, this.written && writtenView(this.written));
   }
 
   #tick() {
@@ -119,7 +137,9 @@ class RunPage {
     replace(this.facts, runFacts(run));
     replace(this.failure, run.failure && failureView(run.failure));
     this.#drawOpenCalls(run);
-    if (this.shownMessage !== run.message || this.shownUrl !== run.message_url) {
+    const isOver = this.written !== "" && hasEnded(run.status);
+    if (isOver || this.shownMessage !== run.message || this.shownUrl !== run.message_url) {
+      this.written = isOver ? "" : this.written;
       this.shownMessage = run.message;
       this.shownUrl = run.message_url;
       const view = messageView(run, this.signal);

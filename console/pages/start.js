@@ -25,6 +25,8 @@ const OTHERS = [
   { name: "max_output_tokens", label: "Output tokens", kind: "whole", hint: "of one turn, reasoning included" },
   { name: "completion_window", label: "Completion window", kind: "select",
     options: [["", "as the assistant says"], ["soonest", "soonest"], ["2h", "2 hours"], ["8h", "8 hours"]] },
+  { name: "stream", label: "Show the message", kind: "flag",
+    options: [["", "when it is done"], ["true", "as the model writes it"]] },
   { name: "callback_url", label: "Callback URL", hint: "the final event is posted to it" },
   { name: "tools", label: "Your own tools", kind: "json", hint: "a list of definitions, as JSON; you answer their calls under Approvals" },
   { name: "response_format", label: "Response format", kind: "json", hint: "a JSON schema in OpenAI's form" },

@@ -79,15 +79,16 @@ def _events(turn: Turn) -> Iterator[tuple[float, Event]]:
 
 
 def _message_events(text: str, item_id: str) -> Iterator[tuple[float, Event]]:
-    place = {"item_id": item_id, "output_index": 0, "content_index": 0}
-    item = {"id": item_id, "type": "message", "role": "assistant"}
-    yield 0.5, {"type": "response.output_item.added", "output_index": 0, "item": {**item, "content": []}}
+    place = {"item_id": item_id, "output_index": 0, "content_index": 0, "logprobs": []}
+    item = {"id": item_id, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    yield 0.5, {"type": "response.output_item.added", "output_index": 0, "item": item}
     words = WORDS.findall(text)
     for number, word in enumerate(words, start=1):
         share = 0.5 + 0.5 * number / (len(words) + 1)
         yield share, {"type": "response.output_text.delta", **place, "delta": word}
     content = [{"type": "output_text", "text": text, "annotations": []}]
-    yield 1, {"type": "response.output_item.done", "output_index": 0, "item": {**item, "content": content}}
+    done = {**item, "status": "completed", "content": content}
+    yield 1, {"type": "response.output_item.done", "output_index": 0, "item": done}
 
 
 def _call_events(index: int, call_id: str, call: Call) -> Iterator[tuple[float, Event]]:

@@ -162,6 +162,7 @@ SHARED_BY_USE_CASES = {
     "end_batch_line",
     "end_run",
     "interfaces",
+    "record_text",
     "turn_pacing",
     "upstream_request",
 }

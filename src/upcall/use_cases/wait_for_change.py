@@ -34,7 +34,7 @@ def wait_or_poll(
     *,
     pushed: bool,
     may_wait: bool,
-    stream: bool,
+    stream: bool = False,
     repository: RunRepository,
     get_run_api: GetRunApi,
     clock: Clock,

@@ -230,3 +230,61 @@ def test_a_model_without_a_script_is_the_offline_model(client: OpenAI) -> None:
         ),
     )
     assert second.output_text == "X: The first sentence stands.\n\nX: The first sentence stands."
+
+
+def create_stream(client: OpenAI, model: str) -> Any:
+    return client.responses.create(model=model, input="Go.", tools=[FETCH], background=True, stream=True)
+
+
+def stream_types(events: Any) -> list[str]:
+    return [event.type for event in events]
+
+
+def test_a_response_is_streamed_as_it_is_written(client: OpenAI, emulator: Emulator) -> None:
+    events = list(create_stream(client, emulator.script(Say("Hello there, you."))))
+
+    assert stream_types(events) == [
+        "response.created",
+        "response.queued",
+        "response.in_progress",
+        "response.output_item.added",
+        *["response.output_text.delta"] * 3,
+        "response.output_item.done",
+        "response.completed",
+    ]
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == (
+        events[-1].response.output_text
+    )
+
+
+def test_a_stream_is_taken_up_again_after_any_event(client: OpenAI, emulator: Emulator) -> None:
+    created = next(iter(create_stream(client, emulator.script(Say("One two")))))
+    rest = list(client.responses.retrieve(created.response.id, stream=True, starting_after=4))
+
+    assert stream_types(rest) == [
+        "response.output_text.delta",
+        "response.output_item.done",
+        "response.completed",
+    ]
+    assert list(client.responses.retrieve(created.response.id, stream=True, starting_after=99)) == []
+
+
+def test_calls_failures_and_cancelled_responses_end_their_streams(client: OpenAI, emulator: Emulator) -> None:
+    def last_event(step: Any) -> Any:
+        return list(create_stream(client, emulator.script(step)))[-1]
+
+    assert last_event(CallTools((Call.of("fetch"),))).response.output[0].name == "fetch"
+    assert last_event(Fail("server_error", "So.")).type == "response.failed"
+    assert last_event(EndIncomplete("max_output_tokens")).type == "response.incomplete"
+    hanging = create_stream(client, emulator.script(Hang()))
+    first = next(iter(hanging))
+    client.responses.cancel(first.response.id)
+    assert "response.completed" not in stream_types(hanging)
+
+
+def test_a_response_that_was_not_created_as_a_stream_has_none(client: OpenAI, emulator: Emulator) -> None:
+    created = create(client, emulator.script(Say("Hello.")))
+
+    with pytest.raises(openai.BadRequestError, match="not created with stream"):
+        client.responses.retrieve(created.id, stream=True)

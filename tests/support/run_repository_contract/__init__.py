@@ -10,6 +10,7 @@ from support.run_repository_contract.log import LogContract
 from support.run_repository_contract.open_calls import OpenCallContract
 from support.run_repository_contract.quotas import QuotaContract
 from support.run_repository_contract.records import RecordContract
+from support.run_repository_contract.text import TextContract
 from support.run_repository_contract.webhooks import WebhookContract
 
 
@@ -19,6 +20,7 @@ class RunRepositoryContract(
     EndContract,
     ListContract,
     LogContract,
+    TextContract,
     WebhookContract,
     OpenCallContract,
     QuotaContract,

@@ -92,6 +92,7 @@ def test_create_run_returns_upstream_ids_tools_limits_and_counters(handlers: Wir
         "usage": USAGE.model_dump(),
         "upstream_run": UPSTREAM_RUN.model_dump(),
         "updates": "polled",
+        "stream": False,
         "pause_seconds": 0,
         "failure": None,
         "still_running": False,

@@ -17,7 +17,15 @@ from upcall.run_apis import get_run_api
 from upcall.run_apis.base import RunApi
 
 NAMES: Sequence[RunApiName] = get_args(RunApiName)
-SHARED_MODULES = {"base", "bounded_client", "client", "openai_sdk", "parsing", "rate_limit_headers"}
+SHARED_MODULES = {
+    "base",
+    "bounded_client",
+    "client",
+    "openai_sdk",
+    "parsing",
+    "rate_limit_headers",
+    "server_events",
+}
 METHODS = {
     name: method
     for name, method in inspect.getmembers(RunApi, inspect.isfunction)

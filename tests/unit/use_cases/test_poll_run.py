@@ -14,6 +14,7 @@ from upcall.domain.completion_window import CompletionWindow
 from upcall.domain.errors import RequestRejected, TransientError
 from upcall.domain.failure import Failure
 from upcall.domain.limits import MAX_CALLS, Counters, Limits
+from upcall.domain.message_text import TextDelta
 from upcall.domain.run_log import RequestedCall
 from upcall.domain.state_budget import max_calls_bytes
 from upcall.domain.tool_calls import ToolCall
@@ -21,7 +22,7 @@ from upcall.domain.upstream_errors import MAX_ERRORS, NO_ERRORS, UpstreamErrors
 from upcall.domain.upstream_run import UpstreamSnapshot
 from upcall.observability import metrics
 from upcall.run_apis.base import MIN_REQUEST_SECONDS
-from upcall.use_cases.poll_run import poll_run
+from upcall.use_cases.poll_run import MIN_STREAM_SECONDS, poll_run
 
 WORKING = UpstreamSnapshot(status="in_progress")
 DONE = UpstreamSnapshot(status="completed", usage=USAGE)
@@ -45,6 +46,8 @@ class Polls:
         counters: Counters | None = None,
         waited_seconds: float = 0,
         completion_window: CompletionWindow | None = None,
+        *,
+        stream: bool = False,
     ) -> UpstreamSnapshot:
         """Poll for one window."""
         return poll_run(
@@ -55,6 +58,7 @@ class Polls:
             window_seconds,
             waited_seconds,
             completion_window,
+            stream=stream,
             repository=self.repository,
             get_run_api=self.run_api.get,
             clock=self.clock,
@@ -89,6 +93,49 @@ def test_calls_that_are_not_made_are_not_written_down() -> None:
     assert polls.poll(window_seconds=5, limits=Limits(rounds=0)).failure
 
     assert [entry.type for entry in polls.repository.get_run(polls.run_id).log] == ["run.queued"]
+
+
+def test_the_text_of_a_streamed_run_is_recorded_until_its_turn_ends() -> None:
+    polls = Polls(DONE)
+    polls.run_api.deltas = [TextDelta(1, "Hello")]
+
+    assert polls.poll(window_seconds=25, stream=True) == DONE
+
+    assert [piece.text for piece in polls.repository.list_pieces(polls.run_id, 0, 9)] == ["Hello"]
+    assert polls.run_api.streamed == [(UPSTREAM_RUN, None, 25)]
+
+
+def test_a_stream_gets_no_more_than_the_window_and_a_while_where_there_is_no_window() -> None:
+    polls = Polls(DONE)
+
+    polls.poll(window_seconds=0, stream=True)
+    polls.poll(window_seconds=60, limits=Limits(seconds=30), stream=True)
+    polls.poll(window_seconds=60, limits=Limits(seconds=30), counters=Counters(seconds=40), stream=True)
+
+    assert [seconds for *_, seconds in polls.run_api.streamed] == [MIN_STREAM_SECONDS, 30, 0]
+
+
+def test_a_run_whose_stream_takes_the_whole_window_is_polled_once_after_it() -> None:
+    polls = Polls(WORKING)
+    polls.run_api.deltas = [lambda: polls.clock.advance(25)]
+
+    assert polls.poll(window_seconds=25, stream=True) == WORKING
+    assert (polls.count, polls.clock.sleeps) == (1, [])
+
+
+def test_a_run_whose_stream_ends_early_is_polled_until_the_window_ends() -> None:
+    polls = Polls(WORKING, WORKING, DONE)
+    polls.run_api.fail_next("stream_text", RequestRejected("more than 5 minutes old", code="http_400"))
+
+    assert polls.poll(window_seconds=25, stream=True) == DONE
+    assert polls.count == 3
+
+
+def test_other_runs_are_not_streamed() -> None:
+    polls = Polls(DONE)
+    polls.poll(window_seconds=25)
+
+    assert polls.run_api.streamed == []
 
 
 def test_a_change_is_returned_within_the_window() -> None:
