@@ -59,7 +59,7 @@ def _send(turn: Turn, document: Callable[[], Document], after: int) -> Iterator[
             yield _format({**event, **response}, number)
     while turn.phase not in ("done", "cancelled"):  # it hangs
         time.sleep(POLL_SECONDS)
-    if turn.phase == "done":
+    if turn.phase == "done" and number + 1 > after:
         ended = document()
         yield _format({"type": f"response.{ended['status']}", "response": ended}, number + 1)
 

@@ -26,8 +26,10 @@ def read_stream(url: str, headers: dict[str, str] | None = None) -> Iterator[dic
                 fields[name] = value
             elif "data" in fields:
                 data = json.loads(fields["data"])
-                assert (fields["id"], fields["event"]) == (str(data["number"]), data["type"])
-                yield data
+                if "type" in data:
+                    assert fields["event"] == data["type"]
+                    assert fields["id"].split(":")[0] == str(data["number"])
+                yield data if "type" in data else {**data, "type": fields["event"], "id": fields["id"]}
                 fields = {}
 
 
@@ -73,3 +75,37 @@ def test_an_error_is_no_stream(local_stack: LocalStack) -> None:
     assert httpx.get(url, headers=HEADERS).status_code == 404
     wrong = httpx.get(url, headers={**HEADERS, "Last-Event-ID": "x"})
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (400, "after")
+
+
+def test_the_text_comes_with_the_events_and_the_id_has_the_numbers_of_both(
+    runs: Runs, local_stack: LocalStack
+) -> None:
+    run_id = runs.start_script(Say("One two three.", after_seconds=1), stream=True)
+    url = f"{local_stack.endpoints.api}/runs/{run_id}/events?text_after=0"
+
+    events = list(read_stream(url))
+
+    pieces = [event for event in events if event["type"] == "text"]
+    assert "".join(piece["text"] for piece in pieces) == "One two three."
+    assert pieces[0]["id"] == "2:1"
+    assert events[-1]["type"] == "run.completed"
+    rest = list(read_stream(url, {"Last-Event-ID": pieces[0]["id"]}))
+    assert rest == events[events.index(pieces[0]) + 1 :]
+    ended = httpx.get(
+        url, headers={**HEADERS, "Last-Event-ID": f"{events[-1]['number']}:{pieces[-1]['number']}"}
+    )
+    assert ended.status_code == 204
+
+
+def test_without_text_the_id_is_the_number_of_the_event(runs: Runs, local_stack: LocalStack) -> None:
+    run_id = runs.start_script(Say("One."), stream=True)
+    runs.wait_for_end(run_id)
+
+    events = list(read_stream(f"{local_stack.endpoints.api}/runs/{run_id}/events"))
+
+    assert "text" not in [event["type"] for event in events]
+    again = httpx.get(
+        f"{local_stack.endpoints.api}/runs/{run_id}/events",
+        headers={**HEADERS, "Last-Event-ID": str(events[-1]["number"])},
+    )
+    assert again.status_code == 204

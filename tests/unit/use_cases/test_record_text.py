@@ -118,15 +118,8 @@ def test_an_error_ends_the_stream_and_loses_nothing(turns: Turns, error: Excepti
 def test_two_invocations_that_record_the_same_turn_write_each_piece_once(turns: Turns) -> None:
     """A function that was given up by the workflow may still run."""
     meanwhile = lambda: turns.record(TextDelta(1, "A"), turns.seconds(2), TextDelta(2, "B"))  # noqa: E731
-    deltas = [
-        TextDelta(1, "A"),
-        turns.seconds(2),
-        meanwhile,
-        TextDelta(2, "B"),
-        turns.seconds(2),
-        TextDelta(3, "C"),
-    ]
-    turns.record(*deltas)
+    later = turns.seconds(2)
+    turns.record(TextDelta(1, "A"), later, meanwhile, TextDelta(2, "B"), later, TextDelta(3, "C"))
 
     assert [piece.number for piece in turns.pieces] == [1, 2]
     assert "".join(text for _, text in turns.texts) == "AB"
