@@ -14,8 +14,8 @@ from upcall.client import (
     RunEvent,
     RunObserver,
     RunView,
+    TextPiece,
 )
-from upcall.domain.message_text import TextPiece
 from upcall.domain.tool_calls import arguments_text
 
 

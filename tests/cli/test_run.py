@@ -165,3 +165,18 @@ def test_a_status_is_parsed_by_its_name() -> None:
 
 def test_the_state_folder_is_not_under_version_control() -> None:
     assert ".upcall/" in (ROOT / ".gitignore").read_text("utf-8").splitlines()
+
+
+def test_a_run_whose_message_is_shown_as_it_is_written_prints_it_once(upcall: Upcall) -> None:
+    run = upcall("run", "Hello.", "--stream")
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip()
+    assert run.stdout.strip() not in run.stderr
+
+
+def test_a_run_api_without_streams_is_a_clear_error(upcall: Upcall) -> None:
+    run = upcall("run", "Hello.", "--stream", "--api", "agents")
+
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "stream: the agents run API does not support it" in run.stderr

@@ -13,6 +13,7 @@ from cli.terminal.live_view import LiveView, format_size
 from cli.terminal.open_calls import OpenCallReporter
 from cli.terminal.run_output import print_outcome, print_run_details, print_run_list
 from upcall.client import CallerFunctions
+from upcall.domain.message_text import TextPiece
 from upcall.domain.run import Run
 from upcall.domain.usage import Usage
 from upcall.domain.views import RunSummary, RunView
@@ -65,6 +66,31 @@ def test_a_terminal_is_redrawn_in_place_with_colours() -> None:
 
     assert "\x1b[32m" in text
     assert "There is no tool no." in text
+
+
+def test_a_terminal_shows_the_end_of_what_the_model_writes_and_escapes_what_it_must_not_send() -> None:
+    console = terminal_console()
+    progress = RunProgress([StatusProgress("in_progress", START)])
+    lines = "".join(f"line {number}\n" for number in range(30))
+    progress.add_text([TextPiece(number=1, round=0, offset=0, text=f"{lines}\x1b[2Jthe end")])
+    with LiveView(console) as view:
+        view.update(progress)
+    text = printed_text(console)
+
+    assert "\\u001b[2Jthe end" in text
+    assert "line 29" in text
+    assert "line 9\n" not in text
+
+
+def test_what_the_model_wrote_is_not_shown_after_the_run_has_ended_and_not_on_other_output() -> None:
+    piece = TextPiece(number=1, round=0, offset=0, text="Hello.")
+    ended = RunProgress([StatusProgress("in_progress", START, END)], ended=True, text="Hello.")
+    running = RunProgress([StatusProgress("in_progress", START)])
+    running.add_text([piece])
+    for console, progress in ((terminal_console(), ended), (plain_console(), running)):
+        with LiveView(console) as view:
+            view.update(progress)
+        assert "Hello." not in printed_text(console)
 
 
 def test_a_list_on_a_narrow_terminal_cuts_the_prompt_and_nothing_else() -> None:

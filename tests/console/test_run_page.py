@@ -27,6 +27,41 @@ def test_a_run_is_started_and_watched_to_its_end(open_page: OpenConsole, local_s
     expect(page.locator(".rounds")).to_contain_text("Round 1 · 1 call")
 
 
+def test_the_message_is_shown_as_the_model_writes_it(
+    open_page: OpenConsole, runs: Runs, local_stack: LocalStack
+) -> None:
+    text = " ".join(f"word-{number}" for number in range(60))
+    model = local_stack.emulator.script(Say(text, after_seconds=5))
+    page = open_page("/start").page
+    page.get_by_label("Prompt (needed)").fill("Go.")
+    page.get_by_label("Model", exact=True).fill(model)
+    page.get_by_text("More fields").click()
+    page.get_by_label("Show the message").select_option("as the model writes it")
+    page.get_by_role("button", name="Start", exact=True).click()
+
+    message = page.locator("section.message")
+    expect(message).to_contain_text("The model writes")
+    expect(message).to_contain_text("word-0")
+    assert "word-59" not in message.inner_text()
+    expect(page.locator(".head-line")).to_contain_text("completed", timeout=20_000)
+    expect(message.get_by_role("heading")).to_contain_text("Message")
+    expect(message).to_contain_text(text)
+    expect(message).not_to_contain_text("The model writes")
+
+
+def test_what_was_written_before_a_failure_goes_away(open_page: OpenConsole, runs: Runs) -> None:
+    """The message of a run that was cancelled is none."""
+    run_id = runs.start_script(Say("word " * 200, after_seconds=20), stream=True)
+    page = open_page(f"/runs/{run_id}").page
+    message = page.locator("section.message")
+    expect(message).to_contain_text("word", timeout=20_000)
+
+    page.get_by_role("button", name="Cancel the run").click()
+
+    expect(page.locator(".head-line")).to_contain_text("cancelled")
+    expect(message).to_be_hidden()
+
+
 def test_a_page_that_a_tool_has_read_is_text(
     open_page: OpenConsole, runs: Runs, local_stack: LocalStack
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from support.fakes.clock import START
 
 from cli.run_progress import RunProgress
+from upcall.domain.message_text import TextPiece
 from upcall.domain.run_events import RequestedCallView, RunEvent
 
 
@@ -90,3 +91,25 @@ def test_events_that_are_not_known_and_calls_that_were_not_listed_do_no_harm() -
     progress = progress_after((0.0, "tool_call.dreamt", {"call": "1-1"}), QUEUED, later)
 
     assert progress.statuses[-1].calls["9-9"].name == "fetch"
+
+
+def text(number: int, offset: int, content: str) -> TextPiece:
+    return TextPiece(number=number, round=0, offset=offset, text=content)
+
+
+def test_the_text_of_a_turn_grows_and_a_new_turn_begins_anew() -> None:
+    progress = progress_after(QUEUED, IN_PROGRESS)
+
+    progress.add_text([text(1, 0, "Let me "), text(2, 7, "look.")])
+    assert progress.text == "Let me look."
+    progress.add_text([text(3, 0, "Here it is.")])
+    assert progress.text == "Here it is."
+
+
+def test_what_was_written_before_tools_were_called_is_no_part_of_the_message() -> None:
+    progress = progress_after(QUEUED, IN_PROGRESS)
+    progress.add_text([text(1, 0, "Let me look.")])
+
+    progress.add([RunEvent(number=3, type="run.requires_action", at=at(2), calls=(FETCH,))])
+
+    assert progress.text == ""

@@ -23,6 +23,7 @@ from upcall.domain.batch_request import BatchRequest
 from upcall.domain.batch_results import LineResult
 from upcall.domain.batch_view import BatchView
 from upcall.domain.errors import InvalidInput, ToolError
+from upcall.domain.message_text import TextPiece
 from upcall.domain.run_events import RunEvent
 from upcall.domain.run_request import RunRequest
 from upcall.domain.views import OpenCallView, RunSummary, RunView
@@ -46,6 +47,7 @@ __all__ = [
     "RunRequest",
     "RunSummary",
     "RunView",
+    "TextPiece",
     "ToolError",
     "UpcallClient",
 ]

@@ -57,6 +57,8 @@ def record_text(
                 if not add_piece():
                     return
                 due = clock.monotonic() + PIECE_SECONDS
-    except (TransientError, RequestRejected) as error:
+    except TransientError as error:
         logger.info("stream ended", error=str(error))
+    except RequestRejected as error:  # its message may quote what the server was sent
+        logger.info("stream ended", error=error.code)
     add_piece()

@@ -1,7 +1,7 @@
 """A run that is followed: calls of the caller's functions are answered until it has ended."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from logging.handlers import QueueHandler
 from queue import SimpleQueue
 from typing import Any
@@ -26,6 +26,7 @@ from upcall.client import (
     RunObserver,
     RunRequest,
     RunView,
+    TextPiece,
     ToolError,
     UpcallClient,
     client,
@@ -262,3 +263,34 @@ def test_a_function_that_is_interrupted_has_an_output_and_ends_the_program() -> 
 
     (output,) = server.requests[-1].json["outputs"]
     assert output["error"].startswith("outcome unknown: it was interrupted.")
+
+
+def test_a_streamed_run_gives_each_piece_once_and_the_whole_is_the_message(
+    api: UpcallClient, local_stack: LocalStack
+) -> None:
+    class Reader(RunObserver):
+        def __init__(self) -> None:
+            self.pieces: list[TextPiece] = []
+
+        def text_written(self, pieces: Sequence[TextPiece]) -> None:
+            self.pieces += pieces
+
+    reader = Reader()
+    model = local_stack.emulator.script(Say("One two three four.", after_seconds=1))
+    run = api.run(RunRequest(prompt="Go.", model=model, stream=True), observer=reader)
+
+    assert "".join(piece.text for piece in reader.pieces) == run.message == "One two three four."
+    assert [piece.number for piece in reader.pieces] == list(range(1, len(reader.pieces) + 1))
+
+
+def test_text_that_comes_without_events_is_no_reason_to_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("upcall.client.client.time.sleep", pauses.append)
+    text = [{"number": 1, "round": 0, "offset": 0, "text": "One"}]
+    page = json_response({"events": [], "next": 0, "ended": False, "text": text, "next_text": 1})
+    with canned_server(page, json_response(run_view()), *ENDED) as server:
+        follow(server)
+
+    assert pauses == []
+    assert "text_after=0" in server.requests[0].path
+    assert "text_after=1" in server.requests[2].path
