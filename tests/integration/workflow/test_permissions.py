@@ -6,6 +6,7 @@ path that uses AWS, and the actions that were used are compared with the roles.
 import json
 import time
 import uuid
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,6 +37,7 @@ from upcall.domain.quota import QuotaSetting
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
 from upcall.domain.usage import Usage
+from upcall.use_cases import poll_run
 
 FUNCTIONS = list(resources_of_type("AWS::Lambda::Function"))
 
@@ -102,6 +104,7 @@ def every_path(
     close_runs(invoke, repository)
     batches_that_end_and_are_cancelled(local_stack, runs, invoke)
     run_that_is_pushed(local_stack, runs, invoke)
+    run_that_is_streamed(local_stack, runs)
     deliver_callbacks(invoke, repository)
     with function_changes(
         local_stack, "ExportTraceFunction", environment={"OTLP_ENDPOINT": "http://127.0.0.1:1"}
@@ -266,6 +269,18 @@ def run_that_is_pushed(local_stack: LocalStack, runs: Runs, invoke: Invoke) -> N
         )
     assert ended.run["updates"] == "pushed"
     invoke("WaitForChangeFunction", {**sample_event("wait_for_change"), "task_token": "ended"})
+
+
+def run_that_is_streamed(local_stack: LocalStack, runs: Runs) -> None:
+    """A run whose turns are longer than the windows of the functions that record their text."""
+    fetch = CallTools((Call.of("fetch", url=f"{local_stack.endpoints.pages}/tides"),), after_seconds=0.5)
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as changes:
+        patch.setattr(poll_run, "MIN_STREAM_SECONDS", 0.3)
+        for function in ("CreateRunFunction", "PollRunFunction", "SubmitToolOutputsFunction"):
+            environment = {"POLL_WINDOW_SECONDS": "0"}
+            changes.enter_context(function_changes(local_stack, function, environment=environment))
+        ended = runs.run_script(fetch, Say("One two three.", after_seconds=1.2), stream=True)
+    assert runs.http.get(f"/runs/{ended.run['run_id']}/events?text_after=0").json()["text"]
 
 
 def deliver_callbacks(invoke: Invoke, repository: DynamoDBRunRepository) -> None:
