@@ -125,11 +125,12 @@ sam-local: sam-build  ## Invoke every function and call the API in containers, w
 validate: $(SAM)  ## Validate the templates with SAM and cfn-lint
 	$(SAM) validate --lint
 	$(SAM) validate --lint --template monitoring.yaml
+	$(SAM) validate --lint --template console.yaml
 
 check-template: install .venv-checks/installed  ## Check the transformed templates with cfn-lint, checkov and cdk-nag
 	@mkdir -p .aws-sam
 	@$(BIN)/python -m local.transform_template .aws-sam/transformed.json
-	@.venv-checks/bin/python checks/template.py .aws-sam/transformed.json monitoring.yaml
+	@.venv-checks/bin/python checks/template.py .aws-sam/transformed.json monitoring.yaml console.yaml
 
 prices: .venv-prices/installed  ## Write the prices of OpenAI's models, as genai-prices knows them, into src/upcall/
 	@.venv-prices/bin/python local/model_prices.py src/upcall/model_prices.json

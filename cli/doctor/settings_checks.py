@@ -24,6 +24,8 @@ SECURITY_PARAMETERS = frozenset(
         "AuthorizationScopes",
         "CallbackSecretName",
         "CallerClaims",
+        "ConsoleClientId",
+        "ConsoleTokenOrigin",
         "CorsOrigins",
         "FourEyes",
         "JwtAudience",

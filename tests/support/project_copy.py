@@ -13,7 +13,7 @@ def copy_project(folder: Path) -> None:
     """Copy the code, the workflow and the templates."""
     for name in ("src", "statemachine", "local", "cli"):
         shutil.copytree(ROOT / name, folder / name)
-    for name in ("template.yaml", "monitoring.yaml"):
+    for name in ("template.yaml", "monitoring.yaml", "console.yaml"):
         shutil.copy(ROOT / name, folder)
 
 

@@ -19,6 +19,8 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
 
 MONITORING = TEMPLATE.nested_templates()["Monitoring"]
 
+CONSOLE = TEMPLATE.nested_templates()["ConsoleSite"]
+
 MONITORING_PARAMETERS: dict[str, Any] = RESOURCES["Monitoring"]["Properties"]["Parameters"]
 """What `template.yaml` passes to `monitoring.yaml`."""
 

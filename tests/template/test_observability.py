@@ -2,7 +2,7 @@
 
 import json
 
-from support.templates import MONITORING, RESOURCES, TEMPLATE, resources_of_type
+from support.templates import CONSOLE, MONITORING, RESOURCES, TEMPLATE, resources_of_type
 
 import tools
 
@@ -42,7 +42,7 @@ def test_logs_are_kept_as_long_as_runs() -> None:
 
 
 def test_unencrypted_transport_is_denied() -> None:
-    resources = {**RESOURCES, **MONITORING["Resources"]}
+    resources = {**RESOURCES, **MONITORING["Resources"], **CONSOLE["Resources"]}
     for resource_type in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
         policies = resources_of_type(resource_type, resources).values()
         assert policies

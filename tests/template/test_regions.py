@@ -9,6 +9,7 @@ from local.config import ROOT
 DEPLOYED = [
     ROOT / "template.yaml",
     ROOT / "monitoring.yaml",
+    ROOT / "console.yaml",
     *sorted((ROOT / "statemachine").glob("*.yaml")),
     *sorted((ROOT / "src").rglob("*.py")),
     *sorted((ROOT / "src").rglob("*.toml")),

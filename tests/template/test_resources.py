@@ -1,7 +1,7 @@
 """Settings of resources that cost money or data if they are wrong."""
 
 import pytest
-from support.templates import FUNCTIONS, TEMPLATE
+from support.templates import CONSOLE, FUNCTIONS, TEMPLATE
 
 DEFAULT_TIMEOUT = TEMPLATE.source["Globals"]["Function"]["Timeout"]
 QUEUES = [(mapping.queue, mapping.function) for mapping in TEMPLATE.queue_mappings()]
@@ -19,7 +19,8 @@ def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run(
 
 @pytest.mark.parametrize("kind", ["AWS::DynamoDB::Table", "AWS::S3::Bucket"])
 def test_data_outlives_the_stack_but_not_a_creation_that_failed(kind: str) -> None:
-    resources = [each for each in TEMPLATE.source["Resources"].values() if each["Type"] == kind]
+    all_resources = [*TEMPLATE.source["Resources"].values(), *CONSOLE["Resources"].values()]
+    resources = [each for each in all_resources if each["Type"] == kind]
 
     assert resources
     for resource in resources:
