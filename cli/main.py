@@ -13,6 +13,7 @@ from cli.commands.doctor import doctor
 from cli.commands.list import list_runs
 from cli.commands.listen import listen
 from cli.commands.local import local
+from cli.commands.publish import publish
 from cli.commands.quota import app as quota
 from cli.commands.retry import retry
 from cli.commands.run import run
@@ -43,6 +44,7 @@ app.command("tools")(list_tools)
 app.command("tool")(tool)
 app.command("local")(local)
 app.command("console")(console)
+app.command("publish")(publish)
 app.command("send-event")(send_event)
 app.command("trigger")(trigger)
 app.command("listen")(listen)

@@ -16,8 +16,8 @@ def test_the_help_lists_every_command_in_a_whole_line(upcall: Upcall) -> None:
     commands = text.partition("Commands:\n")[2].splitlines()
 
     assert [line.split()[0] for line in commands] == [
-        "run", "list", "show", "cancel", "retry", "tools", "tool", "local", "console", "send-event", "trigger",
-        "listen", "doctor", "stop", "resume", "approvals", "quota", "batch", "webhooks", "bench",
+        "run", "list", "show", "cancel", "retry", "tools", "tool", "local", "console", "publish", "send-event",
+        "trigger", "listen", "doctor", "stop", "resume", "approvals", "quota", "batch", "webhooks", "bench",
     ]  # fmt: skip
     assert not [line for line in commands if line.endswith("...")]
 
