@@ -1,4 +1,6 @@
-/** Requests to the server of the console, which passes those under /api/ on to the stack. */
+/** Requests to the server of the console, or to the site: both pass those under /api/ on to the stack. */
+
+import { accessToken, isSite, noteAccepted, renewToken } from "./sign-in.js";
 
 const TOKEN = "upcall-console-token";
 
@@ -58,11 +60,7 @@ async function request(method, path, { headers, body, signal } = {}) {
   let response;
   let text;
   try {
-    response = await fetch(path, {
-      method, body, signal,
-      headers: { Accept: "application/json", "X-Console-Token": sessionStorage.getItem(TOKEN) ?? "", ...headers },
-      credentials: "same-origin", redirect: "error", referrerPolicy: "no-referrer", cache: "no-store",
-    });
+    response = await send(path, { method, body, signal, headers: { Accept: "application/json", ...headers } });
     text = await response.text();
   } catch (error) {
     if (isAbort(error)) throw error;
@@ -74,6 +72,23 @@ async function request(method, path, { headers, body, signal } = {}) {
   if (response.ok) return content;
   const retryAfter = Number(response.headers.get("Retry-After")) || null;
   throw new ApiError(response.status, content ?? {}, retryAfter);
+}
+
+/** The response to a request. On a site, a token that the API rejects is renewed. */
+async function send(path, options) {
+  for (;;) {
+    const token = accessToken();
+    const credentials = isSite ? { Authorization: `Bearer ${token}` } : { "X-Console-Token": sessionStorage.getItem(TOKEN) ?? "" };
+    const response = await fetch(path, {
+      ...options, headers: { ...options.headers, ...credentials },
+      credentials: "same-origin", redirect: "error", referrerPolicy: "no-referrer", cache: "no-store",
+    });
+    if (response.status !== 401 || !isSite) {
+      if (response.ok) noteAccepted();
+      return response;
+    }
+    await renewToken(token);
+  }
 }
 
 function parse(text) {

@@ -2,11 +2,14 @@
 
 import { go } from "./address.js";
 import { element } from "./dom.js";
+import { isSite } from "./sign-in.js";
 
 const SETTING = "upcall-keys";
-const PAGES = { r: "/runs", a: "/approvals", b: "/batches", t: "/tools", h: "/health", s: "/start" };
+const PAGES = { r: "/runs", a: "/approvals", b: "/batches", t: "/tools", s: "/start", ...(!isSite && { h: "/health" }) };
 const WORDS = [
-  ["g then r, a, b, t, h or s", "go to runs, approvals, batches, tools, health, or start a run"],
+  isSite
+    ? ["g then r, a, b, t or s", "go to runs, approvals, batches, tools, or start a run"]
+    : ["g then r, a, b, t, h or s", "go to runs, approvals, batches, tools, health, or start a run"],
   ["j, k", "next, previous line of a list"],
   ["/", "to the search field"],
   ["?", "this list"],

@@ -2,7 +2,12 @@
 
 import { element, replace } from "./dom.js";
 import { isAbort } from "./api.js";
+import { isSite } from "./sign-in.js";
 import { exact } from "./text.js";
+
+const NO_ACCESS = isSite
+  ? "The API demands a scope that your token has not."
+  : "This tab has no token. Open the address that was printed when the console was started.";
 
 /** Words while something is on its way. They appear only if it takes a moment. */
 export function loading(words = "Loading…") {
@@ -17,7 +22,7 @@ export function empty(...words) {
 /** An error in words. */
 export function problem(error) {
   const words = error.status === 403 && !error.message.includes(" ")
-    ? "This tab has no token. Open the address that was printed when the console was started."
+    ? NO_ACCESS
     : exact(error.message);
   return element("p", { class: "problem", role: "alert" }, words);
 }

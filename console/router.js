@@ -3,6 +3,7 @@
 import { setTitle } from "./address.js";
 import { element, replace } from "./dom.js";
 import { problem } from "./notices.js";
+import { isSite, needsSignIn } from "./sign-in.js";
 
 /** Patterns of addresses, titles, and modules, which are loaded when they are needed. */
 const ROUTES = [
@@ -13,8 +14,9 @@ const ROUTES = [
   [/^\/batches$/, "Batches", () => import("./pages/batches.js")],
   [/^\/batches\/([\w-]+)$/, "Batch", () => import("./pages/batch.js")],
   [/^\/tools$/, "Tools", () => import("./pages/tools.js")],
-  [/^\/health$/, "Health", () => import("./pages/health.js")],
+  ...(isSite ? [] : [[/^\/health$/, "Health", () => import("./pages/health.js")]]),
 ];
+const SIGN_IN = [null, "Sign in", () => import("./pages/sign-in.js")];
 
 const FIRST_PAGE = "/runs";
 
@@ -28,12 +30,13 @@ export function startRouter(main) {
     showPage(main, controller.signal, isFirst);
   };
   window.addEventListener("hashchange", () => show(false));
+  window.addEventListener("signed-out", () => show(false));
   show(true);
 }
 
 async function showPage(main, signal, isFirst) {
   const [path, text = ""] = (location.hash.slice(1) || FIRST_PAGE).split("?", 2);
-  const [, title = "There is no such page", load] = ROUTES.find(([pattern]) => pattern.test(path)) ?? [];
+  const [, title = "There is no such page", load] = needsSignIn() ? SIGN_IN : (ROUTES.find(([pattern]) => pattern.test(path)) ?? []);
   const heading = element("h1", { tabindex: "-1" }, title);
   const content = element("div", { class: "page" });
   replace(main, element("div", { class: "page-head" }, heading), content);

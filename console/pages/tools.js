@@ -7,12 +7,14 @@ import { readFields, showProblem } from "../forms.js";
 import { folded, jsonOrText, outputView, sizeOf } from "../json-view.js";
 import { empty, loading, showingProblems } from "../notices.js";
 import { argumentsOf, schemaFields } from "../schema-form.js";
+import { isSite } from "../sign-in.js";
 import { statusBadge } from "../status.js";
 import { inline, textBlock } from "../text.js";
 
 export async function show(content, { signal }) {
   const place = element("div", { class: "cards" }, loading());
-  append(content, element("p", { class: "muted" }, "A call from here runs the tool as a run would, without a model. Tools with an effect, and those that need an approval, cannot be tried."), place);
+  const about = "A call from here runs the tool as a run would, without a model. Tools with an effect, and those that need an approval, cannot be tried.";
+  append(content, !isSite && element("p", { class: "muted" }, about), place);
   const found = await showingProblems(place, () => get("/api/tools", {}, { signal }));
   if (!found) return;
   replace(place, found.tools.length ? found.tools.map((tool) => toolCard(tool, signal)) : empty("The stack has no tools."));
@@ -26,7 +28,7 @@ function toolCard(tool, signal) {
       element("span", { class: "muted" }, parameters.length ? counted(parameters.length, "parameter") : "no parameters")),
     textBlock(tool.description),
     folded("Schema of its parameters", () => jsonOrText(JSON.stringify(tool.parameters))),
-    folded("Try it", () => tryForm(tool, signal), { className: "try" }));
+    !isSite && folded("Try it", () => tryForm(tool, signal), { className: "try" }));
 }
 
 function tryForm(tool, signal) {
