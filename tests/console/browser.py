@@ -31,11 +31,12 @@ new PerformanceObserver((list) => {
 
 @dataclass
 class Console:
-    """A tab. `problems` are errors of its scripts, dialogs, and requests to other hosts."""
+    """A tab. `problems` are errors of its scripts, dialogs, and requests to other hosts than `address` and `issuer`."""
 
     page: Page
     address: str
     problems: list[str] = field(default_factory=list)
+    issuer: str = "data:"
 
     def go(self, path: str) -> None:
         """Show another page of the console."""
@@ -65,7 +66,7 @@ class Console:
         dialog.dismiss()
 
     def _note_request(self, request: Request) -> None:
-        if not request.url.startswith((f"{self.address}/", "data:")):
+        if not request.url.startswith((f"{self.address}/", self.issuer, "data:")):
             self.problems.append(f"request to {request.url}")
 
     def _note_message(self, message: ConsoleMessage) -> None:
@@ -81,11 +82,18 @@ class OpenConsole(Protocol):
 
 
 def open_console(
-    browser: Browser, address: str, path: str, *, width: int = 1280, height: int = 800, theme: str = "light"
+    browser: Browser,
+    address: str,
+    path: str,
+    *,
+    width: int = 1280,
+    height: int = 800,
+    theme: str = "light",
+    issuer: str = "data:",
 ) -> Console:
     """Open a page of the console in a new tab of that size, with the theme that the system prefers.
 
-    `address` is that of the server, with its token.
+    `address` is that of the server, with its token; for a site, `issuer` is where one signs in.
     """
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
@@ -93,7 +101,7 @@ def open_console(
     context.set_default_timeout(15_000)
     page = context.new_page()
     page.add_init_script(OBSERVE)
-    console = Console(page, address.partition("/#")[0])
+    console = Console(page, address.partition("/#")[0], issuer=issuer)
     console.watch()
     page.goto(f"{address}{path}")
     return console

@@ -1,10 +1,10 @@
 """Every page in both themes, wide and narrow: no violation of WCAG 2 A and AA that axe-core finds."""
 
 from collections.abc import Iterator
-from importlib.resources import files
 
 import pytest
-from console.browser import Console, OpenConsole
+from console.axe import violations
+from console.browser import OpenConsole
 from console.saved_runs import large_rounds, save_run
 from support.batches import Batches
 from support.runs import Runs
@@ -12,9 +12,6 @@ from support.runs import Runs
 from local.openai_emulator import CallTools, Fail, Say
 from local.openai_emulator.conversation import Call
 from upcall.aws.run_repository import DynamoDBRunRepository
-
-AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 PAGES = [
     "runs",
@@ -53,18 +50,6 @@ def paths(runs: Runs, batches: Batches, repository: DynamoDBRunRepository) -> It
         "unknown page": "/nothing",
     }
     runs.http.post(f"/runs/{waiting}/cancel")
-
-
-def violations(console: Console) -> list[str]:
-    """What axe-core finds, with the elements."""
-    page = console.page
-    page.evaluate(AXE)
-    found = page.evaluate("rules => axe.run(document, { runOnly: { type: 'tag', values: rules } })", RULES)
-    return [
-        f"{violation['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for violation in found["violations"]
-        for node in violation["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
