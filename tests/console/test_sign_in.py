@@ -260,6 +260,14 @@ def test_a_token_that_the_api_never_accepts_does_not_lead_in_a_circle(
     assert len(provider.authorizations) == len(provider.token_requests) == 1
 
 
+def test_the_frame_with_the_button_for_signing_out_fits_a_narrow_screen(open_site: OpenConsole) -> None:
+    console = open_site(width=390, height=844)
+    sign_in(console)
+
+    assert console.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert violations(console) == []
+
+
 def test_signing_out_forgets_the_tokens(open_site: OpenConsole, provider: OpenIdProvider) -> None:
     provider.refreshes = True
     console = open_site()
