@@ -12,6 +12,7 @@ from upcall.domain.views import MAX_PAGE_SIZE
 from upcall.lambda_runtime.caller_identity import current_caller
 from upcall.lambda_runtime.clock import SystemClock
 from upcall.lambda_runtime.http_api import (
+    Owner,
     describe_responses,
     http_api,
     json_response,
@@ -38,9 +39,12 @@ Cursor = Annotated[
     ),
 )
 def handle_request(
+    owner: Owner = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Batches per page.")] = 20,
     cursor: Cursor = None,
 ) -> Response[str]:
     """List the caller's batches, newest first. A page may be short; the last has no next_cursor."""
-    page = list_batches(limit, cursor, current_caller(), batches=batch_repository(), clock=SystemClock())
+    page = list_batches(
+        owner, limit, cursor, current_caller(), batches=batch_repository(), clock=SystemClock()
+    )
     return json_response(HTTPStatus.OK, page)

@@ -11,6 +11,7 @@ from upcall.domain.status import Status
 from upcall.domain.views import MAX_PAGE_SIZE, RunList
 from upcall.lambda_runtime.caller_identity import current_caller
 from upcall.lambda_runtime.http_api import (
+    Owner,
     describe_responses,
     http_api,
     json_response,
@@ -34,10 +35,11 @@ Cursor = Annotated[
     responses=describe_responses(HTTPStatus.OK, RunList, "A page of the list."),
 )
 def handle_request(
+    owner: Owner = None,
     status: Annotated[Status | None, Query(description="Only runs of this status.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Runs per page.")] = 20,
     cursor: Cursor = None,
 ) -> Response[str]:
     """List the caller's runs, newest first. A page may be short or empty; the last has no next_cursor."""
-    page = list_runs(status, limit, cursor, current_caller(), repository=run_repository())
+    page = list_runs(owner, status, limit, cursor, current_caller(), repository=run_repository())
     return json_response(HTTPStatus.OK, page)

@@ -120,8 +120,12 @@ def test_a_run_with_any_other_id_is_not_found(
 @fuzz_settings
 @given(
     st.sampled_from(["list_runs", "list_batches"]),
-    st.dictionaries(st.sampled_from(["status", "limit", "cursor"]), texts),
+    st.dictionaries(st.sampled_from(["owner", "status", "limit", "cursor"]), texts),
 )
+@example("list_runs", {"owner": "\U0010ffff" * 256})
+@example("list_runs", {"owner": "\x00"})
+@example("list_runs", {"owner": "\ud800"})
+@example("list_batches", {"owner": "\ud800"})
 @example("list_runs", {"cursor": "run_0fffffffffff"})
 @example("list_runs", {"cursor": "run_000000000000"})
 @example("list_runs", {"limit": "1e1"})

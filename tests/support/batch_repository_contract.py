@@ -114,6 +114,18 @@ class BatchRepositoryContract:
         assert (listed("ann"), listed("bob"), listed("carla")) == ([anns], [bobs], [])
         assert listed(None) == [bobs, anns]
 
+    def test_a_cursor_is_a_time_in_the_list_of_any_owner(self, batches: BatchRepository) -> None:
+        owners = ("bob", "ann", "bob", "ann")
+        old, anns, _, _ = (add_numbered_batch(batches, n, owner=owner) for n, owner in enumerate(owners))
+        cursor = batches.list_batches(owner="bob", limit=1).next_cursor
+
+        def listed(owner: str | None) -> list[Batch]:
+            page = batches.list_batches(owner=owner, limit=10, cursor=cursor)
+            return [batch for batch, _ in page.batches]
+
+        assert (listed("bob"), listed("ann"), listed("carla")) == ([old], [anns], [])
+        assert listed(None) == [anns, old]
+
     def test_a_batch_that_was_added_meanwhile_is_not_in_later_pages(self, batches: BatchRepository) -> None:
         old = [add_numbered_batch(batches, number) for number in range(3)]
         page = batches.list_batches(owner=None, limit=1)

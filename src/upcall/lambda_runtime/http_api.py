@@ -34,7 +34,7 @@ from upcall.domain.errors import (
 from upcall.domain.model import Model
 from upcall.domain.run import is_run_id
 from upcall.domain.validation import WHOLE_BODY
-from upcall.lambda_runtime.caller_identity import caller_of
+from upcall.lambda_runtime.caller_identity import MAX_NAME_CHARACTERS, caller_of
 from upcall.lambda_runtime.clock import SystemClock
 from upcall.observability.logging import log_context, logger
 
@@ -62,6 +62,15 @@ QUOTA_UNITS: Final = {
 RunId = Annotated[str, Path(description="The run's id.", max_length=80)]
 BatchId = Annotated[str, Path(description="The batch's id.", max_length=80)]
 CallId = Annotated[str, Path(description="The call's id in the run: its round and position.", max_length=20)]
+
+Owner = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=MAX_NAME_CHARACTERS,
+        description="Only those of this caller, exactly as their `owner`.",
+    ),
+]
 
 Wait = Annotated[int, Query(ge=0, le=25, description="Seconds to wait at most.")]
 

@@ -7,7 +7,21 @@ from upcall.use_cases.interfaces import RunRepository
 
 
 def list_runs(
-    status: Status | None, limit: int, cursor: str | None, caller: Caller, *, repository: RunRepository
+    owner: str | None,
+    status: Status | None,
+    limit: int,
+    cursor: str | None,
+    caller: Caller,
+    *,
+    repository: RunRepository,
 ) -> RunList:
-    """A page of the runs that the caller may see, of one status or of all."""
-    return repository.list_runs(owner=caller.owner_filter, status=status, limit=limit, cursor=cursor)
+    """A page of the runs that the caller may see: of one owner and status, or of all.
+
+    An owner whose runs the caller may not see has none for it, and nothing is read: the response does not
+    tell whether there is such an owner.
+    """
+    if owner is None:
+        owner = caller.owner_filter
+    elif not caller.may_see(owner):
+        return RunList(runs=())
+    return repository.list_runs(owner=owner, status=status, limit=limit, cursor=cursor)

@@ -15,7 +15,9 @@ from support.run_repository_contract.writes import (
     add_run,
     list_all_runs,
 )
+from upcall.domain.run import Run
 from upcall.domain.run_request import InputItem
+from upcall.domain.status import Status
 from upcall.domain.usage import NO_USAGE
 from upcall.domain.views import RunSummary
 from upcall.use_cases.interfaces import RunRepository
@@ -108,6 +110,42 @@ class ListContract:
         assert len(first_page.runs) == min(limit, 5)
         found = list_all_runs(repository, owner=runs[0].owner, limit=limit)
         assert [run.run_id for run in found] == [run.run_id for run in reversed(runs)]
+
+    @pytest.mark.parametrize("limit", [1, 2, 3])
+    def test_pages_of_one_owner_and_one_status_lead_through_all_such_runs(
+        self, repository: RunRepository, limit: int
+    ) -> None:
+        wanted = []
+        for n in range(3):
+            at = START + timedelta(seconds=n)
+            wanted.append(add_failed_run(repository, owner="ann", created_at=at).run_id)
+            add_run(repository, owner="ann", created_at=at)
+            add_failed_run(repository, owner="bob", created_at=at)
+
+        found = list_all_runs(repository, owner="ann", status="failed", limit=limit)
+        assert [run.run_id for run in found] == wanted[::-1]
+
+    def test_a_cursor_is_a_time_in_the_list_of_any_owner_and_status(self, repository: RunRepository) -> None:
+        """With another owner or status it leads to the runs of that list that are older than its page."""
+
+        def add(seconds: int, owner: str) -> Run:
+            return add_run(repository, owner=owner, created_at=START + timedelta(seconds=seconds))
+
+        old, queued, failed = add(0, "bob"), add(1, "ann"), add(2, "ann")
+        repository.record_failure(failed, FAILURE, NO_USAGE, LATER)
+        add(3, "bob")
+        add(4, "ann")
+        cursor = repository.list_runs(owner="bob", status=None, limit=1).next_cursor
+
+        def listed(owner: str | None, status: Status | None = None) -> list[str]:
+            page = repository.list_runs(owner=owner, status=status, limit=10, cursor=cursor)
+            return [run.run_id for run in page.runs]
+
+        assert listed("bob") == [old.run_id]
+        assert listed("ann") == [failed.run_id, queued.run_id]
+        assert listed("ann", "failed") == [failed.run_id]
+        assert listed(None) == [failed.run_id, queued.run_id, old.run_id]
+        assert listed("carla") == []
 
     def test_a_run_that_was_added_meanwhile_is_not_in_later_pages(self, repository: RunRepository) -> None:
         for n in range(4):

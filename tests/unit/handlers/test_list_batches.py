@@ -45,6 +45,8 @@ def test_the_sample_shows_batches_as_the_route_of_one_batch_does(handlers: Wired
     ("query", "field"),
     [
         ({"limit": "0"}, "limit"),
+        ({"owner": ""}, "owner"),
+        ({"owner": "x" * 257}, "owner"),
         ({"limit": "101"}, "limit"),
         ({"cursor": ""}, "cursor"),
         ({"cursor": "batch_0123456789ab0123456789abcdef"}, "cursor"),
@@ -71,3 +73,12 @@ def test_callers_of_a_stack_with_several_tenants_see_their_own(
     response = handlers.request("list_batches", caller=anns, query={})
 
     assert [batch["batch_id"] for batch in response.json["batches"]] == ["batch_1"]
+    others = handlers.request("list_batches", caller=anns, query={"owner": "another"})
+    assert (others.status, others.json) == (200, {"batches": []})
+
+
+def test_a_list_may_be_of_one_caller(handlers: WiredHandlers) -> None:
+    add_batches(handlers, 3)
+    others = add_numbered_batch(handlers.batches, 9, owner="another")
+
+    assert list_all_pages(handlers, owner="another") == [[others.batch_id]]

@@ -1,8 +1,10 @@
+import json
 from datetime import timedelta
 
 import pytest
 from support.fakes.clock import START
 from support.run_records import FAILURE, new_run
+from support.sample_events import sample_event
 from support.wired_handlers import WiredHandlers
 
 from upcall.domain.usage import NO_USAGE
@@ -58,6 +60,8 @@ def test_the_sample_requests_completed_runs(handlers: WiredHandlers) -> None:
     [
         ({"status": "done"}, "status"),
         ({"limit": "0"}, "limit"),
+        ({"owner": ""}, "owner"),
+        ({"owner": "x" * 257}, "owner"),
         ({"limit": "101"}, "limit"),
         ({"limit": "many"}, "limit"),
         ({"cursor": "run_x"}, "cursor"),
@@ -78,3 +82,27 @@ def test_a_cursor_of_the_future_leads_to_the_newest_runs(handlers: WiredHandlers
     ids = add_failed_runs(handlers, 1)
 
     assert list_all_pages(handlers, status="failed", cursor="run_0fffffffffff") == [ids]
+
+
+@pytest.mark.parametrize(
+    "owner",
+    ["arn:aws:iam::123456789012:user/a,b+c=d@e", "https://issuer.test/|%7Cann", "Zoë 日本", "x" * 256],
+)
+def test_a_list_may_be_of_one_caller_whatever_its_name_is(handlers: WiredHandlers, owner: str) -> None:
+    add_failed_runs(handlers, 1)
+    runs = [handlers.repository.add_run(new_run(owner=owner, created_at=START)) for _ in range(3)]
+    ids = sorted((run.run_id for run in runs), reverse=True)
+
+    assert list_all_pages(handlers, owner=owner, limit="2") == [ids[:2], ids[2:]]
+    assert list_all_pages(handlers, owner=owner, status="queued") == [ids]
+    assert list_all_pages(handlers, owner=owner, status="failed") == [[]]
+
+
+def test_a_caller_that_is_named_twice_is_invalid(handlers: WiredHandlers) -> None:
+    """API Gateway joins the values with a comma, which names may have."""
+    query = {"queryStringParameters": {"owner": "ann,bob"}, "rawQueryString": "owner=ann&owner=bob"}
+
+    response = handlers.invoke("list_runs", sample_event("list_runs", **query))
+
+    assert response["statusCode"] == 400
+    assert [error["field"] for error in json.loads(response["body"])["errors"]] == ["owner"]

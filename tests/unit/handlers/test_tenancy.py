@@ -21,8 +21,9 @@ def start(handlers: WiredHandlers, caller: str, key: str | None = None) -> str:
     return str(response.json["run_id"])
 
 
-def list_runs(handlers: WiredHandlers, caller: str) -> list[str]:
-    response = handlers.request("list_runs", caller=caller, query={})
+def list_runs(handlers: WiredHandlers, caller: str, **query: str) -> list[str]:
+    response = handlers.request("list_runs", caller=caller, query=query)
+    assert response.status == 200, response.json
     return [run["run_id"] for run in response.json["runs"]]
 
 
@@ -45,6 +46,17 @@ def test_a_list_holds_the_callers_runs_only(many_tenants: WiredHandlers) -> None
 
     assert set(list_runs(many_tenants, ANN)) == anns
     assert set(list_runs(many_tenants, BOB)) == bobs
+
+
+def test_a_list_of_another_callers_runs_is_that_of_a_caller_who_has_none(many_tenants: WiredHandlers) -> None:
+    anns, bobs = start(many_tenants, ANN), start(many_tenants, BOB)
+
+    assert list_runs(many_tenants, BOB, owner=BOB) == [bobs]
+    for owner in (ANN, "nobody"):
+        response = many_tenants.request("list_runs", caller=BOB, query={"owner": owner})
+        assert (response.status, response.json) == (200, {"runs": []})
+    assert list_runs(many_tenants, BOB, owner=ANN, cursor="run_0fffffffffff", status="queued") == []
+    assert list_runs(many_tenants, ANN, owner=ANN) == [anns]
 
 
 def test_the_run_of_another_caller_cannot_be_continued(many_tenants: WiredHandlers) -> None:
@@ -83,6 +95,8 @@ def test_in_a_stack_of_one_tenant_every_caller_sees_every_run(handlers: WiredHan
 
     assert (response.status, response.json["owner"]) == (200, ANN)
     assert list_runs(handlers, BOB) == [run_id]
+    assert list_runs(handlers, BOB, owner=ANN) == [run_id]
+    assert list_runs(handlers, BOB, owner=BOB) == []
 
 
 def test_in_a_stack_of_one_tenant_the_caller_is_recorded_all_the_same(handlers: WiredHandlers) -> None:
