@@ -5,6 +5,26 @@ from typing import Annotated
 
 import typer
 
+from cli.errors import CommandError
+
+
+def _check_caller(name: str | None) -> str | None:
+    """A name that is empty is a variable that is not set, and not all callers."""
+    if name == "":
+        raise CommandError("--caller needs a name")
+    return name
+
+
+CallerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--caller",
+        metavar="NAME",
+        help="Only those of this caller: `owner` in `upcall show RUN_ID --json`.",
+        show_default=False,
+        callback=_check_caller,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ToolsOption = Annotated[
     Path | None,

@@ -60,8 +60,8 @@ class Backend(Protocol):
     def retry_and_follow(self, run_id: str, functions: CallerFunctions, err: Console) -> RunOutcome:
         """Retry a run that ended without a message, and follow it to its end."""
 
-    def list_runs(self, status: Status | None, limit: int) -> list[RunSummary]:
-        """At most `limit` runs, newest first."""
+    def list_runs(self, status: Status | None, limit: int, owner: str | None) -> list[RunSummary]:
+        """At most `limit` runs, newest first: of one caller, or of all whose runs the user may see."""
 
     def get_run(self, run_id: str) -> RunDetails:
         """A run with its ledger and its message."""

@@ -46,9 +46,9 @@ class DeployedBackend:
         self._api.retry_run(run_id)
         return self._follow(run_id, functions, err)
 
-    def list_runs(self, status: Status | None, limit: int) -> list[RunSummary]:
+    def list_runs(self, status: Status | None, limit: int, owner: str | None) -> list[RunSummary]:
         """See Backend. Lists the runs that the caller may see."""
-        return list(self._api.list_runs(status, limit))
+        return list(self._api.list_runs(status, limit, owner))
 
     def get_run(self, run_id: str) -> RunDetails:
         """See Backend."""

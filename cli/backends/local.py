@@ -47,10 +47,10 @@ class LocalBackend:
             api.retry_run(run_id)
             return _follow(stack, api, run_id, functions, err)
 
-    def list_runs(self, status: Status | None, limit: int) -> list[RunSummary]:
+    def list_runs(self, status: Status | None, limit: int, owner: str | None) -> list[RunSummary]:
         """See Backend. Reads the table."""
         with open_repository() as repository:
-            return list(repository.list_runs(owner=None, status=status, limit=limit).runs)
+            return list(repository.list_runs(owner=owner, status=status, limit=limit).runs)
 
     def get_run(self, run_id: str) -> RunDetails:
         """See Backend. Reads the table, which has the upstream ids as well."""

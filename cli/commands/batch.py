@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import JsonOption, StackOption, TokenOption
+from cli.options import CallerOption, JsonOption, StackOption, TokenOption
 
 if TYPE_CHECKING:
     from cli.backends.batch_stack import BatchStack
@@ -171,6 +171,7 @@ def show(
 
 @app.command("list")
 def list_batches(
+    caller: CallerOption = None,
     limit: Annotated[int, typer.Option(min=1, help="The maximum number of batches.")] = 20,
     stack: StackOption = None,
     token: TokenOption = None,
@@ -182,7 +183,7 @@ def list_batches(
     from cli.terminal.console import out, print_json
 
     with open_client(stack, token) as client:
-        batches = list(client.list_batches(limit))
+        batches = list(client.list_batches(limit, caller))
     if as_json:
         print_json(out, [each.model_dump(mode="json", exclude_none=True) for each in batches])
     else:

@@ -109,6 +109,9 @@ def test_a_csv_file_is_uploaded_followed_and_answered_in_its_order(
     (listed,) = json.loads(upcall_on_running_stack("batch", "list", "--limit", "1", "--json").stdout)
     as_json = json.loads(upcall_on_running_stack("batch", "show", batch_id, "--json").stdout)
     assert listed == as_json
+    of_caller = ["batch", "list", "--limit", "1", "--caller"]
+    assert upcall_on_running_stack(*of_caller, "anybody").stdout.startswith(f"{batch_id}\t")
+    assert upcall_on_running_stack(*of_caller, "nobody").stdout == ""
     assert (as_json["status"], as_json["input_format"]) == ("completed", "csv")
     assert as_json["input_key"].startswith("uploads/")
 

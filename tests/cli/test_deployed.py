@@ -68,6 +68,12 @@ def test_each_command_prints_json(on_stack: OnStack, local_stack: LocalStack) ->
     assert (shown["failure"]["message"], shown["ledger"]) == ("The model is on fire.", [])
     listed = json.loads(on_stack("list", "--status", "failed", "--limit", "1", "--json").stdout)
     assert [each["run_id"] for each in listed] == [run_id]
+    of_caller = ["list", "--status", "failed", "--limit", "1", "--json", "--caller"]
+    assert json.loads(on_stack(*of_caller, "anybody").stdout) == listed
+    assert json.loads(on_stack(*of_caller, "nobody").stdout) == []
+    assert one_line_error(on_stack(*of_caller, "x" * 257)) == (
+        "upcall: owner: String should have at most 256 characters"
+    )
     assert (
         one_line_error(on_stack("cancel", run_id)) == f"upcall: run {run_id} has ended already: it is failed"
     )

@@ -95,6 +95,9 @@ def test_other_commands_use_the_running_stack(endpoints: dict[str, Any], upcall:
     run_id = json.loads(run.stdout)["run_id"]
     assert httpx.get(f"{endpoints['api']}/runs/{run_id}").json()["status"] == "completed"
     assert run_id in upcall("list").stdout
+    assert run_id in upcall("list", "--caller", "anybody", "--status", "completed").stdout
+    assert upcall("list", "--caller", "nobody").stdout == ""
+    assert one_line_error(upcall("list", "--caller", "")) == "upcall: --caller needs a name"
     assert upcall("show", run_id).returncode == 0
 
 

@@ -44,9 +44,11 @@ class BatchClient:
         """A batch, and how far it is."""
         return self._api.parse(BatchView, self._api.send("GET", _batch_path(batch_id)))
 
-    def list_batches(self, limit: int) -> Iterator[BatchView]:
-        """At most `limit` batches, newest first, read page by page."""
-        pages = self._api.pages_up_to(BatchList, "/batches", limit, lambda page: len(page.batches))
+    def list_batches(self, limit: int, owner: str | None = None) -> Iterator[BatchView]:
+        """At most `limit` batches, newest first, read page by page; with `owner`, only that caller's."""
+        pages = self._api.pages_up_to(
+            BatchList, "/batches", limit, lambda page: len(page.batches), owner=owner
+        )
         return (batch for page in pages for batch in page.batches)
 
     def cancel_batch(self, batch_id: str) -> BatchView:

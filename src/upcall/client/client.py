@@ -253,9 +253,11 @@ class UpcallClient(BatchClient):
         path = f"{_run_path(run_id)}/tool_outputs"
         return self._api.parse(RunView, self._api.send("POST", path, content=content))
 
-    def list_runs(self, status: Status | None, limit: int) -> Iterator[RunSummary]:
-        """At most `limit` runs, newest first, read page by page."""
-        pages = self._api.pages_up_to(RunList, "/runs", limit, lambda page: len(page.runs), status=status)
+    def list_runs(self, status: Status | None, limit: int, owner: str | None = None) -> Iterator[RunSummary]:
+        """At most `limit` runs, newest first, read page by page; with `owner`, only that caller's."""
+        pages = self._api.pages_up_to(
+            RunList, "/runs", limit, lambda page: len(page.runs), owner=owner, status=status
+        )
         return (run for page in pages for run in page.runs)
 
     def list_calls(self, run_id: str) -> list[LedgerEntry]:

@@ -23,6 +23,7 @@ from upcall.client import (
     batches,
     http_api,
 )
+from upcall.domain.caller import ANYBODY
 
 
 @pytest.fixture(autouse=True)
@@ -162,6 +163,8 @@ def test_batches_are_listed_newest_first_page_by_page(
     assert [batch.batch_id for batch in api.list_batches(3)] == started[::-1]
     assert gateway.accepted[-1].startswith("GET /batches?limit=1&cursor=0")
     assert [batch.batch_id for batch in api.list_batches(1)] == started[2:]
+    assert [batch.batch_id for batch in api.list_batches(3, owner=ANYBODY)] == started[::-1]
+    assert list(api.list_batches(3, owner="nobody")) == []
     for batch_id in started:
         api.follow_batch(batch_id)
 

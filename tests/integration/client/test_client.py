@@ -3,18 +3,21 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from botocore.credentials import Credentials
 from support.canned_server import canned_server
+from support.fakes.clock import START
 from support.iam_gateway import CALLER, DROPPED, REGION, IamGateway, iam_gateway
 from support.raw_server import never_respond, raw_server
+from support.run_records import new_run
 from werkzeug.wrappers import Response
 
 from local.openai_emulator import Call, CallTools, Hang, Say
 from local.stack import LocalStack
+from upcall.aws.run_repository import DynamoDBRunRepository
 from upcall.client import (
     ApiError,
     BearerAuth,
@@ -93,6 +96,21 @@ def test_pages_of_a_list_are_read_to_the_end_or_to_the_limit(
     monkeypatch.setattr(http_api, "MAX_PAGE_SIZE", 2)
     assert [run.run_id for run in api.list_runs(None, 3)] == started[::-1]
     assert "cursor=run_0" in gateway.accepted[-1]
+
+
+@pytest.mark.parametrize("owner", ["arn:aws:iam::1:user/a,b+c=d@e", "https://issuer.test/|%7C ü&x=1#y"])
+def test_runs_of_one_caller_are_listed_whatever_its_name_is(
+    api: UpcallClient, repository: DynamoDBRunRepository, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [repository.add_run(new_run(owner=owner, created_at=START + timedelta(n))) for n in range(3)]
+    ids = [run.run_id for run in reversed(runs)]
+    monkeypatch.setattr(http_api, "MAX_PAGE_SIZE", 2)
+
+    assert [run.run_id for run in api.list_runs(None, 100, owner=owner)] == ids
+    assert [run.run_id for run in api.list_runs("queued", 2, owner=owner)] == ids[:2]
+    assert list(api.list_runs(None, 100, owner=f"{owner}e")) == []
+    with pytest.raises(ApiError, match="owner: String should have at most 256 characters"):
+        list(api.list_runs(None, 1, owner="x" * 257))
 
 
 def test_a_cursor_with_any_characters_is_signed_as_it_is_sent() -> None:
