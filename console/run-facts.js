@@ -36,7 +36,7 @@ export function took(run) {
 /** What does not change: the fields of its request, and who sent it. */
 export function runSettings(run) {
   return [
-    ["Caller", inline(run.owner, 300)],
+    ["Caller", pageLink(`/runs?caller=${encodeURIComponent(run.owner)}`, inline(run.owner, 300))],
     run.started_by && run.started_by !== run.owner && ["Started by", inline(run.started_by, 300)],
     ["Run API", inline(run.run_api, 40)],
     ["Changes are", run.updates ?? "–"],

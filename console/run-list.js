@@ -38,11 +38,10 @@ export class RunList {
   }
 }
 
-/** Whether a run is shown under these filters: assistant and owner, and a part of the excerpt. */
-export function matches(run, { assistant, caller, text }) {
+/** Whether a loaded run is shown under these filters: its assistant, and a part of its excerpt. */
+export function matches(run, { assistant, text }) {
   return (
     (!assistant || run.assistant === assistant) &&
-    (!caller || includes(run.owner ?? "", caller)) &&
     (!text || includes(`${run.excerpt} ${run.run_id} ${run.model}`, text))
   );
 }

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import boto3
 import httpx
@@ -14,6 +15,9 @@ from cli.batches.upload import BatchBucket
 from cli.errors import CommandError
 from upcall.client import BearerAuth, IamAuth
 from upcall.client.http_api import LOOPBACK_HOSTS
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 API_URL_OUTPUT = "ApiUrl"
 BATCH_BUCKET_OUTPUT = "BatchBucketName"
@@ -64,13 +68,20 @@ def find_batch_bucket(stack: str) -> BatchBucket:
         return BatchBucket(user_session().client("s3"), name)
 
 
+def find_tenancy(stack: str) -> str | None:
+    """The parameter Tenancy of the stack of that name; None if it has none. Raises CommandError."""
+    parameters = _describe_stack(stack).get("Parameters", [])
+    values = {each["ParameterKey"]: each["ParameterValue"] for each in parameters}
+    return values.get("Tenancy")
+
+
 def region_of(url: str) -> str | None:
     """The region in a URL of API Gateway; None for a custom domain."""
     match = re.search(r"\.execute-api\.([a-z0-9-]+)\.", httpx.URL(url).host)
     return match[1] if match else None
 
 
-def _read_stack_output(name: str, output_key: str) -> str:
+def _describe_stack(name: str) -> "StackTypeDef":
     with _aws_errors():
         session = user_session()
         client = session.client("cloudformation", config=TIMEOUTS)
@@ -84,7 +95,11 @@ def _read_stack_output(name: str, output_key: str) -> str:
                 message = "your AWS credentials may not look up stacks: give --stack the URL of the API"
                 raise CommandError(message) from error
             raise
-    for output in description.get("Outputs", []):
+    return description
+
+
+def _read_stack_output(name: str, output_key: str) -> str:
+    for output in _describe_stack(name).get("Outputs", []):
         if output["OutputKey"] == output_key:
             return output["OutputValue"]
     raise CommandError(

@@ -2,7 +2,7 @@
 
 GET  /…                            the files of the console's folder
 *    /api/…                        the API of the stack
-GET  /console/session              which stack this is
+GET  /console/session              which stack this is, and whose runs its callers see
 GET  /console/health               dead letters, alarms, quotas, stops
 POST /console/tools/{name}/call    a tool, called by hand
 """
@@ -117,6 +117,11 @@ class ConsoleServer:
             return self._respond_itself(request, path.removeprefix(_CONSOLE))
         return self._forward(request)
 
+    def _session(self) -> dict[str, Any]:
+        stack = self._stack
+        names = {"stack": stack.name, "region": stack.region, "address": stack.api}
+        return {**names, "tenancy": stack.tenancy}
+
     def _forward(self, request: Request) -> Response:
         check_method(request.method, *METHODS)
         target: str = request.environ["REQUEST_URI"]
@@ -128,8 +133,7 @@ class ConsoleServer:
     def _respond_itself(self, request: Request, path: str) -> Response:
         if path == "session":
             check_method(request.method, "GET")
-            stack = self._stack
-            return json_response({"stack": stack.name, "region": stack.region, "address": stack.api})
+            return json_response(self._session())
         if path == "health":
             check_method(request.method, "GET")
             if self._health is None:

@@ -9,7 +9,7 @@ import httpx
 
 from cli.backends.local_stack import connect_or_start
 from cli.backends.resume_runs import resume_open_runs
-from cli.backends.stack_lookup import find_api_url, find_auth, region_of, user_session
+from cli.backends.stack_lookup import find_api_url, find_auth, find_tenancy, region_of, user_session
 from cli.doctor.deployed_stack import CLIENT_CONFIG
 from local.config import STACK_NAME, Endpoints
 from upcall.domain.caller import ANYBODY
@@ -25,7 +25,8 @@ class ConsoleStack:
     `api` is the URL of its API, and `auth` authenticates requests to it. `aws_name` is its name in
     CloudFormation; None if only the URL is known. `find_owner` returns the name under which the API knows the
     user; None if that is not known. `pages` is the URL of the sample pages, if the emulator's model reads
-    them.
+    them. `tenancy` is that parameter of the stack: whether callers see the runs of all (`one`) or their own
+    (`many`); None if it is not known.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ConsoleStack:
     new_session: Callable[[], boto3.Session]
     find_owner: Callable[[], str | None]
     pages: str | None = None
+    tenancy: str | None = None
 
 
 @contextmanager
@@ -64,6 +66,7 @@ def local_console_stack(endpoints: Endpoints) -> ConsoleStack:
         new_session=boto3.Session,
         find_owner=lambda: ANYBODY,
         pages=endpoints.pages if endpoints.emulated else None,
+        tenancy="one",
     )
 
 
@@ -85,4 +88,5 @@ def _deployed_stack(stack: str, token: str | None) -> ConsoleStack:
         aws_name=stack if named else None,
         new_session=user_session,
         find_owner=find_owner,
+        tenancy=find_tenancy(stack) if named else None,
     )

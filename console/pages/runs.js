@@ -1,4 +1,4 @@
-/** The runs, newest first: filtered by status on the server, by the rest here. */
+/** The runs, newest first: filtered by status and caller on the server, by the rest here. */
 
 import { replaceQuery } from "../address.js";
 import { get } from "../api.js";
@@ -12,6 +12,7 @@ import { inline, shortened } from "../text.js";
 import { relativeTime } from "../times.js";
 
 const PAGE_SIZE = 50;
+const MAX_CALLER_CHARACTERS = 256;
 const COLUMNS = ["Status", "Prompt", "Assistant", "Model", "Rounds", "Took", "Started"];
 
 export async function show(content, { query, signal }) {
@@ -36,19 +37,28 @@ export async function show(content, { query, signal }) {
   keepFresh(refresh, { signal, onError: (error) => error.status && replace(notice, problem(error)) });
 
   function read(cursor) {
-    return get("/api/runs", { limit: PAGE_SIZE, status: filters.status, cursor }, { signal });
+    return get("/api/runs", { limit: PAGE_SIZE, owner: filters.caller, status: filters.status, cursor }, { signal });
   }
 
   async function load() {
     const turn = ++reading;
     const page = await showingProblems(place, () => read(null));
-    if (!page || turn !== reading) return;
+    if (turn !== reading) return;
     list.runs.clear();
     list.next = undefined;
+    fresh.hidden = true;
+    if (!page) return clear();
     list.take(page);
     replace(notice);
-    fresh.hidden = true;
     draw();
+  }
+
+  /** An error is shown in place of the table, whose runs were those of other filters. */
+  function clear() {
+    body.replaceChildren();
+    rows.clear();
+    more.hidden = true;
+    setText(shown, "");
   }
 
   /** What has changed is shown at once; new runs only where they push nothing away that somebody looks at. */
@@ -86,10 +96,11 @@ export async function show(content, { query, signal }) {
 
   async function loadMore() {
     more.disabled = true;
+    const turn = reading;
     const cursor = list.next;
     const page = await showingProblems(notice, () => read(cursor));
     more.disabled = false;
-    if (!page) return;
+    if (!page || turn !== reading) return;
     list.take(page, cursor);
     draw();
   }
@@ -124,8 +135,8 @@ export async function show(content, { query, signal }) {
     more.hidden = !list.next;
     const all = counted(rows.size, "run");
     setText(shown, matching === rows.size ? `${all}${list.next ? " loaded" : ""}` : `${matching} of ${all} loaded match`);
-    const isEmpty = !rows.size && !list.next;
-    if (isEmpty) replace(place, nothing(filters.status));
+    const isEmpty = !rows.size && list.next === null;
+    if (isEmpty) replace(place, nothing(filters));
   }
 
   function makeToolbar() {
@@ -133,8 +144,8 @@ export async function show(content, { query, signal }) {
       element("option", { value: "" }, "all"), RUN_STATUSES.map((each) => element("option", { value: each }, statusWords(each))));
     status.value = filters.status;
     const assistant = element("select", { id: "filter-assistant", onchange: () => change("assistant", assistant.value, applyFilters) });
-    const caller = element("input", { id: "filter-caller", type: "text", autocomplete: "off", value: filters.caller, oninput: () => change("caller", caller.value, applyFilters) });
-    const callerField = element("div", { class: "filter", hidden: true }, element("label", { for: "filter-caller" }, "Caller"), caller);
+    const caller = element("input", { id: "filter-caller", type: "text", autocomplete: "off", spellcheck: "false", maxlength: MAX_CALLER_CHARACTERS, placeholder: "the whole name", value: filters.caller, onchange: () => change("caller", caller.value.trim(), load) });
+    const callerField = element("div", { class: "filter wide", hidden: true }, element("label", { for: "filter-caller" }, "Caller"), caller);
     const text = element("input", { id: "filter-text", type: "search", autocomplete: "off", placeholder: "in the loaded runs", value: filters.text, oninput: () => change("text", text.value, applyFilters) });
     const known = new Set();
     const node = element("form", { class: "toolbar", role: "search", onsubmit: (event) => event.preventDefault() },
@@ -142,10 +153,16 @@ export async function show(content, { query, signal }) {
       element("div", { class: "filter" }, element("label", { for: "filter-assistant" }, "Assistant"), assistant),
       callerField,
       element("div", { class: "filter wide" }, element("label", { for: "filter-text" }, "Text"), text));
+    offerCaller();
     return { node, offer };
 
+    /** Where the user sees only its own runs, there is nothing to choose. If that is not known, the API decides. */
+    async function offerCaller() {
+      const session = await get("/console/session", {}, { signal }).catch(() => null);
+      callerField.hidden = session?.tenancy === "many" && !filters.caller;
+    }
+
     function offer(runs) {
-      callerField.hidden = !runs.some(({ owner }) => owner);
       const names = new Set([...runs.map((run) => run.assistant), filters.assistant].filter(Boolean));
       if (assistant.options.length && [...names].every((name) => known.has(name))) return;
       for (const name of names) known.add(name);
@@ -186,7 +203,8 @@ class RunRow {
   }
 }
 
-function nothing(status) {
+function nothing({ status, caller }) {
+  if (caller) return empty(status ? `No run of this caller is ${statusWords(status)}.` : "There is no run of this caller.");
   if (status) return empty(`No run is ${statusWords(status)}.`);
   return empty("There are no runs yet. ", pageLink("/start", "Start a run"), ".");
 }

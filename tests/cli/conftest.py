@@ -99,8 +99,16 @@ def stacks(local_stack: LocalStack, gateway: IamGateway) -> Iterator[None]:
         "BatchBucketName": {"Value": local_stack.endpoints.batch_bucket},
     }
     for name, outputs in ((STACK, ours), (OTHER, {"Else": {"Value": "x"}})):
-        template: dict[str, Any] = {"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}, "Outputs": outputs}
-        cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+        template: dict[str, Any] = {
+            "Parameters": {"Tenancy": {"Type": "String"}},
+            "Resources": {"Q": {"Type": "AWS::SQS::Queue"}},
+            "Outputs": outputs,
+        }
+        cloudformation.create_stack(
+            StackName=name,
+            TemplateBody=json.dumps(template),
+            Parameters=[{"ParameterKey": "Tenancy", "ParameterValue": "many"}],
+        )
     yield
     for name in (STACK, OTHER):
         cloudformation.delete_stack(StackName=name)

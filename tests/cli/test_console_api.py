@@ -205,4 +205,9 @@ def test_with_the_url_of_an_api_nothing_else_of_the_stack_is_known() -> None:
     reason = "the console was opened with the URL of an API: open it with the name of the stack for this"
     assert health == {"dead_letters": [], "alarms": [], "quotas": None, "stopped": [], "unknown": [reason]}
     assert (tool.status_code, tool.json()["detail"]) == (409, reason)
-    assert session == {"stack": "http://127.0.0.1:1", "region": REGION, "address": "http://127.0.0.1:1"}
+    assert session == {
+        "stack": "http://127.0.0.1:1",
+        "region": REGION,
+        "address": "http://127.0.0.1:1",
+        "tenancy": None,
+    }

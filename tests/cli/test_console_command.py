@@ -108,7 +108,12 @@ def test_requests_for_a_deployed_stack_are_signed(
     gateway.accepted.clear()
     with console_command({**environment, **user}, "--stack", STACK, "--no-open") as client:
         session = client.get("/console/session").json()
-        assert session == {"stack": STACK, "region": "eu-central-1", "address": gateway.url}
+        assert session == {
+            "stack": STACK,
+            "region": "eu-central-1",
+            "address": gateway.url,
+            "tenancy": "many",
+        }
         assert client.get("/api/runs?limit=1").status_code == 200
         health = client.get("/console/health").json()
 

@@ -52,6 +52,7 @@ def test_a_session_says_which_stack_it_is(browser: Browser, local_stack: LocalSt
         "stack": "local",
         "region": None,
         "address": local_stack.endpoints.api,
+        "tenancy": "one",
     }
 
 
@@ -320,6 +321,9 @@ def test_a_deployed_stack_is_asked_as_the_user_whose_credentials_there_are(
 
     with open_console_stack(STACK, None) as stack:
         assert (stack.name, stack.aws_name, stack.region) == (STACK, STACK, REGION)
+        assert stack.tenancy == "many"
         assert stack.find_owner() == "arn:aws:sts::123456789012:user/moto"
     with open_console_stack(STACK, "ey.J.x") as stack:
         assert stack.find_owner() is None
+    with open_console_stack("https://api.example.com", "ey.J.x") as stack:
+        assert stack.tenancy is None

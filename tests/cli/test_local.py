@@ -85,7 +85,12 @@ def test_the_console_is_served_at_an_address_with_its_token(endpoints: dict[str,
     assert httpx.get(url).headers["Content-Type"] == "text/html; charset=utf-8"
     assert httpx.get(f"{url}/api/runs").status_code == 403
     session = httpx.get(f"{url}/console/session", headers={"X-Console-Token": token}).json()
-    assert session == {"stack": "local", "region": None, "address": endpoints["api"]}
+    assert session == {
+        "stack": "local",
+        "region": None,
+        "address": endpoints["api"],
+        "tenancy": "one",
+    }
 
 
 def test_other_commands_use_the_running_stack(endpoints: dict[str, Any], upcall: Upcall) -> None:
