@@ -46,7 +46,7 @@ def test_a_stack_is_found_by_its_name_and_a_run_followed_to_its_message(
     assert rows == ["queued", "in_progress", "requires_action", "fetch", "in_progress"]
     assert last.startswith("completed · 1 round · 1 call · ")
     assert last.endswith(" s")  # neither transitions nor dollars: the API does not return them
-    assert f"GET /runs/{run_id}/events?after=0&wait=20&limit=1000" in gateway.accepted
+    assert f"GET /runs/{run_id}/events?after=0&wait=20&limit=1000&text_after=0" in gateway.accepted
 
     (listed, *_) = on_stack("list").stdout.splitlines()
     assert listed.split("\t")[:2] == [run_id, "completed"]
@@ -96,7 +96,7 @@ def test_an_interrupted_command_leaves_the_run_running(
     )
     assert process.stderr is not None
     run_id = process.stderr.readline().split()[0]
-    gateway.wait_for_request(f"GET /runs/{run_id}/events?after=0&wait=20&limit=1000")
+    gateway.wait_for_request(f"GET /runs/{run_id}/events?after=0&wait=20&limit=1000&text_after=0")
     process.send_signal(signal.SIGINT)
     _, printed = process.communicate(timeout=TIMEOUT_SECONDS)
 
