@@ -7,22 +7,32 @@ once; the others are predicted from them.
 
 import heapq
 import multiprocessing
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from cli.backends.local_stack import load_local_stack_class
 from cli.load_test.config import LoadTestConfig
-from cli.load_test.load_test import run_load_test
+from cli.load_test.event_listener import EventListener
+from cli.load_test.runner import execute_runs
+from local.config import LocalStackConfig
+from upcall.client import UpcallClient
 
 ALONE, MANY = (20, 1), (200, 40)
 """Runs, and how many of them are open at a time, of the two load tests that calibrate."""
 
 SIZES = ((60, 4), (100, 8), (150, 16))
 """The same of those that are predicted."""
+
+WARM_UP = (8, 4)
+"""The same of those that come first, and are not measured."""
 
 STEPS = 20
 """A run takes its time in so many parts: each time it waits, and then it has its turn."""
@@ -71,10 +81,20 @@ def _measure_apart(runs: int, concurrency: int) -> Throughput:
 
 
 def measure(runs: int, concurrency: int) -> Throughput:
-    """A load test without faults, on a local stack of its own."""
-    config = LoadTestConfig(runs=runs, concurrency=concurrency, fault_rate=0)
-    report = run_load_test(config, Console(stderr=True))
-    return Throughput(report.runs / report.seconds, report.latency["p50"])
+    """A load test without faults, after some runs that load what all runs need."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        load_local_stack_class()(LocalStackConfig(state_folder=Path(folder))) as stack,
+        UpcallClient(stack.endpoints.api) as api,
+    ):
+        listener = EventListener(stack.deployed.bus)
+        prompt = f"Summarise {stack.endpoints.pages}/tides"
+        for number, at_once in (WARM_UP, (runs, concurrency)):
+            config = LoadTestConfig(runs=number, concurrency=at_once, fault_rate=0)
+            results = execute_runs(config, api, prompt, listener, lambda _: None)
+        listener.stop()
+    seconds = max(each.ended for each in results)
+    return Throughput(runs / seconds, median(each.ended - each.started for each in results))
 
 
 def predict(runs: int, concurrency: int, service: float, delay: float = 0) -> Throughput:

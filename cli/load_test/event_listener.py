@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import Counter
 from typing import Any
 
@@ -13,8 +14,10 @@ NAME = "upcall-bench-load"
 MAX_MESSAGES = 10
 """SQS returns no more at once (AWS quota)."""
 
+SHARE = 0.1
+"""Of the time, which the listener may take from the tested stack: both are in one process."""
 
-INTERVAL_SECONDS = 0.5
+MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.03, 0.5
 
 
 class EventListener:
@@ -46,17 +49,22 @@ class EventListener:
         return self._events
 
     def _receive_until_stopped(self) -> None:
-        """Until it is stopped and the queue is empty."""
-        while self._receive() or not self._stopped.is_set():
-            pass
+        """Until it is stopped and the queue is empty. A pause follows each request: SHARE bounds it."""
+        while True:
+            start = time.monotonic()
+            found = self._receive()
+            if not found and self._stopped.is_set():
+                return
+            if found < MAX_MESSAGES:
+                pause = (time.monotonic() - start) * (1 - SHARE) / SHARE
+                self._stopped.wait(min(max(pause, MIN_PAUSE_SECONDS), MAX_PAUSE_SECONDS))
 
-    def _receive(self) -> bool:
-        """Receive what has come, all at once: a request for each event would load the tested stack."""
+    def _receive(self) -> int:
+        """Receive what has come, all at once. Returns the number of events."""
         response = self._sqs.receive_message(QueueUrl=self._queue_url, MaxNumberOfMessages=MAX_MESSAGES)
         messages = response.get("Messages", [])
         if not messages:
-            self._stopped.wait(INTERVAL_SECONDS)
-            return False
+            return 0
         entries: Any = [
             {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
             for number, message in enumerate(messages)
@@ -65,6 +73,4 @@ class EventListener:
         with self._received:
             self._events.update(json.loads(message["Body"])["detail"]["run_id"] for message in messages)
             self._received.notify_all()
-        if len(messages) < MAX_MESSAGES:
-            self._stopped.wait(INTERVAL_SECONDS)
-        return True
+        return len(messages)
