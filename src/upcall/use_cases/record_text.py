@@ -1,5 +1,7 @@
 """Write down the text of a turn while the model writes it."""
 
+from dataclasses import dataclass
+
 from upcall.domain.errors import RequestRejected, TransientError
 from upcall.domain.message_text import MAX_PIECES, StoredPiece
 from upcall.domain.upstream_run import UpstreamRun
@@ -26,39 +28,61 @@ def record_text(
     `round_number` counts the rounds before this turn. Goes on where an earlier window ended. An error of the
     server ends the stream only: how the run stands is polled.
     """
-    last = repository.get_last_piece(run_id)
-    number = last.number if last else 0
-    before = last if last and last.upstream_run == upstream_run else None
-    offset, position = (before.offset + len(before.text), before.position) if before else (0, None)
-    text, due = "", clock.monotonic()
-
-    def add_piece() -> bool:
-        """Write down what has come. Returns whether to go on: not if another invocation records this turn."""
-        nonlocal number, offset, text
-        if not text or position is None:
-            return True
-        number += 1
-        piece = StoredPiece(
-            number=number,
-            round=round_number,
-            offset=offset,
-            text=text,
-            upstream_run=upstream_run,
-            position=position,
-        )
-        offset, text = offset + len(text), ""
-        return repository.add_piece(run_id, piece) and number < MAX_PIECES
-
+    text = _TurnText.after_last_piece(run_id, upstream_run, round_number, repository)
+    due = clock.monotonic()
     try:
-        for delta in run_api.stream_text(upstream_run, position, seconds):
-            text += delta.text
-            position = delta.position
-            if text and clock.monotonic() >= due:
-                if not add_piece():
+        for delta in run_api.stream_text(upstream_run, text.position, seconds):
+            text.unrecorded += delta.text
+            text.position = delta.position
+            if text.unrecorded and clock.monotonic() >= due:
+                if not text.record():
                     return
                 due = clock.monotonic() + PIECE_SECONDS
     except TransientError as error:
         logger.info("stream ended", error=str(error))
     except RequestRejected as error:  # its message may quote what the server was sent
         logger.info("stream ended", error=error.code)
-    add_piece()
+    text.record()
+
+
+@dataclass
+class _TurnText:
+    """The text of a turn: where the next piece begins, and what has come of it."""
+
+    run_id: str
+    upstream_run: UpstreamRun
+    round_number: int
+    repository: RunRepository
+    number: int
+    offset: int = 0
+    position: int | None = None
+    unrecorded: str = ""
+
+    @classmethod
+    def after_last_piece(
+        cls, run_id: str, upstream_run: UpstreamRun, round_number: int, repository: RunRepository
+    ) -> "_TurnText":
+        """Goes on after the newest piece if that belongs to the turn, and begins anew otherwise."""
+        last = repository.get_last_piece(run_id)
+        text = cls(run_id, upstream_run, round_number, repository, last.number + 1 if last else 1)
+        if last is not None and last.upstream_run == upstream_run:
+            text.offset, text.position = last.offset + len(last.text), last.position
+        return text
+
+    def record(self) -> bool:
+        """Record what has come. Returns whether to go on: not if another invocation records this turn."""
+        if not self.unrecorded or self.position is None:
+            return True
+        piece = StoredPiece(
+            number=self.number,
+            round=self.round_number,
+            offset=self.offset,
+            text=self.unrecorded,
+            upstream_run=self.upstream_run,
+            position=self.position,
+        )
+        is_recorded = self.repository.add_piece(self.run_id, piece)
+        self.number += 1
+        self.offset += len(self.unrecorded)
+        self.unrecorded = ""
+        return is_recorded and self.number <= MAX_PIECES
