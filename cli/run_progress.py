@@ -37,11 +37,15 @@ class StatusProgress:
 
 @dataclass
 class RunProgress:
-    """The latest attempt of a run as far as it has come. `text` is what the model has written in its turn."""
+    """The latest attempt of a run as far as it has come. `text` is what the model has written in its turn.
+
+    `text_round` is the number of rounds before that turn.
+    """
 
     statuses: list[StatusProgress] = field(default_factory=list)
     ended: bool = False
     text: str = ""
+    text_round: int = 0
 
     def add(self, events: Iterable[RunEvent]) -> None:
         """Add events, which come in order. An event of a type that is not known changes nothing."""
@@ -62,6 +66,7 @@ class RunProgress:
         """Add pieces of text, which come in order."""
         for piece in pieces:
             self.text = piece.text if piece.offset == 0 else self.text + piece.text
+            self.text_round = piece.round
 
     def _enter(self, event: RunEvent) -> None:
         name = event.type.removeprefix("run.")
@@ -69,7 +74,10 @@ class RunProgress:
             self.statuses[-1].note = ""
             return
         self._end(event.at)
-        self.text = "" if name == "requires_action" else self.text
+        if (
+            event.round is not None and event.round > self.text_round
+        ):  # it was written before tools were called
+            self.text = ""
         requested = event.calls if isinstance(event.calls, tuple) else ()
         calls = {each.call: _requested(each, event.at) for each in requested}
         self.statuses.append(StatusProgress(name, event.at, calls=calls))

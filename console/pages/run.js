@@ -97,7 +97,7 @@ class RunPage {
     this.chart.hidden = false;
     this.waterfall.update(this.timeline.add(events), Date.now());
     this.log.add(events);
-    if (this.written && events.some(({ type }) => type === "run.requires_action")) {
+    if (this.written && events.some(({ type, round }) => type === "run.requires_action" && round > this.writtenRound)) {
       this.written = ""; // what it wrote before it asked for tools is no part of the message
       this.#showWritten();
     }
@@ -108,7 +108,10 @@ class RunPage {
   /** Show what the model has written so far. A piece with the offset 0 begins anew. */
   #write(pieces) {
     this.textAfter = pieces.at(-1).number;
-    for (const { offset, text } of pieces) this.written = offset === 0 ? text : this.written + text;
+    for (const { offset, text, round } of pieces) {
+      this.written = offset === 0 ? text : this.written + text;
+      this.writtenRound = round;
+    }
     if (!this.run || !hasEnded(this.run.status)) this.#showWritten();
   }
 

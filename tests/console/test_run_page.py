@@ -6,6 +6,7 @@ import re
 from console.browser import OpenConsole
 from playwright.sync_api import expect
 from support.runs import Runs
+from support.waiting import wait_until
 
 from local.openai_emulator import CallTools, Fail, Say
 from local.openai_emulator.conversation import Call, Hang
@@ -47,6 +48,20 @@ def test_the_message_is_shown_as_the_model_writes_it(
     expect(message.get_by_role("heading")).to_contain_text("Message")
     expect(message).to_contain_text(text)
     expect(message).not_to_contain_text("The model writes")
+
+
+def test_a_page_that_is_opened_in_the_second_turn_shows_all_of_its_text(
+    open_page: OpenConsole, runs: Runs, local_stack: LocalStack
+) -> None:
+    fetch = CallTools((Call.of("fetch", url=f"{local_stack.endpoints.pages}/tides"),))
+    run_id = runs.start_script(fetch, Say("first " + "word " * 200, after_seconds=20), stream=True)
+    wait_until(
+        lambda: runs.http.get(f"/runs/{run_id}/events?text_after=0").json()["next_text"] > 2, "some text"
+    )
+    page = open_page(f"/runs/{run_id}").page
+
+    expect(page.locator("section.message")).to_contain_text("first word")
+    page.get_by_role("button", name="Cancel the run").click()
 
 
 def test_what_was_written_before_a_failure_goes_away(open_page: OpenConsole, runs: Runs) -> None:

@@ -110,6 +110,16 @@ def test_what_was_written_before_tools_were_called_is_no_part_of_the_message() -
     progress = progress_after(QUEUED, IN_PROGRESS)
     progress.add_text([text(1, 0, "Let me look.")])
 
-    progress.add([RunEvent(number=3, type="run.requires_action", at=at(2), calls=(FETCH,))])
+    progress.add([RunEvent(number=3, type="run.requires_action", at=at(2), round=1, calls=(FETCH,))])
 
     assert progress.text == ""
+
+
+def test_the_text_of_the_newest_turn_stays_though_earlier_events_come_after_it() -> None:
+    """Who begins to follow a run in its second turn gets the text first, and then all events."""
+    progress = RunProgress()
+    progress.add_text([TextPiece(number=1, round=1, offset=0, text="Here it is.")])
+
+    progress.add([RunEvent(number=3, type="run.requires_action", at=at(2), round=1, calls=(FETCH,))])
+
+    assert progress.text == "Here it is."
