@@ -35,10 +35,14 @@ def keep_no_list_of_instances() -> None:
 def free_ended_executions(kept: int = KEPT_HISTORIES) -> None:
     """Let an execution keep its name, input, output and status only, once so many others ended after it.
 
-    Its history is empty then: AWS keeps it for 90 days. The threads of tasks, which moto lists and never
-    reads, are freed when an execution ends.
+    Its history is empty then: AWS keeps it for 90 days. To stop it changes nothing, as ever. The threads of
+    tasks, which moto lists and never reads, are freed when an execution ends.
     """
     ended: deque[ExecutionWorker] = deque()
+
+    def stop_if_it_runs(self: Execution, *args: Any, **options: Any) -> None:
+        if self.exec_status == ExecutionStatus.RUNNING:
+            _stop(self, *args, **options)
 
     def execute(self: ExecutionWorker) -> None:
         _execute(self)  # type: ignore[no-untyped-call]
@@ -48,10 +52,12 @@ def free_ended_executions(kept: int = KEPT_HISTORIES) -> None:
             ended.popleft().env = None
 
     ExecutionWorker._execution_logic = execute  # type: ignore[method-assign]
+    Execution.stop = stop_if_it_runs  # type: ignore[method-assign]
     StepFunctionsParserBackend._get_executions = _executions_with_data  # type: ignore[method-assign]
 
 
 _execute = ExecutionWorker._execution_logic
+_stop = Execution.stop
 
 
 def _executions_with_data(

@@ -101,6 +101,8 @@ def test_an_execution_that_ended_long_ago_has_its_output_but_no_history(
     assert (shown["status"], json.loads(shown["output"])) == ("SUCCEEDED", {"page": 1})
     with pytest.raises(client.exceptions.ExecutionAlreadyExists):
         execute(first)
+    client.stop_execution(executionArn=arn)
+    assert client.describe_execution(executionArn=arn)["status"] == "SUCCEEDED"
     assert client.get_execution_history(executionArn=later[-1])["events"]
 
 
