@@ -9,6 +9,10 @@ MAX_PIECES = 10_000
 """Of a run. What the model writes after that is known when its turn ends."""
 
 
+MAX_PIECE_CHARACTERS = 50_000
+"""Of a piece. They take at most 200 KB of an item's 400 KB."""
+
+
 class TextDelta(NamedTuple):
     """What the server has sent of a turn's text, up to a position in its stream. The text may be empty."""
 

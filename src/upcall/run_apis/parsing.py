@@ -145,6 +145,16 @@ def parse_message(run: Run, contents: Sequence[object], usage: Usage) -> Message
     )
 
 
+def split_surrogate(text: str) -> tuple[str, str]:
+    """The text as valid Unicode, and half of a character at its end, which the next part goes on with.
+
+    Some servers cut characters beyond the basic plane in two, in JSON's escapes.
+    """
+    end = -1 if "\ud800" <= text[-1:] <= "\udbff" else len(text)
+    whole = text[:end].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return whole, text[end:]
+
+
 def _parse_text(content: object, key: str) -> str:
     """The text or the refusal in a message's content: a string, or parts with it, directly or as `value`."""
     if isinstance(content, str):

@@ -27,6 +27,7 @@ from upcall.run_apis.parsing import (
     parse_objects,
     parse_tool_calls,
     parse_usage,
+    split_surrogate,
     unknown_status,
     unsupported_action,
 )
@@ -146,18 +147,18 @@ def stream_text(upstream_run: UpstreamRun, after: int | None, seconds: float) ->
     if after is not None:
         params["starting_after"] = position = after
     commentary: set[str] = set()
-    separator, has_text = "", after is not None
+    separator, half, has_text = "", "", after is not None
     for event in server_events.get_events(_path(upstream_run), params, seconds):
         kind, item, text = event.get("type"), parse_object(event, "item"), ""
-        if isinstance(number := event.get("sequence_number"), int):
-            position = number
+        position = _parse_position(event.get("sequence_number"), position)
         if kind == "response.output_item.added" and item.get("type") == "message":
             if item.get("phase") == "commentary":
                 commentary.add(str(item.get("id")))
             elif has_text:
                 separator = MESSAGE_SEPARATOR
         elif kind == "response.output_text.delta" and str(event.get("item_id")) not in commentary:
-            text = f"{separator}{event.get('delta') or ''}"
+            written = event.get("delta")
+            text, half = split_surrogate(half + separator + (written if isinstance(written, str) else ""))
             separator, has_text = "", True
         yield TextDelta(position, text)
         if kind in END_EVENTS:
@@ -189,6 +190,11 @@ def cancel(upstream_run: UpstreamRun) -> None:
         RequestRejected
     ):  # 400, 404 or 409, depending on the server: there is nothing left to cancel
         client.post(f"{_path(upstream_run)}/cancel")
+
+
+def _parse_position(number: object, otherwise: int) -> int:
+    """The number of an event, if it can be one. Some servers do not number them."""
+    return number if type(number) is int and 0 <= number < 10**12 else otherwise
 
 
 def _create_next_response(

@@ -87,6 +87,9 @@ def _read(
     open_stream: "Callable[[], Stream[object]]", seconds: float, keep_open_seconds: float = 0
 ) -> Iterator[Event]:
     """The events of a stream until it ends, or for so many seconds. It stays open as long as it must."""
+    from upcall.run_apis.bounded_client import UnreadableResponse
+    from upcall.run_apis.openai_sdk import APIError
+
     start = time.monotonic()
     events: SimpleQueue[Event | Exception | None] = SimpleQueue()
     left = threading.Event()
@@ -114,8 +117,10 @@ def _read(
                 return
             if event is None:
                 return
-            if isinstance(event, Exception):
+            if isinstance(event, APIError | UnreadableResponse):
                 raise event
+            if isinstance(event, Exception):  # what came is no stream of JSON, or the connection broke
+                raise TransientError(f"the stream cannot be read ({type(event).__name__})") from event
             yield event
     finally:
         left.set()

@@ -82,7 +82,7 @@ def poll_run(
     if window_seconds:
         window_seconds = max(window_seconds, min(waited_seconds * WINDOW_SHARE, MAX_WINDOW_SECONDS))
     end = start + min(window_seconds, seconds_left)
-    if stream:
+    if stream and end > start:
         record_text(
             run_id,
             upstream_run,

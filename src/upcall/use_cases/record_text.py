@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from upcall.domain.errors import RequestRejected, TransientError
-from upcall.domain.message_text import MAX_PIECES, StoredPiece
+from upcall.domain.message_text import MAX_PIECE_CHARACTERS, MAX_PIECES, StoredPiece
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.observability.logging import logger
 from upcall.run_apis.base import RunApi
@@ -71,18 +71,20 @@ class _TurnText:
 
     def record(self) -> bool:
         """Record what has come. Returns whether to go on: not if another invocation records this turn."""
-        if not self.unrecorded or self.position is None:
-            return True
-        piece = StoredPiece(
-            number=self.number,
-            round=self.round_number,
-            offset=self.offset,
-            text=self.unrecorded,
-            upstream_run=self.upstream_run,
-            position=self.position,
-        )
-        is_recorded = self.repository.add_piece(self.run_id, piece)
-        self.number += 1
-        self.offset += len(self.unrecorded)
-        self.unrecorded = ""
-        return is_recorded and self.number <= MAX_PIECES
+        while self.unrecorded and self.position is not None:
+            text = self.unrecorded[:MAX_PIECE_CHARACTERS]
+            piece = StoredPiece(
+                number=self.number,
+                round=self.round_number,
+                offset=self.offset,
+                text=text,
+                upstream_run=self.upstream_run,
+                position=self.position,
+            )
+            is_recorded = self.repository.add_piece(self.run_id, piece)
+            self.number += 1
+            self.offset += len(text)
+            self.unrecorded = self.unrecorded[len(text) :]
+            if not is_recorded or self.number > MAX_PIECES:
+                return False
+        return True

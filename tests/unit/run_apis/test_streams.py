@@ -87,7 +87,53 @@ def test_after_a_pause_a_second_message_is_separated_too(respond_with: RespondWi
     assert text_of(read(after=3)) == ".\n\nTwo."
 
 
-@pytest.mark.parametrize("text", [None, "", 0])
+def test_a_character_that_is_cut_in_two_is_whole_and_a_lone_half_is_replaced(
+    respond_with: RespondWith,
+) -> None:
+    halves = [delta("m", "a\ud83d"), {"type": "response.output_item.done"}, delta("m", "\ude00b")]
+    respond_with(stream(*halves, delta("m", "\ude00"), delta("m", "\ud83d"), delta("m", "c")))
+
+    assert [each.text for each in read()] == ["a", "", "\N{GRINNING FACE}b", "\ufffd", "", "\ufffdc"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "data: {\n\n",
+        "data: \xff\n\n".encode("latin-1"),
+        f"data: {'[' * 100_000}\n\n",
+    ],
+    ids=["no JSON", "no UTF-8", "too deep"],
+)
+def test_what_is_no_stream_of_json_may_be_tried_again(respond_with: RespondWith, body: str | bytes) -> None:
+    respond_with(CannedResponse(body, 200, {"Content-Type": "text/event-stream"}))
+
+    with pytest.raises(TransientError):
+        read()
+    with pytest.raises(TransientError):
+        responses.create(REQUEST, UPSTREAM_RUN, [])
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], 1, "x", None, {"type": 3}, {"type": "response.output_item.added", "item": 1}]
+)
+def test_events_of_unknown_shapes_are_left_out(respond_with: RespondWith, wrong: object) -> None:
+    events = "".join(f"data: {json.dumps(each)}\n\n" for each in (wrong, delta("m", "a")))
+    respond_with(CannedResponse(events, 200, {"Content-Type": "text/event-stream"}))
+
+    assert text_of(read()) == "a"
+
+
+@pytest.mark.parametrize("number", [True, -1, 10**40, "7", None, 1.5])
+def test_a_number_that_is_none_is_no_position(respond_with: RespondWith, number: object) -> None:
+    respond_with(
+        stream({"sequence_number": 4, **delta("m", "a")}, {"sequence_number": number, **delta("m", "b")})
+    )
+
+    assert read() == [TextDelta(4, "a"), TextDelta(4, "b")]
+
+
+@pytest.mark.parametrize("text", [None, "", 0, {}])
 def test_a_delta_without_text_is_empty(respond_with: RespondWith, text: object) -> None:
     respond_with(stream(delta("m", text)))
 

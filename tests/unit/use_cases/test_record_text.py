@@ -7,7 +7,7 @@ from support.fakes.run_repository import InMemoryRunRepository
 from support.run_records import UPSTREAM_RUN, new_run
 
 from upcall.domain.errors import RequestRejected, TransientError
-from upcall.domain.message_text import MAX_PIECES, StoredPiece, TextDelta
+from upcall.domain.message_text import MAX_PIECE_CHARACTERS, MAX_PIECES, StoredPiece, TextDelta
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.use_cases.record_text import PIECE_SECONDS, record_text
 
@@ -123,6 +123,13 @@ def test_two_invocations_that_record_the_same_turn_write_each_piece_once(turns: 
 
     assert [piece.number for piece in turns.pieces] == [1, 2]
     assert "".join(text for _, text in turns.texts) == "AB"
+
+
+def test_a_text_that_comes_all_at_once_is_cut_into_pieces_that_an_item_holds(turns: Turns) -> None:
+    text = "x" * MAX_PIECE_CHARACTERS + "y"
+    turns.record(TextDelta(1, text))
+
+    assert turns.texts == [(0, text[:-1]), (MAX_PIECE_CHARACTERS, "y")]
 
 
 def test_a_run_has_so_many_pieces_at_most(turns: Turns, monkeypatch: pytest.MonkeyPatch) -> None:
