@@ -28,11 +28,12 @@ def check_deployment(stack: DeployedStack) -> Iterator[Finding]:
 
 
 def check_resources(stack: DeployedStack) -> Iterator[Finding]:
-    """The stack must have every resource of the templates that has no condition."""
+    """The stack must have every resource of its templates that has no condition."""
     template = Template()
     expected = _unconditional(template.transformed["Resources"])
-    for nested in template.nested_templates().values():
-        expected |= _unconditional(nested["Resources"])
+    for name, nested in template.nested_templates().items():
+        if name in expected or name in stack.resources:
+            expected |= _unconditional(nested["Resources"])
     if missing := sorted(expected - set(stack.resources)):
         message = f"missing in the stack: {', '.join(missing)}; build and deploy it again"
         yield Finding("resources", "failed", message)

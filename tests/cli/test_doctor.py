@@ -67,6 +67,12 @@ def test_missing_resources_of_an_older_stack_are_named(stack: DeployedStack) -> 
     assert " PollRunFunction," not in messages(stack_checks.check_resources, stack)
 
 
+def test_a_site_that_was_not_asked_for_is_not_missing(stack: DeployedStack) -> None:
+    assert "Console" not in messages(stack_checks.check_resources, stack)
+    half_deployed = with_resource(stack, "ConsoleSite", "AWS::CloudFormation::Stack", "arn")
+    assert "ConsoleBucket" in messages(stack_checks.check_resources, half_deployed)
+
+
 def test_resources_of_nested_stacks_are_found(local_stack: LocalStack) -> None:
     nested = {"Resources": {"InnerQueue": {"Type": "AWS::SQS::Queue"}}}
     s3 = boto3.client("s3")
