@@ -117,11 +117,6 @@ class ConsoleServer:
             return self._respond_itself(request, path.removeprefix(_CONSOLE))
         return self._forward(request)
 
-    def _session(self) -> dict[str, Any]:
-        stack = self._stack
-        names = {"stack": stack.name, "region": stack.region, "address": stack.api}
-        return {**names, "tenancy": stack.tenancy}
-
     def _forward(self, request: Request) -> Response:
         check_method(request.method, *METHODS)
         target: str = request.environ["REQUEST_URI"]
@@ -133,7 +128,9 @@ class ConsoleServer:
     def _respond_itself(self, request: Request, path: str) -> Response:
         if path == "session":
             check_method(request.method, "GET")
-            return json_response(self._session())
+            stack = self._stack
+            session = {"stack": stack.name, "region": stack.region, "address": stack.api}
+            return json_response({**session, "tenancy": stack.tenancy})
         if path == "health":
             check_method(request.method, "GET")
             if self._health is None:

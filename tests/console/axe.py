@@ -18,3 +18,14 @@ def violations(console: Console) -> list[str]:
         for violation in found["violations"]
         for node in violation["nodes"]
     ]
+
+
+def assert_accessible(console: Console) -> None:
+    """No violations, on a wide screen and on a narrow one, which need not be scrolled sideways."""
+    page = console.page
+    page.wait_for_timeout(200)
+    assert violations(console) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(100)
+    assert violations(console) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

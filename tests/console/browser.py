@@ -1,5 +1,7 @@
 """A tab of the browser that shows the console, and what may not happen in it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -105,3 +107,20 @@ def open_console(
     console.watch()
     page.goto(f"{address}{path}")
     return console
+
+
+@contextmanager
+def open_consoles(
+    browser: Browser, address: str, first_page: str, issuer: str = "data:"
+) -> Iterator[OpenConsole]:
+    """Open pages of the console in new tabs. At the end, nothing may have gone wrong in them."""
+    opened: list[Console] = []
+
+    def open_it(path: str = first_page, **options: Any) -> Console:
+        opened.append(open_console(browser, address, path, issuer=issuer, **options))
+        return opened[-1]
+
+    yield open_it
+    for console in opened:
+        console.close()
+        assert console.problems == []

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from console.browser import ARGUMENTS, Console, OpenConsole, open_console
+from console.browser import ARGUMENTS, OpenConsole, open_consoles
 from playwright.sync_api import Browser, sync_playwright
 
 if TYPE_CHECKING:
@@ -37,14 +37,5 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def open_page(browser: Browser, served: "ServedConsole") -> Iterator[OpenConsole]:
     """Open a page of the console in a new tab. At the end, nothing may have gone wrong in it."""
-    opened: list[Console] = []
-
-    def open_it(path: str = "/runs", **options: Any) -> Console:
-        console = open_console(browser, served.address, path, **options)
-        opened.append(console)
-        return console
-
-    yield open_it
-    for console in opened:
-        console.close()
-        assert console.problems == []
+    with open_consoles(browser, served.address, "/runs") as open_it:
+        yield open_it

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from console.axe import violations
+from console.axe import assert_accessible, violations
 from console.browser import OpenConsole
 from console.saved_runs import large_rounds, save_run
 from support.batches import Batches
@@ -65,13 +65,8 @@ def test_a_page_is_accessible(open_page: OpenConsole, paths: dict[str, str], nam
     for summary in page.locator("main summary:visible").all():
         if summary.evaluate("node => !node.parentElement.open"):
             summary.click()
-    page.wait_for_timeout(200)
 
-    assert violations(console) == []
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_timeout(100)
-    assert violations(console) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert_accessible(console)
 
 
 def test_the_list_of_keys_is_accessible(open_page: OpenConsole) -> None:

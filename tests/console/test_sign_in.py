@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from console.axe import violations
-from console.browser import Console, OpenConsole, open_console
+from console.axe import assert_accessible, violations
+from console.browser import Console, OpenConsole, open_consoles
 from console.openid_provider import OpenIdProvider
 from playwright.sync_api import Browser, Response, expect
 from support.runs import Runs
@@ -39,22 +39,21 @@ def site(local_stack: "LocalStack", provider: OpenIdProvider) -> Iterator["Serve
 @pytest.fixture
 def open_site(browser: Browser, site: "ServedSite") -> Iterator[OpenConsole]:
     """Open a page of the site in a new tab. At the end, nothing may have gone wrong in it."""
-    opened: list[Console] = []
-
-    def open_it(path: str = "/#/runs", **options: Any) -> Console:
-        console = open_console(browser, site.url, path, issuer=site.provider.issuer, **options)
-        opened.append(console)
-        return console
-
-    yield open_it
-    for console in opened:
-        console.close()
-        assert console.problems == []
+    with open_consoles(browser, site.url, "/#/runs", issuer=site.provider.issuer) as open_it:
+        yield open_it
 
 
 def sign_in(console: Console) -> None:
     console.page.get_by_role("button", name="Sign in").click()
     expect(console.page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def signed_in(open_site: OpenConsole) -> Console:
+    """The list of runs, for somebody who has signed in."""
+    console = open_site()
+    sign_in(console)
+    expect(console.page.locator("table.runs, .empty").first).to_be_visible()
+    return console
 
 
 def is_answer(response: Response, path: str) -> bool:
@@ -196,9 +195,7 @@ def test_a_code_that_the_issuer_refuses_is_an_error(open_site: OpenConsole, prov
 def test_with_an_expired_token_one_is_led_to_the_issuer_and_back(
     open_site: OpenConsole, site: "ServedSite", provider: OpenIdProvider
 ) -> None:
-    console = open_site()
-    sign_in(console)
-    expect(console.page.locator("table.runs, .empty").first).to_be_visible()
+    console = signed_in(open_site)
     provider.expire_tokens()
 
     console.go("/batches")
@@ -213,9 +210,7 @@ def test_a_refresh_token_renews_the_token_without_leaving_the_page(
     open_site: OpenConsole, provider: OpenIdProvider
 ) -> None:
     provider.refreshes = True
-    console = open_site()
-    sign_in(console)
-    expect(console.page.locator("table.runs, .empty").first).to_be_visible()
+    console = signed_in(open_site)
     for path in ("/batches", "/tools"):
         provider.expire_tokens()
         with console.page.expect_response(lambda response, path=path: is_answer(response, path)):
@@ -230,9 +225,7 @@ def test_a_refresh_token_that_is_no_longer_valid_leads_to_the_issuer(
     open_site: OpenConsole, provider: OpenIdProvider
 ) -> None:
     provider.refreshes = True
-    console = open_site()
-    sign_in(console)
-    expect(console.page.locator("table.runs, .empty").first).to_be_visible()
+    console = signed_in(open_site)
     provider.expire_tokens()
     provider.revoke_refresh_tokens()
 
@@ -351,10 +344,5 @@ def test_the_page_for_signing_in_is_accessible(open_site: OpenConsole, path: str
     console = open_site(path, theme=theme)
     page = console.page
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    page.wait_for_timeout(200)
 
-    assert violations(console) == []
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_timeout(100)
-    assert violations(console) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert_accessible(console)

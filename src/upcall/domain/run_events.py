@@ -16,7 +16,7 @@ from upcall.domain.usage import Usage
 MAX_EVENTS = 1000
 """In one response."""
 
-MAX_PIECES = 1000
+MAX_TEXT_PIECES = 1000
 MAX_TEXT_CHARACTERS = 250_000
 """Of the text in one response."""
 
@@ -88,7 +88,7 @@ class RunEventList(Model):
         size = 0
         for piece in pieces:
             size += len(piece.text)
-            if text and (size > MAX_TEXT_CHARACTERS or len(text) == MAX_PIECES):
+            if text and (size > MAX_TEXT_CHARACTERS or len(text) == MAX_TEXT_PIECES):
                 return self.model_copy(
                     update={"text": tuple(text), "next_text": text[-1].number, "ended": False}
                 )

@@ -50,6 +50,7 @@ def create(path: str, body: Mapping[str, Any]) -> Event:
     Raises TransientError or RequestRejected. What the response says of the server's rate limits is recorded.
     """
     seconds = request_seconds(client.TIMEOUT_SECONDS)
+    opened: list[Stream[object]] = []
 
     def open_stream() -> "Stream[object]":
         from upcall.run_apis.openai_sdk import Stream
@@ -65,7 +66,6 @@ def create(path: str, body: Mapping[str, Any]) -> Event:
         opened.append(stream)
         return stream
 
-    opened: list[Stream[object]] = []
     request = f"POST {path}"
     with client.record_refusals(), client.translate_errors(request):
         first = next(_read(open_stream, seconds, KEEP_OPEN_SECONDS), None)

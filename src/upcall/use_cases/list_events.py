@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from upcall.domain.caller import Caller
 from upcall.domain.run import Run
-from upcall.domain.run_events import MAX_PIECES, RunEventList, count_events
+from upcall.domain.run_events import MAX_TEXT_PIECES, RunEventList, count_events
 from upcall.use_cases.get_run import get_run_of_caller, wait_for_run
 from upcall.use_cases.interfaces import Clock, RunRepository, WaitingRequests
 
@@ -54,6 +54,6 @@ def list_events(
     )
     page = RunEventList.of(waited.run, after, limit)
     if text_after is not None:
-        pieces = repository.list_pieces(run_id, text_after, MAX_PIECES + 1) if run.stream else []
+        pieces = repository.list_pieces(run_id, text_after, MAX_TEXT_PIECES + 1) if run.stream else []
         page = page.with_text(pieces, text_after)
     return ListedEvents(page, waited.retry_after)

@@ -11,7 +11,7 @@ from upcall.domain.errors import NotFound
 from upcall.domain.long_poll import RETRY_SECONDS
 from upcall.domain.message_text import StoredPiece, TextPiece
 from upcall.domain.run import Run
-from upcall.domain.run_events import MAX_PIECES, MAX_TEXT_CHARACTERS
+from upcall.domain.run_events import MAX_TEXT_CHARACTERS, MAX_TEXT_PIECES
 from upcall.domain.upstream_run import Message
 from upcall.use_cases.get_run import POLL_INTERVAL_SECONDS
 from upcall.use_cases.list_events import ListedEvents, list_events
@@ -165,9 +165,9 @@ def test_a_long_text_comes_in_several_responses_and_the_run_has_not_ended_before
 def test_so_many_pieces_are_in_one_response(
     listed: List, streamed_run: Run, repository: InMemoryRunRepository
 ) -> None:
-    for number in range(3, MAX_PIECES + 3):
+    for number in range(3, MAX_TEXT_PIECES + 3):
         repository.add_piece(streamed_run.run_id, piece(number))
 
     page = listed(streamed_run.run_id, text_after=0).page
 
-    assert page.next_text == len(page.text or ()) == MAX_PIECES
+    assert page.next_text == len(page.text or ()) == MAX_TEXT_PIECES
