@@ -10,6 +10,7 @@ import httpx
 from local.stack import LocalStack
 from support.runs import Runs
 from support.waiting import wait_until
+from upcall.aws.step_functions import execution_arn
 from upcall.domain.batch import TERMINAL_BATCH_STATUSES
 
 
@@ -20,6 +21,7 @@ class Batches:
         self._local_stack = local_stack
         self._http = runs.http
         self._s3 = boto3.client("s3")
+        self._workflows = boto3.client("stepfunctions")
 
     def post(self, inputs: Sequence[Any], *, key: str | None = None, **fields: Any) -> httpx.Response:
         """POST /batches."""
@@ -41,6 +43,17 @@ class Batches:
     def cancel(self, batch_id: str) -> httpx.Response:
         """POST /batches/{batch_id}/cancel."""
         return self._http.post(f"/batches/{batch_id}/cancel")
+
+    def stop_execution(self, batch_id: str) -> None:
+        """Stop the first execution of a batch, which the batch knows nothing of, and wait until it has ended."""
+        starting = self._local_stack.deployed.functions["StartBatchFunction"].name
+        machine = self._local_stack.runner.functions[starting].environment["BATCH_STATE_MACHINE_ARN"]
+        arn = execution_arn(machine, batch_id)
+        self._workflows.stop_execution(executionArn=arn)
+        wait_until(
+            lambda: self._workflows.describe_execution(executionArn=arn)["status"] == "ABORTED",
+            f"the end of the execution of {batch_id}",
+        )
 
     def wait_for_runs(self, batch_id: str, count: int) -> None:
         """Wait until so many runs of a batch are under way."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import boto3
 import pytest
 from support.batches import Batches
 from support.event_listener import EventListener
@@ -93,8 +92,7 @@ def test_a_batch_whose_execution_is_lost_goes_on_where_it_was_when_it_is_sent_ag
     key = f"key of {done}"
     batch_id = batches.start(inputs, key=key, concurrency=3)
     wait_until(lambda: batches.get(batch_id)["counts"]["completed"] == 2, "two lines")
-    arn = execution_arn_of(local_stack, batch_id)
-    boto3.client("stepfunctions").stop_execution(executionArn=arn)
+    batches.stop_execution(batch_id)
 
     assert batches.start(inputs, key=key, concurrency=3) == batch_id
     ended = batches.wait_for_end(batch_id)
@@ -102,12 +100,6 @@ def test_a_batch_whose_execution_is_lost_goes_on_where_it_was_when_it_is_sent_ag
     assert (ended["status"], ended["attempt"], ended["counts"]["completed"]) == ("completed", 2, 3)
     assert [each["message"] for each in batches.results(batch_id)] == ["Done.", "Done.", "Late."]
     assert len(local_stack.emulator.models.conversations[done]) == 2
-
-
-def execution_arn_of(local_stack: LocalStack, batch_id: str) -> str:
-    name = local_stack.deployed.functions["StartBatchFunction"].name
-    machine = local_stack.runner.functions[name].environment["BATCH_STATE_MACHINE_ARN"]
-    return f"{machine.replace(':stateMachine:', ':execution:')}:{batch_id}"
 
 
 def test_a_cancelled_batch_cancels_its_runs_and_starts_no_other(

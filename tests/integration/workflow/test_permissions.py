@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from support.batches import Batches
 from support.fast_stack import pushed_runs
 from support.function_changes import function_changes
 from support.notifications import received_notifications
@@ -28,7 +29,6 @@ from local.stack import LocalStack
 from upcall.aws.control_items import ControlItems
 from upcall.aws.dynamodb import Table
 from upcall.aws.run_repository import DynamoDBRunRepository
-from upcall.aws.step_functions import execution_arn
 from upcall.domain.caller import ANYBODY, EVENTS
 from upcall.domain.events import RunEndedEvent
 from upcall.domain.failure import Failure
@@ -193,15 +193,9 @@ def batches_that_end_and_are_cancelled(local_stack: LocalStack, runs: Runs, invo
     runs.http.post(f"/batches/{cancelled}/cancel")
     wait_for_batch(runs, cancelled, "cancelled")
     assert view["lines"] == 2
-    boto3.client("stepfunctions").stop_execution(
-        executionArn=execution_of_batch(local_stack, lost := start_batch(runs, **fields, key="lost"))
-    )
-    wait_until(
-        lambda: (
-            runs.http.post("/batches", json=fields, headers={"Idempotency-Key": "lost"}).json()["attempt"] > 1
-        ),
-        "another execution",
-    )
+    lost = start_batch(runs, **fields, key="lost")
+    Batches(local_stack, runs).stop_execution(lost)
+    start_batch(runs, **fields, key="lost")
     runs.http.post(f"/batches/{lost}/cancel")
     wait_for_batch(runs, lost, "cancelled")
 
@@ -234,11 +228,6 @@ def invoke_line(invoke: Invoke, batch_id: str) -> Any:
     event = sample_event("start_batch_run", batch_id=batch_id)
     event["source"]["length"] = "5"
     return invoke("StartBatchRunFunction", event)
-
-
-def execution_of_batch(local_stack: LocalStack, batch_id: str) -> str:
-    machine = local_stack.deployed.state_machine.replace("runstatemachine", "batchstatemachine")
-    return execution_arn(machine, batch_id)
 
 
 def start_runs_from_events(invoke: Invoke) -> None:
