@@ -64,7 +64,9 @@ class DeployedTemplate:
         self.state_machine = _create_workflow(
             template, "RunStateMachine", outputs["StateMachineArn"], outputs
         )
-        _create_workflow(template, "BatchStateMachine", outputs["BatchStateMachineArn"], outputs)
+        self.batch_state_machine = _create_workflow(
+            template, "BatchStateMachine", outputs["BatchStateMachineArn"], outputs
+        )
 
 
 def _create_secrets(secrets: Mapping[str, str]) -> None:

@@ -93,6 +93,7 @@ class Endpoints:
     emulated: bool
     table: str
     state_machine: str
+    batch_state_machine: str
     bus: str
     inbox: str
     batch_bucket: str

@@ -145,6 +145,7 @@ class LocalStack:
             emulated=config.openai_base_url is None,
             table=self.deployed.table,
             state_machine=self.deployed.state_machine,
+            batch_state_machine=self.deployed.batch_state_machine,
             bus=self.deployed.bus,
             inbox=self.deployed.inbox,
             batch_bucket=self.deployed.batch_bucket,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cli.errors import CommandError
 from local.config import (
     AWS_ENVIRONMENT,
+    STACK_NAME,
     STATE_FOLDER,
     Endpoints,
     LocalStackConfig,
@@ -19,6 +20,7 @@ from local.config import (
 
 if TYPE_CHECKING:
     from local.stack import LocalStack
+    from upcall.aws.batch_repository import DynamoDBBatchRepository
     from upcall.aws.run_repository import DynamoDBRunRepository
 
 PAGES_PORT, API_PORT, AWS_PORT = 8780, 8781, 8782
@@ -54,6 +56,26 @@ class LocalStackClient:
 
         table = Table(boto3.client("dynamodb"), self.endpoints.table)
         return DynamoDBRunRepository(table, RETENTION_DAYS)
+
+    @property
+    def batch_repository(self) -> "DynamoDBBatchRepository":
+        """The batches in its table."""
+        import boto3
+
+        from upcall.aws.batch_repository import DynamoDBBatchRepository
+        from upcall.aws.dynamodb import Table
+
+        table = Table(boto3.client("dynamodb"), self.endpoints.table)
+        return DynamoDBBatchRepository(table, RETENTION_DAYS)
+
+    def physical_id(self, logical_id: str) -> str:
+        """The name or ARN of a resource of the template."""
+        import boto3
+
+        found = boto3.client("cloudformation").describe_stack_resource(
+            StackName=STACK_NAME, LogicalResourceId=logical_id
+        )
+        return found["StackResourceDetail"]["PhysicalResourceId"]
 
     def execution_arn(self, name: str) -> str:
         """The ARN of the execution of that name. A run's first execution is named by the run's id."""

@@ -56,7 +56,7 @@ def local(
         publish_endpoints,
         start_local_stack,
     )
-    from cli.backends.resume_runs import resume_open_runs
+    from cli.backends.resume_runs import resume_runs_and_batches
     from cli.console.server import ConsoleServer
     from cli.console.stack import local_console_stack
     from cli.terminal.console import err, out, print_json
@@ -73,7 +73,7 @@ def local(
     try:
         with err.status("Starting the local stack") as status, ExitStack() as exits:
             stack = exits.enter_context(_start_stack_for_sam(config) if sam else start_local_stack(config))
-            resume_open_runs(stack.endpoints)
+            resume_runs_and_batches(stack.endpoints)
             console = exits.enter_context(ConsoleServer(local_console_stack(stack.endpoints)))
             status.stop()
             with publish_endpoints(stack.endpoints):

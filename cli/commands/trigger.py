@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -15,7 +16,7 @@ def trigger(
     target: Annotated[
         str,
         typer.Argument(
-            help="schedule: request a digest of URLs. sweep: close or resume runs without an execution."
+            help="schedule: request a digest of URLs. sweep: close or resume what has no execution."
         ),
     ] = "schedule",
     urls: Annotated[
@@ -31,7 +32,7 @@ def trigger(
     if target == "schedule":
         result = f"sent to {_request_digest(urls or [])}"
     elif target == "sweep":
-        result = _sweep_runs()
+        result = "\n".join(_sweep())
     else:
         raise CommandError(f"cannot trigger {target!r}; there is schedule, sweep")
     out.print(result, soft_wrap=True)
@@ -55,17 +56,16 @@ def _request_digest(urls: list[str]) -> str:
         return f"the queue {queue.rpartition('/')[2]}"
 
 
-def _sweep_runs() -> str:
-    """Invoke the sweeper, and return its counts."""
+def _sweep() -> Iterator[str]:
+    """Invoke the sweepers of runs and of batches. A line with the counts of each."""
     import boto3
 
     from cli.backends.local_stack import connect_to_running
-    from local.config import STACK_NAME
 
-    with connect_to_running():
-        resource = boto3.client("cloudformation").describe_stack_resource(
-            StackName=STACK_NAME, LogicalResourceId="SweepRunsFunction"
-        )["StackResourceDetail"]
-        response = boto3.client("lambda").invoke(FunctionName=resource["PhysicalResourceId"], Payload="{}")
-        counts = json.loads(response["Payload"].read())
-    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
+    with connect_to_running() as stack:
+        for what, function in (("runs", "SweepRunsFunction"), ("batches", "SweepBatchesFunction")):
+            name = stack.physical_id(function)
+            response = boto3.client("lambda").invoke(FunctionName=name, Payload="{}")
+            counts = json.loads(response["Payload"].read())
+            texts = (f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
+            yield f"{what}: {', '.join(texts)}"

@@ -8,7 +8,7 @@ import boto3
 import httpx
 
 from cli.backends.local_stack import connect_or_start
-from cli.backends.resume_runs import resume_open_runs
+from cli.backends.resume_runs import resume_runs_and_batches
 from cli.backends.stack_lookup import find_api_url, find_auth, find_tenancy, region_of, user_session
 from cli.doctor.deployed_stack import CLIENT_CONFIG
 from local.config import STACK_NAME, Endpoints
@@ -51,7 +51,7 @@ def open_console_stack(stack: str | None, token: str | None) -> Iterator[Console
     else:
         with connect_or_start(whatever_server=True) as local:
             if local.temporary:
-                resume_open_runs(local.endpoints)
+                resume_runs_and_batches(local.endpoints)
             yield local_console_stack(local.endpoints)
 
 

@@ -57,6 +57,7 @@ EXPECTED: dict[str, Check] = {
     "DeliverCallbackFunction": lambda result: result == {"batchItemFailures": []},
     "ExportTraceFunction": lambda result: result == {"batchItemFailures": []},
     "SweepRunsFunction": lambda result: result["resumed"] == 0,
+    "SweepBatchesFunction": lambda result: result["given_up"] == 0,
     "ListBatchesFunction": _response(200, batches=...),
     "GetBatchFunction": _response(200, status="validating", counts=...),
     "PrepareBatchFunction": lambda result: (result["status"], result["lines"]) == ("in_progress", 1),

@@ -18,9 +18,13 @@ load_at_init(run_repository, batch_repository, s3.get_client, eventbridge.get_cl
 
 
 class WriteBatchResults(Model):
-    """The batch, what was written before, and an error for which no further run was started."""
+    """The batch, what was written before, and an error for which no further run was started.
+
+    `attempt` is that of the batch's execution. One that was started with an earlier version has none.
+    """
 
     batch_id: str
+    attempt: int | None = None
     progress: ResultsProgress = ResultsProgress()
     failure: Annotated[Failure | None, BeforeValidator(lambda each: each and parse_caught_error(each))] = None
 
@@ -32,6 +36,7 @@ def lambda_handler(event: WriteBatchResults) -> ResultsWritten:
         event.batch_id,
         event.progress,
         event.failure,
+        event.attempt,
         batches=batch_repository(),
         repository=run_repository(),
         files=batch_files,

@@ -108,7 +108,10 @@ def test_other_commands_use_the_running_stack(endpoints: dict[str, Any], upcall:
 
 def test_the_sweeper_is_triggered_by_hand(endpoints: dict[str, Any], upcall: Upcall) -> None:
     assert endpoints
-    assert upcall("trigger", "sweep").stdout == "open 0, resumed 0, enqueued 0, answered 0\n"
+    assert upcall("trigger", "sweep").stdout.splitlines() == [
+        "runs: open 0, resumed 0, enqueued 0, answered 0",
+        "batches: open 0, restarted 0, cancelled 0, given up 0",
+    ]
     assert one_line_error(upcall("trigger", "cannon")) == (
         "upcall: cannot trigger 'cannon'; there is schedule, sweep"
     )

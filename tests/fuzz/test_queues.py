@@ -129,3 +129,6 @@ def test_any_event_starts_a_sweep(
     result = call_handler("sweep_runs", event, STATE_MACHINE_ARN=state_machine)
 
     assert result["open"] >= result["resumed"] + result["enqueued"]
+    batch_machine = local_stack.deployed.batch_state_machine
+    result = call_handler("sweep_batches", event, BATCH_STATE_MACHINE_ARN=batch_machine)
+    assert result["open"] >= result["restarted"] + result["cancelled"]

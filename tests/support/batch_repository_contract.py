@@ -164,6 +164,15 @@ class BatchRepositoryContract:
         assert sum(pages) == 25
         assert pages[0] == max(pages) == MAX_LIST_BYTES // 190_000 + 1
 
+    def test_open_batches_are_listed_until_they_end_oldest_first(self, batches: BatchRepository) -> None:
+        old, _, young = (add_numbered_batch(batches, number, owner=f"{number}") for number in range(3))
+        ended = add_numbered_batch(batches, -1)
+        batches.end_batch(ended, "failed", 0, LATER)
+        batches.cancel_batch(old, CANCELLED)
+
+        assert list(batches.list_open_batches(young.created_at)) == ["batch_0", "batch_1"]
+        assert list(batches.list_open_batches(LATER)) == ["batch_0", "batch_1", "batch_2"]
+
     def test_lines_are_recorded_once(self, batches: BatchRepository) -> None:
         batch = batches.add_batch(new_batch())
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -10,18 +11,41 @@ import httpx
 from local.stack import LocalStack
 from support.runs import Runs
 from support.waiting import wait_until
+from upcall.aws.batch_repository import DynamoDBBatchRepository
+from upcall.aws.dynamodb import Table
 from upcall.aws.step_functions import execution_arn
-from upcall.domain.batch import TERMINAL_BATCH_STATUSES
+from upcall.domain.batch import TERMINAL_BATCH_STATUSES, Batch, new_batch_id
+from upcall.domain.caller import ANYBODY
 
 
 class Batches:
-    """Starts batches over HTTP, waits for them, and reads what they leave in their bucket."""
+    """Starts batches over HTTP, waits for them, and reads what they leave in the table and in their bucket."""
 
     def __init__(self, local_stack: LocalStack, runs: Runs) -> None:
         self._local_stack = local_stack
         self._http = runs.http
         self._s3 = boto3.client("s3")
         self._workflows = boto3.client("stepfunctions")
+        table = Table(local_stack.deployed.dynamodb, local_stack.deployed.table)
+        self.repository = DynamoDBBatchRepository(table, retention_days=30)
+
+    def record(self, inputs: Sequence[Any], age: timedelta = timedelta(0)) -> Batch:
+        """A batch that was created some time ago with these inputs. No execution works on it."""
+        created_at = datetime.now(UTC) - age
+        batch_id = new_batch_id(created_at)
+        batch = Batch(
+            batch_id=batch_id,
+            status="validating",
+            owner=ANYBODY,
+            input_key=f"{batch_id}/request.jsonl",
+            input_format="jsonl",
+            concurrency=1,
+            created_at=created_at,
+        )
+        content = "".join(f"{json.dumps(each)}\n" for each in inputs)
+        bucket = self._local_stack.deployed.batch_bucket
+        self._s3.put_object(Bucket=bucket, Key=batch.input_key, Body=content.encode())
+        return self.repository.add_batch(batch)
 
     def post(self, inputs: Sequence[Any], *, key: str | None = None, **fields: Any) -> httpx.Response:
         """POST /batches."""
@@ -44,11 +68,21 @@ class Batches:
         """POST /batches/{batch_id}/cancel."""
         return self._http.post(f"/batches/{batch_id}/cancel")
 
+    def lose_execution(self, inputs: Sequence[Any], age: timedelta) -> str:
+        """The id of a batch with a run under way, whose execution somebody has stopped."""
+        batch = self.record(inputs, age)
+        self._workflows.start_execution(
+            stateMachineArn=self._local_stack.endpoints.batch_state_machine,
+            name=batch.execution_name,
+            input=json.dumps({"batch_id": batch.batch_id, "attempt": batch.attempt}),
+        )
+        self.wait_for_runs(batch.batch_id, 1)
+        self.stop_execution(batch.batch_id)
+        return batch.batch_id
+
     def stop_execution(self, batch_id: str) -> None:
         """Stop the first execution of a batch, which the batch knows nothing of, and wait until it has ended."""
-        starting = self._local_stack.deployed.functions["StartBatchFunction"].name
-        machine = self._local_stack.runner.functions[starting].environment["BATCH_STATE_MACHINE_ARN"]
-        arn = execution_arn(machine, batch_id)
+        arn = execution_arn(self._local_stack.endpoints.batch_state_machine, batch_id)
         self._workflows.stop_execution(executionArn=arn)
         wait_until(
             lambda: self._workflows.describe_execution(executionArn=arn)["status"] == "ABORTED",

@@ -83,6 +83,9 @@ HANDLERS: Mapping[str, Handler] = {
     "sweep_runs": Handler(
         "the next sweep", "each lost run is resumed once, or closed once", "test_sweep_runs"
     ),
+    "sweep_batches": Handler(
+        "the next sweep", "each lost batch goes on in one execution, or is cancelled", "test_sweep_batches"
+    ),
     "deliver_callback": Handler(
         QUEUE, "delivered at least once, always with the same id", "test_deliver_callback"
     ),

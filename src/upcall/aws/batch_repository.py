@@ -9,8 +9,9 @@
 
 A line whose run has not ended is in the index `open_runs`: its attribute `open` is the id of its batch. The
 record is in no index, because lists of runs read those: a batch has entries in two lists instead, which are
-written with the record and never change. Several items hold the counts, because transactions that change the
-same item at once repeat each other.
+written with the record. The entry in the list of all is in `open_runs` as well, until the batch has ended;
+its `run_id`, by which the index sorts, is its place in the list. Several items hold the counts, because
+transactions that change the same item at once repeat each other.
 """
 
 import json
@@ -30,6 +31,7 @@ from upcall.domain.batch import (
     BatchPage,
     BatchStatus,
     LineEnd,
+    list_key_prefix,
     no_such_batch,
 )
 from upcall.domain.batch_view import MAX_LIST_BYTES
@@ -75,7 +77,8 @@ class DynamoDBBatchRepository:
         entry = self._with_expiry(batch.created_at, {"batch_id": batch.batch_id})
         writes = [
             put_new(*_key(batch), self._with_expiry(batch.created_at, record)),
-            *(put(pk, batch.list_key, entry) for pk in (_list_pk(None), _list_pk(batch.owner))),
+            put(_LIST, batch.list_key, {**entry, _OPEN: _LIST, "run_id": batch.list_key}),
+            put(_list_pk(batch.owner), batch.list_key, entry),
         ]
         return batch if transact(self._table, writes) is None else self.get_batch(batch.batch_id)
 
@@ -100,6 +103,12 @@ class DynamoDBBatchRepository:
                 break
         next_cursor = entries[read - 1]["sk"] if read < len(entries) else None
         return BatchPage(batches=tuple(batches), next_cursor=next_cursor)
+
+    def list_open_batches(self, created_before: datetime) -> Iterator[str]:
+        """See BatchRepository. One query of an index."""
+        before = ("run_id", list_key_prefix(created_before))
+        items = self._table.query_index("open_runs", (_OPEN, _LIST), before, descending=False)
+        return (item["sk"].partition("-")[2] for item in items)
 
     def record_lines(self, batch: Batch, lines: int, started_at: datetime) -> Batch:
         """See BatchRepository."""
@@ -137,6 +146,7 @@ class DynamoDBBatchRepository:
         """See BatchRepository."""
         fields = {"status": status, "parts": parts, "ended_at": ended_at.isoformat()}
         self._table.update(*_key(batch), fields, status=TERMINAL_BATCH_STATUSES)
+        self._table.update(_LIST, batch.list_key, {}, remove=(_OPEN,))
         return self.get_batch(batch.batch_id)
 
     def claim_line(self, batch: Batch, line: BatchLine) -> BatchLine:

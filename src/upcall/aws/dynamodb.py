@@ -307,8 +307,9 @@ def update_request(
         "Key": _key(pk, sk),
         "UpdateExpression": expression,
         "ExpressionAttributeNames": {f"#{name}": name for name in names},
-        "ExpressionAttributeValues": {name: _serialize(value) for name, value in values.items()},
     }
+    if values:
+        request["ExpressionAttributeValues"] = {name: _serialize(value) for name, value in values.items()}
     return request | ({"ConditionExpression": " AND ".join(terms)} if terms else {})
 
 

@@ -59,17 +59,12 @@ def stop_execution(run: Run, error: str, cause: str) -> bool:
 
 def describe_execution(run: Run) -> Execution | None:
     """The execution of this attempt of a run; None if there is none."""
-    client = get_client()
-    try:
-        found = client.describe_execution(executionArn=_arn_of(run))
-    except client.exceptions.ExecutionDoesNotExist:
-        return None
-    return Execution(
-        name=run.execution_name,
-        status=found["status"],
-        error=found.get("error", ""),
-        cause=found.get("cause", ""),
-    )
+    return _describe(config.state_machine_arn(), run.execution_name)
+
+
+def describe_batch_execution(batch: Batch) -> Execution | None:
+    """The execution of this attempt of a batch; None if there is none."""
+    return _describe(config.batch_state_machine_arn(), batch.execution_name)
 
 
 def complete_task(task_token: str, output: Mapping[str, Any]) -> bool:
@@ -106,6 +101,17 @@ def _start(state_machine_arn: str, name: str, state: Mapping[str, Any]) -> bool:
     except client.exceptions.ExecutionAlreadyExists:  # it has ended; for a running one this call succeeds
         return False
     return True
+
+
+def _describe(state_machine_arn: str, name: str) -> Execution | None:
+    client = get_client()
+    try:
+        found = client.describe_execution(executionArn=execution_arn(state_machine_arn, name))
+    except client.exceptions.ExecutionDoesNotExist:
+        return None
+    return Execution(
+        name=name, status=found["status"], error=found.get("error", ""), cause=found.get("cause", "")
+    )
 
 
 def _arn_of(run: Run) -> str:

@@ -86,7 +86,7 @@ class Batch(Model):
     @property
     def list_key(self) -> str:
         """Its place in lists of batches, which sorts by time. Ids of idempotency keys do not."""
-        return f"{int(self.created_at.timestamp() * 1000):012x}-{self.batch_id}"
+        return f"{list_key_prefix(self.created_at)}-{self.batch_id}"
 
     @property
     def execution_name(self) -> str:
@@ -228,9 +228,14 @@ _DETAIL_TYPES: Final = {
 }
 
 
+def list_key_prefix(created_at: datetime) -> str:
+    """What the list keys of batches of that millisecond begin with: 12 hexadecimal digits."""
+    return f"{int(created_at.timestamp() * 1000):012x}"
+
+
 def new_batch_id(created_at: datetime) -> str:
     """`batch_` and 28 hexadecimal digits: 12 for the millisecond of creation, 16 random ones."""
-    return f"batch_{int(created_at.timestamp() * 1000):012x}{secrets.token_hex(8)}"
+    return f"batch_{list_key_prefix(created_at)}{secrets.token_hex(8)}"
 
 
 def batch_id_of_key(owner: str, key: str) -> str:

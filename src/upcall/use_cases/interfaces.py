@@ -211,6 +211,12 @@ class BatchRepository(Protocol):
         A page ends early if its records take more than MAX_LIST_BYTES.
         """
 
+    def list_open_batches(self, created_before: datetime) -> Iterator[str]:
+        """The ids of batches that were created before then and have not ended, oldest first.
+
+        A list may be behind: a batch of it may have ended.
+        """
+
     def record_lines(self, batch: Batch, lines: int, started_at: datetime) -> Batch:
         """Write down how many lines a batch has. From now on it is in progress."""
 
@@ -282,6 +288,9 @@ class BatchWorkflow(Protocol):
 
     def stop_batch_execution(self, execution_name: str) -> None:
         """Stop the execution of that name, if it is running."""
+
+    def describe_batch_execution(self, batch: Batch) -> Execution | None:
+        """The execution of this attempt of a batch; None if there is none."""
 
 
 class WaitingRequests(Protocol):

@@ -10,7 +10,6 @@ from itertools import islice
 from typing import BinaryIO, Final
 
 from upcall.domain.batch import (
-    CANCELLED,
     Batch,
     BatchEndedEvent,
     BatchLine,
@@ -26,7 +25,7 @@ from upcall.domain.batch_results import (
     failures_key,
     results_key,
 )
-from upcall.domain.errors import NotFound
+from upcall.domain.errors import BatchStopped, NotFound
 from upcall.domain.failure import Failure
 from upcall.domain.model import Model
 from upcall.observability.logging import logger
@@ -72,6 +71,7 @@ def write_batch_results(
     batch_id: str,
     progress: ResultsProgress,
     failure: Failure | None = None,
+    attempt: int | None = None,
     *,
     batches: BatchRepository,
     repository: RunRepository,
@@ -82,9 +82,12 @@ def write_batch_results(
     """Write the results of lines that have ended; wait for runs under way. Then end the batch.
 
     A line that was not started is a failure. `failure` is an error for which the workflow stopped to start
-    runs; the first reason holds. Raises NotFound for the batch, TransientError.
+    runs; the first reason holds. `attempt` is that of the execution. Raises BatchStopped if the batch has
+    another one by now, NotFound for the batch, TransientError.
     """
     batch = batches.get_batch(batch_id)
+    if attempt is not None and attempt < batch.attempt:
+        raise BatchStopped(f"batch {batch_id} has another execution")
     if failure is not None:
         batch = batches.stop_batch(batch, failure)
     batch = batches.begin_results(batch)
@@ -253,7 +256,7 @@ def _end(
         batch = batches.stop_batch(batch, too_many)
     now = clock.now()
     status: BatchStatus = "failed" if batch.failure else "completed"
-    if batch.failure == CANCELLED:
+    if batch.failure is not None and batch.failure.status == "cancelled":
         status = "cancelled"
     manifest = BatchManifest(
         batch_id=batch.batch_id,

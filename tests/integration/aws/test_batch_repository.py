@@ -107,15 +107,17 @@ def test_lists_of_runs_and_sweeps_show_neither_batches_nor_lines(
     assert list(runs.list_open_runs(LATER)) == [run.run_id]
 
 
-def test_a_line_that_has_ended_leaves_the_index_of_open_lines(
+def test_what_has_ended_leaves_the_index_of_what_is_open(
     batches: DynamoDBBatchRepository, dynamodb: "DynamoDBClient", unique_name: str
 ) -> None:
     batch = batches.add_batch(new_batch())
     batches.claim_line(batch, line_of(1))
-    assert dynamodb.scan(TableName=unique_name, IndexName="open_runs")["Count"] == 1
+    assert dynamodb.scan(TableName=unique_name, IndexName="open_runs")["Count"] == 2
 
     batches.end_line(BATCH_ID, 1, COMPLETED, START)
+    assert dynamodb.scan(TableName=unique_name, IndexName="open_runs")["Count"] == 1
 
+    batches.end_batch(batch, "completed", 1, LATER)
     assert dynamodb.scan(TableName=unique_name, IndexName="open_runs")["Count"] == 0
 
 

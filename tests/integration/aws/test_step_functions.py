@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from support.run_records import new_run
-from support.workflow_contract import WorkflowContract
+from support.workflow_contract import BatchWorkflowContract, WorkflowContract
 
 from upcall import config
 from upcall.aws import step_functions
-from upcall.use_cases.interfaces import Workflow
+from upcall.use_cases.interfaces import BatchWorkflow, Workflow
 
 DEFINITION = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
 ROLE = "arn:aws:iam::123456789012:role/workflow"
@@ -27,13 +27,20 @@ def workflow(client: Any, unique_name: str, monkeypatch: pytest.MonkeyPatch) -> 
     machine = client.create_state_machine(name=unique_name, definition=json.dumps(DEFINITION), roleArn=ROLE)
     arn = machine["stateMachineArn"]
     monkeypatch.setenv("STATE_MACHINE_ARN", arn)
+    monkeypatch.setenv("BATCH_STATE_MACHINE_ARN", arn)
     monkeypatch.setattr(step_functions, "get_client", lambda: client)
     yield step_functions
     for execution in client.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"]:
         client.stop_execution(executionArn=execution["executionArn"])
 
 
-class TestStepFunctions(WorkflowContract):
+@pytest.fixture
+def batch_workflow(workflow: Workflow) -> BatchWorkflow:
+    del workflow  # the same module, on the same state machine
+    return step_functions
+
+
+class TestStepFunctions(WorkflowContract, BatchWorkflowContract):
     pass
 
 

@@ -8,10 +8,8 @@ import json
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import pytest
 from support import templates
 from support.batches import Batches
@@ -22,12 +20,10 @@ from support.waiting import wait_until
 
 from local.openai_emulator import Hang, Say
 from local.stack import LocalStack
-from upcall.aws.batch_repository import DynamoDBBatchRepository
-from upcall.aws.dynamodb import Table
 from upcall.aws.run_repository import DynamoDBRunRepository
-from upcall.domain.batch import Batch, LineSource, new_batch_id
-from upcall.domain.caller import ANYBODY
+from upcall.domain.batch import Batch, LineSource
 from upcall.domain.run import Run
+from upcall.use_cases.sweep_batches import MIN_AGE
 
 SAMPLE_BATCH: str = sample_event("prepare_batch")["batch_id"]
 
@@ -44,29 +40,10 @@ class KillingStack:
     killer: HandlerKiller
     batches: Batches
     repository: DynamoDBRunRepository
-    batch_repository: DynamoDBBatchRepository
-
-    def add_batch(self, inputs: Sequence[Any]) -> Batch:
-        """A batch with these inputs. No execution works on it."""
-        now = datetime.now(UTC)
-        batch_id = new_batch_id(now)
-        batch = Batch(
-            batch_id=batch_id,
-            status="validating",
-            owner=ANYBODY,
-            input_key=f"{batch_id}/request.jsonl",
-            input_format="jsonl",
-            concurrency=1,
-            created_at=now,
-        )
-        content = "".join(f"{json.dumps(each)}\n" for each in inputs)
-        bucket = self.local_stack.deployed.batch_bucket
-        boto3.client("s3").put_object(Bucket=bucket, Key=batch.input_key, Body=content.encode())
-        return self.batch_repository.add_batch(batch)
 
     def prepare_batch(self, inputs: Sequence[Any]) -> Batch:
         """A batch whose lines are counted."""
-        batch = self.add_batch(inputs)
+        batch = self.batches.record(inputs)
         self.killer.invoke("PrepareBatchFunction", {"batch_id": batch.batch_id})
         return batch
 
@@ -86,7 +63,7 @@ class KillingStack:
         """The run of a line, once the line has ended."""
 
         def has_ended() -> bool:
-            (line,) = self.batch_repository.list_lines(batch.batch_id, number, number)
+            (line,) = self.batches.repository.list_lines(batch.batch_id, number, number)
             return line.end is not None
 
         wait_until(has_ended, f"the end of line {number} of {batch.batch_id}")
@@ -106,9 +83,7 @@ def _close_connections() -> Iterator[None]:
 
 @pytest.fixture
 def stack(local_stack: LocalStack, batches: Batches, repository: DynamoDBRunRepository) -> KillingStack:
-    table = Table(local_stack.deployed.dynamodb, local_stack.deployed.table)
-    batch_repository = DynamoDBBatchRepository(table, retention_days=30)
-    return KillingStack(local_stack, HandlerKiller(local_stack), batches, repository, batch_repository)
+    return KillingStack(local_stack, HandlerKiller(local_stack), batches, repository)
 
 
 def test_start_batch(stack: KillingStack) -> None:
@@ -137,7 +112,7 @@ def test_start_batch(stack: KillingStack) -> None:
 
 def test_prepare_batch(stack: KillingStack) -> None:
     """The workflow invokes it again: the lines are counted once, and lie where the index says."""
-    batch = stack.add_batch(["One.", {"prompt": "Two."}])
+    batch = stack.batches.record(["One.", {"prompt": "Two."}])
 
     result = stack.killer.kill_at_each_request("PrepareBatchFunction", {"batch_id": batch.batch_id})
 
@@ -159,11 +134,11 @@ def test_start_batch_run(stack: KillingStack) -> None:
 
     assert stack.killer.invoke("StartBatchRunFunction", event | {"task_token": "second"}) == {}
 
-    (line,) = stack.batch_repository.list_lines(batch.batch_id, 1, 1)
+    (line,) = stack.batches.repository.list_lines(batch.batch_id, 1, 1)
     assert line.task_token == "second"  # noqa: S105  # of a test
     assert stack.wait_for_line(batch).status == "completed"
     assert stack.turn_phases(model) == ["done"]
-    assert stack.batch_repository.get_counts(batch.batch_id).completed == 1
+    assert stack.batches.repository.get_counts(batch.batch_id).completed == 1
     assert stack.killer.kills >= 5
 
 
@@ -188,6 +163,25 @@ def test_cancel_batch(stack: KillingStack) -> None:
     assert stack.killer.kills >= 4
 
 
+def test_sweep_batches(stack: KillingStack) -> None:
+    """The next sweep finds what is left: a batch that was never started, and one whose execution was stopped."""
+
+    def make() -> tuple[str, str]:
+        script = stack.local_stack.emulator.script
+        lost = stack.batches.record([{"prompt": "Go.", "model": script(Say("Done."))}], age=2 * MIN_AGE)
+        hanging = [{"prompt": "Go.", "model": script(Hang())}]
+        return lost.batch_id, stack.batches.lose_execution(hanging, age=2 * MIN_AGE)
+
+    def sweep(_: object) -> None:
+        stack.killer.invoke("SweepBatchesFunction", sample_event("sweep_batches"))
+
+    for lost, stopped in stack.killer.kill_and_repeat(make, sweep, ignored_target="DynamoDB_20120810.Query"):
+        assert stack.batches.wait_for_end(lost)["counts"]["completed"] == 1
+        ended = stack.batches.wait_for_end(stopped)
+        assert (ended["status"], ended["failure"]["code"]) == ("cancelled", "execution_aborted")
+    assert stack.killer.kills >= 3
+
+
 def test_cancel_batch_runs(stack: KillingStack) -> None:
     """The workflow invokes it again: the run is cancelled here and upstream, and its line has ended."""
 
@@ -205,7 +199,7 @@ def test_cancel_batch_runs(stack: KillingStack) -> None:
     for batch, model in stack.killer.kill_and_repeat(make, cancel):
         assert stack.wait_for_line(batch).status == "cancelled"
         assert stack.turn_phases(model) == ["cancelled"]
-        assert stack.batch_repository.get_counts(batch.batch_id).cancelled == 1
+        assert stack.batches.repository.get_counts(batch.batch_id).cancelled == 1
     assert stack.killer.kills >= 5
 
 
@@ -222,7 +216,7 @@ def test_write_batch_results(stack: KillingStack, event_listener: EventListener)
     assert stack.killer.kills >= 8
     results = stack.batches.results(batch.batch_id)
     assert [(each["line"], each["status"]) for each in results] == [(1, "completed"), (2, "failed")]
-    counts = stack.batch_repository.get_counts(batch.batch_id)
+    counts = stack.batches.repository.get_counts(batch.batch_id)
     assert (counts.completed, counts.failed) == (1, 1)
     events = event_listener.wait_for_events(batch.batch_id)
     assert {each["detail-type"] for each in events} == {"Batch Completed"}
@@ -234,10 +228,10 @@ def test_a_handler_that_only_reads_returns_the_same_again(stack: KillingStack, h
     model = stack.local_stack.emulator.script(Say("Done."))
     batch_id = stack.batches.start(["Go."], defaults={"model": model})
     stack.batches.wait_for_end(batch_id)
-    before = stack.batch_repository.get_batch(batch_id)
+    before = stack.batches.repository.get_batch(batch_id)
     event = json.loads(json.dumps(sample_event(handler)).replace(SAMPLE_BATCH, batch_id))
 
     response = stack.killer.kill_at_each_request(templates.function_id(handler), event)
 
     assert response["statusCode"] == 200
-    assert stack.batch_repository.get_batch(batch_id) == before
+    assert stack.batches.repository.get_batch(batch_id) == before

@@ -193,11 +193,17 @@ def batches_that_end_and_are_cancelled(local_stack: LocalStack, runs: Runs, invo
     runs.http.post(f"/batches/{cancelled}/cancel")
     wait_for_batch(runs, cancelled, "cancelled")
     assert view["lines"] == 2
+    batches = Batches(local_stack, runs)
     lost = start_batch(runs, **fields, key="lost")
-    Batches(local_stack, runs).stop_execution(lost)
+    batches.stop_execution(lost)
     start_batch(runs, **fields, key="lost")
     runs.http.post(f"/batches/{lost}/cancel")
     wait_for_batch(runs, lost, "cancelled")
+    never_started = batches.record(["Go."], age=timedelta(hours=1)).batch_id
+    stopped = batches.lose_execution([{"prompt": "Go.", "model": hanging}], age=timedelta(hours=1))
+    invoke("SweepBatchesFunction", sample_event("sweep_batches"))
+    wait_for_batch(runs, never_started, "completed")
+    wait_for_batch(runs, stopped, "cancelled")
 
 
 def start_batch(runs: Runs, *, key: str | None = None, **fields: Any) -> str:

@@ -66,6 +66,11 @@ class InMemoryBatchRepository:
             next_cursor=page[-1].list_key if more else None,
         )
 
+    def list_open_batches(self, created_before: datetime) -> Iterator[str]:
+        """See BatchRepository."""
+        batches = sorted(self._batches.values(), key=lambda batch: batch.list_key)
+        return (batch.batch_id for batch in batches if not batch.ended and batch.created_at < created_before)
+
     def record_lines(self, batch: Batch, lines: int, started_at: datetime) -> Batch:
         """See BatchRepository."""
         if self._batches[batch.batch_id].status != "validating":

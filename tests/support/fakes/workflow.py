@@ -49,16 +49,21 @@ class InMemoryWorkflow:
 
 
 class InMemoryBatchWorkflow:
-    """Implements BatchWorkflow. `executions` says of each execution, by its name, whether it is running."""
+    """Implements BatchWorkflow. `executions` has the status of every execution by its name."""
 
     def __init__(self) -> None:
-        self.executions: dict[str, bool] = {}
+        self.executions: dict[str, ExecutionStatus] = {}
 
     def start_batch_execution(self, batch: Batch) -> bool:
         """See BatchWorkflow."""
-        return self.executions.setdefault(batch.execution_name, True)
+        return self.executions.setdefault(batch.execution_name, "RUNNING") == "RUNNING"
 
     def stop_batch_execution(self, execution_name: str) -> None:
         """See BatchWorkflow."""
-        if execution_name in self.executions:
-            self.executions[execution_name] = False
+        if self.executions.get(execution_name) == "RUNNING":
+            self.executions[execution_name] = "ABORTED"
+
+    def describe_batch_execution(self, batch: Batch) -> Execution | None:
+        """See BatchWorkflow."""
+        status = self.executions.get(batch.execution_name)
+        return status and Execution(name=batch.execution_name, status=status, error="", cause="")

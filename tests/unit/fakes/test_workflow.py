@@ -1,7 +1,7 @@
 import pytest
-from support.fakes.workflow import InMemoryWorkflow
+from support.fakes.workflow import InMemoryBatchWorkflow, InMemoryWorkflow
 from support.run_records import new_run
-from support.workflow_contract import WorkflowContract
+from support.workflow_contract import BatchWorkflowContract, WorkflowContract
 
 from upcall.domain.execution import Execution
 
@@ -10,6 +10,12 @@ class TestInMemoryWorkflow(WorkflowContract):
     @pytest.fixture
     def workflow(self) -> InMemoryWorkflow:
         return InMemoryWorkflow()
+
+
+class TestInMemoryBatchWorkflow(BatchWorkflowContract):
+    @pytest.fixture
+    def batch_workflow(self) -> InMemoryBatchWorkflow:
+        return InMemoryBatchWorkflow()
 
 
 def test_an_execution_has_the_error_and_the_cause_that_it_was_stopped_with() -> None:

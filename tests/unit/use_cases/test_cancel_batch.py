@@ -39,7 +39,7 @@ def test_another_execution_takes_over(cancel: Cancel, batch_workflow: InMemoryBa
     view = cancel()
 
     assert (view.status, view.failure, view.attempt) == ("cancelling", CANCELLED, 2)
-    assert batch_workflow.executions == {BATCH_ID: False, f"{BATCH_ID}-2": True}
+    assert batch_workflow.executions == {BATCH_ID: "ABORTED", f"{BATCH_ID}-2": "RUNNING"}
 
 
 def test_the_view_has_the_counts(cancel: Cancel, batches: InMemoryBatchRepository, batch: Batch) -> None:
@@ -55,7 +55,7 @@ def test_the_view_has_the_counts(cancel: Cancel, batches: InMemoryBatchRepositor
 @pytest.mark.usefixtures("batch")
 def test_a_second_request_changes_nothing(cancel: Cancel, batch_workflow: InMemoryBatchWorkflow) -> None:
     assert cancel() == cancel()
-    assert batch_workflow.executions == {BATCH_ID: False, f"{BATCH_ID}-2": True}
+    assert batch_workflow.executions == {BATCH_ID: "ABORTED", f"{BATCH_ID}-2": "RUNNING"}
 
 
 @pytest.mark.usefixtures("batch")
@@ -66,7 +66,7 @@ def test_a_cancellation_whose_execution_is_lost_gets_another_one(
     batch_workflow.stop_batch_execution(f"{BATCH_ID}-2")
 
     assert (cancel().status, cancel().attempt) == ("cancelling", 3)
-    assert batch_workflow.executions[f"{BATCH_ID}-3"]
+    assert batch_workflow.executions[f"{BATCH_ID}-3"] == "RUNNING"
 
 
 @pytest.mark.usefixtures("batch")
@@ -82,7 +82,7 @@ def test_a_function_that_died_after_the_record_is_repeated(
             cancel()
 
     assert cancel().attempt == 2
-    assert batch_workflow.executions == {BATCH_ID: False, f"{BATCH_ID}-2": True}
+    assert batch_workflow.executions == {BATCH_ID: "ABORTED", f"{BATCH_ID}-2": "RUNNING"}
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
@@ -98,7 +98,7 @@ def test_a_batch_that_has_ended_is_a_conflict(
     with pytest.raises(BatchAlreadyEnded, match=f"batch batch_1 has ended already: it is {status}"):
         cancel()
     assert batches.get_batch(BATCH_ID) == ended
-    assert batch_workflow.executions == {BATCH_ID: True}
+    assert batch_workflow.executions == {BATCH_ID: "RUNNING"}
 
 
 def test_a_batch_that_ends_at_the_same_moment_is_a_conflict(

@@ -58,7 +58,7 @@ def test_a_batch_is_recorded_and_its_inputs_written_and_then_it_is_started(
     assert (batch.created_at, batch.lines, batch.input_format) == (START, None, "jsonl")
     written = [json.loads(line) for line in files.objects[batch.input_key].splitlines()]
     assert written == ["a", {"prompt": "b"}]
-    assert batch_workflow.executions == {batch.batch_id: True}
+    assert batch_workflow.executions == {batch.batch_id: "RUNNING"}
 
 
 def test_the_fields_of_the_request_are_those_of_the_batch(
@@ -132,7 +132,7 @@ def test_a_batch_whose_sender_died_before_its_inputs_were_written_gets_them(
     view = start("key")
 
     assert list(files.objects) == [view.input_key]
-    assert batch_workflow.executions == {view.batch_id: True}
+    assert batch_workflow.executions == {view.batch_id: "RUNNING"}
 
 
 def test_inputs_that_are_copied_already_are_not_written_again(
@@ -153,7 +153,7 @@ def test_a_batch_whose_execution_is_lost_gets_another_one(
     batch_workflow.stop_batch_execution(batch_id)
 
     assert start("key").attempt == 2
-    assert batch_workflow.executions == {batch_id: False, f"{batch_id}-2": True}
+    assert batch_workflow.executions == {batch_id: "ABORTED", f"{batch_id}-2": "RUNNING"}
     assert start("key").attempt == 2
 
 
@@ -171,7 +171,7 @@ def test_a_batch_that_has_ended_is_returned_and_not_started_again(
     view = start("key")
 
     assert (view.status, view.results_url) == (status, f"/batches/{batch_id}/results")
-    assert batch_workflow.executions == {batch_id: False}
+    assert batch_workflow.executions == {batch_id: "ABORTED"}
 
 
 def test_an_assistant_that_does_not_exist_is_rejected(start: Start, files: InMemoryBatchFiles) -> None:

@@ -15,7 +15,7 @@ from support.run_records import FAILURE, USAGE, new_run
 
 from upcall.domain.batch import CANCELLED, Batch, BatchLine, LineEnd
 from upcall.domain.batch_results import BatchManifest
-from upcall.domain.errors import NotFound
+from upcall.domain.errors import BatchStopped, NotFound
 from upcall.domain.failure import Failure
 from upcall.domain.run import Run
 from upcall.domain.upstream_run import Message
@@ -72,13 +72,17 @@ class Writer:
         self.batches.end_line(BATCH_ID, number, LineEnd.of(run), START)
 
     def write(
-        self, progress: ResultsProgress | None = None, failure: Failure | None = None
+        self,
+        progress: ResultsProgress | None = None,
+        failure: Failure | None = None,
+        attempt: int | None = None,
     ) -> ResultsWritten:
         """Invoke the function once."""
         return write_batch_results(
             BATCH_ID,
             progress or ResultsProgress(),
             failure,
+            attempt,
             batches=self.batches,
             repository=self.repository,
             files=self.files,
@@ -492,3 +496,26 @@ def test_a_batch_that_ends_elsewhere_meanwhile_keeps_its_end(
 def test_a_batch_that_does_not_exist_is_not_found(writer: Writer) -> None:
     with pytest.raises(NotFound):
         writer.write()
+
+
+def test_an_execution_that_was_replaced_writes_nothing(writer: Writer) -> None:
+    """Otherwise one that somebody redrives would end lines that the other has not started yet."""
+    batch = writer.batches.restart_batch(writer.add(2))
+
+    with pytest.raises(BatchStopped, match="batch batch_1 has another execution"):
+        writer.write(failure=STOPPED, attempt=1)
+
+    assert writer.batches.get_batch(BATCH_ID) == batch
+    assert writer.files.writes == []
+    assert writer.write(attempt=2).done
+
+
+def test_a_batch_whose_execution_was_stopped_ends_as_cancelled(writer: Writer) -> None:
+    batch = writer.add(2)
+    stopped = Failure(status="cancelled", code="execution_aborted", message="It was stopped.")
+    writer.batches.cancel_batch(batch, stopped)
+
+    ended = writer.write_all()
+
+    assert (ended.status, ended.failure) == ("cancelled", stopped)
+    assert [each["failure"]["code"] for each in writer.results] == ["not_started"] * 2
