@@ -52,9 +52,9 @@ def main(lines: int = 1000, concurrency: int = 50) -> int:
             stack.wait()
             _print(start, "killed")
         with _local_stack(environment) as stack:
-            again = _upcall(environment, *submit, "--no-watch").split()[0]
             _watch(environment, batch_id, stack.pid, start)
             seconds = time.monotonic() - start
+            again = _upcall(environment, *submit, "--no-watch").split()[0]
             results = [
                 json.loads(line) for line in _upcall(environment, "batch", "results", batch_id).splitlines()
             ]
@@ -73,7 +73,7 @@ def _report(lines: int, seconds: float, same: bool, results: list[Any], turns: C
     several = sum(number > 1 for number in turns.values())
     report = (
         f"{lines} lines in {seconds:.0f} s: {60 * lines / seconds:.0f} a minute",
-        f"the same batch after the restart: {same}",
+        f"the same batch when it is sent again: {same}",
         f"results: {len(results)}, in order: {numbers == list(range(1, lines + 1))}, {dict(statuses)}",
         f"runs: {len({result['run_id'] for result in results})}, with the right answer: {right}",
         f"turns of the model: {sum(turns.values())}; lines with more than one: {several}",

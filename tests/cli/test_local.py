@@ -14,7 +14,7 @@ import pytest
 from support.waiting import wait_until
 
 from local.config import ROOT
-from local.openai_emulator import Hang
+from local.openai_emulator import Hang, Say
 from local.stack import LocalStack
 
 from .conftest import COMMAND, TIMEOUT_SECONDS, Upcall, one_line_error
@@ -166,6 +166,32 @@ def test_a_run_is_saved_though_the_stack_was_killed(
     listed = upcall("list", **state)
     assert location.removeprefix("/runs/") in listed.stdout
     assert "completed" in listed.stdout
+
+
+def test_a_batch_goes_on_when_the_stack_that_was_killed_is_started_again(
+    environment: dict[str, str], local_stack: LocalStack, tmp_path: Path
+) -> None:
+    """By itself: nobody has to send it again."""
+    variables = {"UPCALL_STATE_FOLDER": str(tmp_path), "OPENAI_BASE_URL": local_stack.emulator.base_url}
+    done, late = (local_stack.emulator.script(say) for say in (Say("Done."), Say("Late.", after_seconds=5)))
+    inputs = [{"prompt": "Go.", "model": model} for model in (done, late)]
+    with local_command({**environment, **variables}, signal.SIGKILL) as running:
+        accepted = httpx.post(f"{running['api']}/batches", json={"inputs": inputs})
+        path = f"/batches/{accepted.json()['batch_id']}"
+        table_file = tmp_path / "table.jsonl"
+        wait_until(lambda: table_file.exists() and '"Done."' in table_file.read_text("utf-8"), "the save")
+
+    with local_command({**environment, **variables}, signal.SIGTERM) as running:
+
+        def has_ended() -> bool:
+            status: str = httpx.get(f"{running['api']}{path}").json()["status"]
+            return status == "completed"
+
+        wait_until(has_ended, f"the end of {path}", TIMEOUT_SECONDS)
+        (file,) = httpx.get(f"{running['api']}{path}/results").json()["files"]
+        results = [json.loads(line) for line in httpx.get(file["url"]).text.splitlines()]
+    assert [each["message"] for each in results] == ["Done.", "Late."]
+    assert [len(local_stack.emulator.models.conversations[model]) for model in (done, late)] == [1, 1]
 
 
 def test_a_stack_for_containers_needs_docker(upcall: Upcall, tmp_path: Path) -> None:
