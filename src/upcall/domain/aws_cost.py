@@ -7,6 +7,7 @@ from math import ceil
 from typing import Final
 
 from upcall.domain import aws_prices as prices
+from upcall.domain.message_text import PIECE_SECONDS
 from upcall.domain.run import Run
 
 FUNCTION_GB: Final = 0.25
@@ -28,7 +29,8 @@ def estimate_aws_usd(run: Run) -> float | None:
     """Dollars for a run that has ended, without free tiers; None before it has ended.
 
     A function polls while the model works, unless webhooks tell of changes. The time in which calls waited
-    for people or for the run's caller costs nothing.
+    for people or for the run's caller costs nothing. A streamed run is taken to be written all the time that
+    a function polled; who reads its pieces is not known.
     """
     if run.ended_at is None:
         return None
@@ -42,6 +44,8 @@ def estimate_aws_usd(run: Run) -> float | None:
     transitions = 3 + 3 * run.round + run.tool_calls + 2 * int(polling / 60)
     record_units = ceil(len(run.model_dump_json(exclude_none=True)) / 1024)
     writes = record_units * (5 + 2 * run.round) + 8 + 2 * run.round + CALL_WRITES * run.tool_calls + 2
+    if run.stream:
+        writes += ceil(polling / PIECE_SECONDS)
     dollars = (
         transitions * prices.STATE_TRANSITION
         + gb_seconds * prices.LAMBDA_GB_SECOND_ARM64

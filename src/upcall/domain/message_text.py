@@ -5,9 +5,11 @@ from typing import NamedTuple
 from upcall.domain.model import Model
 from upcall.domain.upstream_run import UpstreamRun
 
+PIECE_SECONDS = 1.0
+"""Between two pieces. A piece costs a write, and each who follows the run a read."""
+
 MAX_PIECES = 10_000
 """Of a run. What the model writes after that is known when its turn ends."""
-
 
 MAX_PIECE_CHARACTERS = 50_000
 """Of a piece. They take at most 200 KB of an item's 400 KB."""

@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 
 from upcall.domain.errors import RequestRejected, TransientError
-from upcall.domain.message_text import MAX_PIECE_CHARACTERS, MAX_PIECES, StoredPiece
+from upcall.domain.message_text import MAX_PIECE_CHARACTERS, MAX_PIECES, PIECE_SECONDS, StoredPiece
 from upcall.domain.upstream_run import UpstreamRun
 from upcall.observability.logging import logger
 from upcall.run_apis.base import RunApi
 from upcall.use_cases.interfaces import Clock, RunRepository
-
-PIECE_SECONDS = 1.0
-"""Between two pieces. A piece costs a write, and each who follows the run a read."""
 
 
 def record_text(

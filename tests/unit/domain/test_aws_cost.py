@@ -48,6 +48,10 @@ def test_a_day_of_waiting_for_a_webhook_costs_nothing() -> None:
     assert dollars(DAY, updates="pushed") == dollars(1, updates="pushed")
 
 
+def test_a_piece_of_a_streamed_message_is_a_write() -> None:
+    assert dollars(MINUTE, stream=True) - dollars(MINUTE) == pytest.approx(60 * 0.000000625)
+
+
 def test_rounds_and_calls_cost_more() -> None:
     few, many = dollars(10, round=1, tool_calls=1), dollars(10, round=50, tool_calls=600)
 

@@ -7,9 +7,9 @@ from support.fakes.run_repository import InMemoryRunRepository
 from support.run_records import UPSTREAM_RUN, new_run
 
 from upcall.domain.errors import RequestRejected, TransientError
-from upcall.domain.message_text import MAX_PIECE_CHARACTERS, MAX_PIECES, StoredPiece, TextDelta
+from upcall.domain.message_text import MAX_PIECE_CHARACTERS, MAX_PIECES, PIECE_SECONDS, StoredPiece, TextDelta
 from upcall.domain.upstream_run import UpstreamRun
-from upcall.use_cases.record_text import PIECE_SECONDS, record_text
+from upcall.use_cases.record_text import record_text
 
 NEXT_TURN = UpstreamRun(run_api="responses", ids={"response_id": "resp_2"})
 
