@@ -11,7 +11,6 @@ from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 
 from local.config import AWS_ENVIRONMENT
-from local.moto_patches.packed_items import pack_resting_items
 
 Item = dict[str, Any]
 """In DynamoDB's JSON."""
@@ -25,17 +24,14 @@ _changed: set[tuple[str, tuple[str, str]]] = set()
 
 
 def serialize_requests() -> None:
-    """Let moto process one request at a time, and pack items that rest after it.
+    """Let moto process one request at a time.
 
     Otherwise another request may write between the check of a condition and the write that depends on it.
     """
 
     def call_action(self: DynamoHandler) -> Any:
         with _request:
-            try:
-                return _call_action(self)
-            finally:
-                pack_resting_items()
+            return _call_action(self)
 
     DynamoHandler.call_action = call_action  # type: ignore[method-assign]
 
@@ -76,7 +72,6 @@ def put_items(table: str, items: Iterable[Item]) -> None:
     with _request:
         for item in items:
             _table(table).put_item(item)
-            pack_resting_items()
 
 
 def read_items(table: str) -> list[Item]:

@@ -41,7 +41,6 @@ from local.moto_patches import (
     integration,
     jsonata,
     memory,
-    packed_items,
     speed,
     startup,
 )
@@ -106,9 +105,9 @@ class LocalStack:
         pages = self._serve_pages()
         self.emulator = self._start_emulator()
         openai_base_url = config.openai_base_url or self.emulator.base_url
-        template = Template()
-        moto = self._serve_moto(template)
+        moto = self._serve_moto()
 
+        template = Template()
         self.deployed = DeployedTemplate(
             template,
             parameters={
@@ -199,7 +198,7 @@ class LocalStack:
         emulator.load(self._emulator_file)
         return emulator
 
-    def _serve_moto(self, template: Template) -> HttpServer:
+    def _serve_moto(self) -> HttpServer:
         integration.execute_workflows()
         integration.publish_execution_events()
         integration.make_operation_models_in_one_step()
@@ -223,7 +222,6 @@ class LocalStack:
         speed.back_up_items_of_transactions()
         memory.keep_no_list_of_instances()
         memory.free_ended_executions()
-        packed_items.pack_items(template.table_keys())
         startup.parse_json_templates()
         startup.share_service_models()
         dispatcher = speed.Dispatcher()

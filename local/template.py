@@ -173,12 +173,6 @@ class Template:
             queue, _ = properties["EventSourceArn"]["Fn::GetAtt"]
             yield QueueMapping(queue, properties["FunctionName"]["Ref"], properties["BatchSize"])
 
-    def table_keys(self) -> set[str]:
-        """The names of all key attributes of tables and their indexes."""
-        tables = [self.transformed["Resources"][name] for name in self._of_type("AWS::DynamoDB::Table")]
-        definitions = [each for table in tables for each in table["Properties"]["AttributeDefinitions"]]
-        return {str(each["AttributeName"]) for each in definitions}
-
     def buckets_with_events(self) -> list[str]:
         """The logical ids of the buckets that send events of their objects to EventBridge."""
         return [

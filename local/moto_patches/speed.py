@@ -20,7 +20,7 @@ import boto3
 import moto.dynamodb.models as dynamodb_models
 from botocore.config import Config
 from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
@@ -29,7 +29,6 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 
 from local.moto_patches.caches import cached_texts
-from local.moto_patches.packed_items import key_of
 
 MAX_TASK_SECONDS = 900
 """The maximum timeout of a function."""
@@ -80,7 +79,7 @@ def query_one_partition() -> None:
     def query(self: Table, *args: Any, **kwargs: Any) -> Any:
         arguments = _query_signature.bind(self, *args, **kwargs).arguments
         if arguments.get("index_name") is not None:
-            return _query(_index_items(self, arguments), *args, **kwargs)
+            return _query(_newest_items(self, arguments), *args, **kwargs)
         partition = arguments["hash_key"]
         excerpt = copy.copy(self)
         excerpt.items = {partition: dict(self.items.get(partition, {}))}  # type: ignore[assignment]
@@ -89,54 +88,36 @@ def query_one_partition() -> None:
     Table.query = query  # type: ignore[method-assign]
 
 
-def _index_items(table: Table, arguments: dict[str, Any]) -> Table:
-    """The table with the items of one partition of an index, and of a page no more than it may show.
+def _newest_items(table: Table, arguments: dict[str, Any]) -> Table:
+    """The table with the items that a page of an index may show, and one more, which tells that more follow.
 
-    The items of other partitions are not unpacked for that.
+    That is for a query in descending order with a maximum, from a text on. Any other gets the whole table.
     """
     match arguments:
-        case {"hash_key_conditions": [(partition_name, partition)]}:
+        case {
+            "limit": int(limit),
+            "exclusive_start_key": None,
+            "scan_index_forward": False,
+            "hash_key_conditions": [(partition_name, partition)],
+            "range_key_conditions": [(sort_name, "<", [DynamoType(type="S", value=before)])],
+        }:
             pass
         case _:
             return table
     found = [
-        item
-        for items in table.items.values()
-        for item in items.values()
-        if (key := key_of(item, partition_name)) is not None and key == partition
+        (item.attrs[sort_name].value, item)
+        for item in table.all_items()
+        if {partition_name, sort_name} <= item.attrs.keys()
+        and item.attrs[partition_name] == partition
+        and item.attrs[sort_name].value < before
     ]
-    match arguments:
-        case {
-            "limit": int(limit),
-            "exclusive_start_key": start,
-            "scan_index_forward": False,
-            "range_key_conditions": [(sort_name, "<", [DynamoType(type="S", value=before)])],
-        }:
-            found = _newest(found, sort_name, before, start, limit)
+    newest = nlargest(limit + 1, (value for value, _ in found))
     excerpt = copy.copy(table)
     excerpt.items = defaultdict(dict)
-    for item in found:
-        excerpt.items[item.hash_key][item.range_key] = item
+    for value, item in found:
+        if value >= newest[-1]:  # several may have the same
+            excerpt.items[item.hash_key][item.range_key] = item
     return excerpt
-
-
-def _newest(
-    items: list[Item], sort_name: str, before: str, start: dict[str, Any] | None, limit: int
-) -> list[Item]:
-    """The items that a page in descending order may show, and one more, which tells that more follow.
-
-    `start` is the key of the last item of the page before it. moto looks for it.
-    """
-    found = [
-        (key.value, item)
-        for item in items
-        if (key := key_of(item, sort_name)) is not None
-        and key.value < before
-        and (start is None or key.value <= start[sort_name]["S"])
-    ]
-    shown = limit + (1 if start is None else 2)
-    newest = nlargest(shown, (value for value, _ in found))
-    return [item for value, item in found if value >= newest[-1]]  # several may have the same
 
 
 def back_up_items_of_transactions() -> None:
