@@ -21,6 +21,7 @@ from local.config import (
 if TYPE_CHECKING:
     from local.stack import LocalStack
     from upcall.aws.batch_repository import DynamoDBBatchRepository
+    from upcall.aws.dynamodb import Table
     from upcall.aws.run_repository import DynamoDBRunRepository
 
 PAGES_PORT, API_PORT, AWS_PORT = 8780, 8781, 8782
@@ -49,24 +50,24 @@ class LocalStackClient:
     @property
     def repository(self) -> "DynamoDBRunRepository":
         """The runs in its table."""
-        import boto3
-
-        from upcall.aws.dynamodb import Table
         from upcall.aws.run_repository import DynamoDBRunRepository
 
-        table = Table(boto3.client("dynamodb"), self.endpoints.table)
-        return DynamoDBRunRepository(table, RETENTION_DAYS)
+        return DynamoDBRunRepository(self._table, RETENTION_DAYS)
 
     @property
     def batch_repository(self) -> "DynamoDBBatchRepository":
         """The batches in its table."""
+        from upcall.aws.batch_repository import DynamoDBBatchRepository
+
+        return DynamoDBBatchRepository(self._table, RETENTION_DAYS)
+
+    @property
+    def _table(self) -> "Table":
         import boto3
 
-        from upcall.aws.batch_repository import DynamoDBBatchRepository
         from upcall.aws.dynamodb import Table
 
-        table = Table(boto3.client("dynamodb"), self.endpoints.table)
-        return DynamoDBBatchRepository(table, RETENTION_DAYS)
+        return Table(boto3.client("dynamodb"), self.endpoints.table)
 
     def physical_id(self, logical_id: str) -> str:
         """The name or ARN of a resource of the template."""

@@ -9,6 +9,7 @@ import boto3
 import httpx
 
 from local.stack import LocalStack
+from support.batch_records import new_batch
 from support.runs import Runs
 from support.waiting import wait_until
 from upcall.aws.batch_repository import DynamoDBBatchRepository
@@ -33,12 +34,10 @@ class Batches:
         """A batch that was created some time ago with these inputs. No execution works on it."""
         created_at = datetime.now(UTC) - age
         batch_id = new_batch_id(created_at)
-        batch = Batch(
+        batch = new_batch(
             batch_id=batch_id,
-            status="validating",
             owner=ANYBODY,
             input_key=f"{batch_id}/request.jsonl",
-            input_format="jsonl",
             concurrency=1,
             created_at=created_at,
         )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
-from upcall.domain.errors import NotFound
+from upcall.domain.errors import BatchStopped, NotFound
 from upcall.domain.execution import execution_name
 from upcall.domain.failure import Failure
 from upcall.domain.json_document import parse_json_text
@@ -117,6 +117,11 @@ class Batch(Model):
         """The id of the run of a line. Whoever starts the line again finds the same run."""
         digest = hashlib.sha256(f"{self.batch_id}#{line}".encode()).hexdigest()
         return f"{run_id_prefix(self.created_at)}{digest[:16]}"
+
+    def check_attempt(self, attempt: int) -> None:
+        """Raise BatchStopped if the execution of that attempt was replaced by another."""
+        if attempt < self.attempt:
+            raise BatchStopped(f"batch {self.batch_id} has another execution")
 
     def stop_reason(self, counts: BatchCounts) -> Failure | None:
         """Why no further line is to be started; None if there is no reason."""

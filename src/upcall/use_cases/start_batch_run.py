@@ -38,8 +38,7 @@ def start_batch_run(
     BatchStopped if no further line is to be started, NotFound, TransientError.
     """
     batch = batches.get_batch(batch_id)
-    if attempt < batch.attempt:
-        raise BatchStopped(f"batch {batch_id} has another execution")
+    batch.check_attempt(attempt)
     counts = BatchCounts()
     if batch.budget_usd is not None or batch.tolerated_failures < 1:
         counts = batches.get_counts(batch_id)

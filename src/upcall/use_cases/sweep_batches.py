@@ -42,12 +42,13 @@ def sweep_batches(*, batches: BatchRepository, workflow: BatchWorkflow, clock: C
     for batch in _open_batches(batches, clock.now() - MIN_AGE):
         checked += 1
         execution = workflow.describe_batch_execution(batch)
-        if execution is not None and execution.status in ("RUNNING", "PENDING_REDRIVE"):
+        status = None if execution is None else execution.status
+        if status in ("RUNNING", "PENDING_REDRIVE"):
             continue
-        if execution is not None and batch.attempt >= MAX_ATTEMPTS:
+        if status is not None and batch.attempt >= MAX_ATTEMPTS:
             logger.error("batch given up", batch_id=batch.batch_id, attempt=batch.attempt)
             given_up += 1
-        elif execution is not None and execution.status == "ABORTED":
+        elif status == "ABORTED":
             ensure_execution(batches.cancel_batch(batch, STOPPED), batches, workflow)
             logger.warning("batch cancelled", batch_id=batch.batch_id)
             cancelled += 1

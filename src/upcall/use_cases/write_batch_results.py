@@ -25,7 +25,7 @@ from upcall.domain.batch_results import (
     failures_key,
     results_key,
 )
-from upcall.domain.errors import BatchStopped, NotFound
+from upcall.domain.errors import NotFound
 from upcall.domain.failure import Failure
 from upcall.domain.model import Model
 from upcall.observability.logging import logger
@@ -86,8 +86,8 @@ def write_batch_results(
     another one by now, NotFound for the batch, TransientError.
     """
     batch = batches.get_batch(batch_id)
-    if attempt is not None and attempt < batch.attempt:
-        raise BatchStopped(f"batch {batch_id} has another execution")
+    if attempt is not None:
+        batch.check_attempt(attempt)
     if failure is not None:
         batch = batches.stop_batch(batch, failure)
     batch = batches.begin_results(batch)

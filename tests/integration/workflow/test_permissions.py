@@ -178,14 +178,15 @@ def batches_that_end_and_are_cancelled(local_stack: LocalStack, runs: Runs, invo
     models = local_stack.emulator.models
     completes, fails = models.script(Say("Done.")), models.script(Fail("invalid_prompt", "It broke."))
     lines = [{"prompt": "Go.", "model": completes}, {"prompt": "Go.", "model": fails}, {"model": fails}]
-    ended = start_batch(runs, inputs=lines, tolerated_failures=0.9)
+    batches = Batches(local_stack, runs)
+    ended = batches.start(inputs=lines, tolerated_failures=0.9)
     wait_for_batch(runs, ended, "completed")
     runs.http.get(f"/batches/{ended}/results")
     runs.http.post(f"/batches/{ended}/cancel")
 
     hanging = models.script(Hang())
     fields: dict[str, Any] = {"inputs": ["Go.", "Go."], "concurrency": 1, "defaults": {"model": hanging}}
-    cancelled = start_batch(runs, **fields)
+    cancelled = batches.start(**fields)
     view = wait_until(lambda: under_way(runs, cancelled), "a run under way")
     runs.http.get("/batches")
     line = invoke_line(invoke, cancelled)
@@ -193,10 +194,9 @@ def batches_that_end_and_are_cancelled(local_stack: LocalStack, runs: Runs, invo
     runs.http.post(f"/batches/{cancelled}/cancel")
     wait_for_batch(runs, cancelled, "cancelled")
     assert view["lines"] == 2
-    batches = Batches(local_stack, runs)
-    lost = start_batch(runs, **fields, key="lost")
+    lost = batches.start(**fields, key="lost")
     batches.stop_execution(lost)
-    start_batch(runs, **fields, key="lost")
+    batches.start(**fields, key="lost")
     runs.http.post(f"/batches/{lost}/cancel")
     wait_for_batch(runs, lost, "cancelled")
     never_started = batches.record(["Go."], age=timedelta(hours=1)).batch_id
@@ -204,13 +204,6 @@ def batches_that_end_and_are_cancelled(local_stack: LocalStack, runs: Runs, invo
     invoke("SweepBatchesFunction", sample_event("sweep_batches"))
     wait_for_batch(runs, never_started, "completed")
     wait_for_batch(runs, stopped, "cancelled")
-
-
-def start_batch(runs: Runs, *, key: str | None = None, **fields: Any) -> str:
-    headers = {"Idempotency-Key": key} if key else {}
-    response = runs.http.post("/batches", json=fields, headers=headers)
-    assert response.status_code == 202, response.text
-    return str(response.json()["batch_id"])
 
 
 def wait_for_batch(runs: Runs, batch_id: str, status: str) -> None:
